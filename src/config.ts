@@ -1,0 +1,102 @@
+/** Settings of the gateway, read once from the environment and validated as a whole. */
+import { z } from 'zod'
+
+const toBytes = (value: string): Uint8Array<ArrayBuffer> | undefined => {
+  if (/^[0-9a-f]{64}$/i.test(value)) {
+    return Uint8Array.from(value.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+  }
+  if (!/^[\w+/-]{43}=?$/.test(value)) return undefined
+  const base64 = value.replaceAll('-', '+').replaceAll('_', '/')
+  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))
+}
+
+const isTimeZone = (name: string) => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const integer = (fallback: number, min: number, max: number) =>
+  z.coerce
+    .number('must be a number')
+    .int('must be a whole number')
+    .min(min, `must be at least ${min}`)
+    .max(max, `must be at most ${max}`)
+    .default(fallback)
+
+const url = (protocols: string[], example: string) =>
+  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
+    message: `must be a URL like ${example}`,
+  })
+
+const Environment = z
+  .object({
+    PORT: integer(3000, 0, 65_535),
+    HOST: z.string().default('127.0.0.1'),
+    DATA_DIR: z.string().default('./data'),
+    ADMIN_USERNAME: z.string().trim().min(1).max(100).default('admin'),
+    ADMIN_PASSWORD: z.string().min(8, 'must have at least 8 characters').max(1000).optional(),
+    JWT_SECRET: z.string('is required').min(32, 'must have at least 32 characters'),
+    ENCRYPTION_KEY: z.string('is required').transform((value, ctx) => {
+      const bytes = toBytes(value)
+      if (bytes?.length === 32) return bytes
+      ctx.addIssue('must be 32 bytes, written as 64 hexadecimal digits or as base64')
+      return z.NEVER
+    }),
+    REDIS_URL: url(['redis:', 'rediss:'], 'redis://127.0.0.1:6379').optional(),
+    UPSTASH_REDIS_REST_URL: url(['https:', 'http:'], 'https://name.upstash.io').optional(),
+    UPSTASH_REDIS_REST_TOKEN: z.string().min(1).optional(),
+    KEY_PREFIX: z
+      .string()
+      .regex(/^[\w:.-]*$/, 'may hold letters, digits and _ : . -')
+      .default('crs:'),
+    API_KEY_PREFIX: z
+      .string()
+      .regex(/^\w{1,16}$/, 'must be 1 to 16 letters, digits or _')
+      .default('cr_'),
+    TIMEZONE: z
+      .string()
+      .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
+      .default('UTC'),
+    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    ALLOW_PRIVATE_UPSTREAMS: z
+      .enum(['true', 'false'])
+      .default('false')
+      .transform((v) => v === 'true'),
+    BODY_LIMIT_BYTES: integer(32 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
+    STORE_TIMEOUT_MS: integer(5_000, 50, 60_000),
+    UPSTREAM_CONNECT_TIMEOUT_SECONDS: integer(10, 1, 300),
+    UPSTREAM_JSON_TIMEOUT_SECONDS: integer(600, 1, 3_600),
+    UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: integer(60, 1, 3_600),
+    UPSTREAM_IDLE_TIMEOUT_SECONDS: integer(120, 1, 3_600),
+    LEASE_SECONDS: integer(900, 1, 86_400),
+    DRAIN_TIMEOUT_SECONDS: integer(30, 0, 3_600),
+  })
+  .refine((env) => !env.UPSTASH_REDIS_REST_URL === !env.UPSTASH_REDIS_REST_TOKEN, {
+    path: ['UPSTASH_REDIS_REST_TOKEN'],
+    message: 'UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN must be set together',
+    // By default zod would leave this out as soon as any field has a fault of its own.
+    when: () => true,
+  })
+
+export type Config = z.infer<typeof Environment>
+
+/** Thrown when settings are wrong; `message` names every fault, and never a value. */
+export class ConfigError extends Error {}
+
+/**
+ * Reads the settings from `env`; an empty or blank string counts as absent.
+ * @throws ConfigError that lists every wrong setting by name.
+ */
+export function loadConfig(env: Record<string, string | undefined>): Config {
+  const present = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value?.trim() !== ''),
+  )
+  const parsed = Environment.safeParse(present)
+  if (parsed.success) return parsed.data
+  const faults = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
+  throw new ConfigError(`These settings are wrong:\n${faults.join('\n')}`)
+}

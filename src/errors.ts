@@ -1,0 +1,61 @@
+/** One error class with a stable code, and the one table from code to HTTP status. */
+
+/** Code → HTTP status. A code never changes its meaning; add a new one instead. */
+export const errorStatus = {
+  invalid_request: 400,
+  invalid_json: 400,
+  duplicate_field: 400,
+  invalid_api_key: 401,
+  invalid_credentials: 401,
+  key_disabled: 401,
+  key_expired: 401,
+  not_permitted: 403,
+  not_found: 404,
+  conflict: 409,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  concurrency_limit: 429,
+  request_limit: 429,
+  accounts_rate_limited: 429,
+  client_closed: 499,
+  internal: 500,
+  upstream_failed: 502,
+  no_account: 503,
+  store_unavailable: 503,
+  accounts_unavailable: 529,
+} as const
+
+export type ErrorCode = keyof typeof errorStatus
+
+/** One fault of an input, named by its field. */
+export interface Issue {
+  field: string
+  message: string
+}
+
+export interface ErrorDetails {
+  /** Seconds after which a repeat can succeed. */
+  retryAfterSeconds?: number
+  issues?: Issue[]
+  cause?: unknown
+}
+
+/**
+ * The only error that reaches a caller: `message` is written for them and holds no secret, no
+ * upstream URL and no stack. Anything else that is thrown is answered as `internal`.
+ */
+export class GatewayError extends Error {
+  readonly code: ErrorCode
+  readonly status: (typeof errorStatus)[ErrorCode]
+  readonly retryAfterSeconds: number | undefined
+  readonly issues: Issue[] | undefined
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, { cause: details.cause })
+    this.name = 'GatewayError'
+    this.code = code
+    this.status = errorStatus[code]
+    this.retryAfterSeconds = details.retryAfterSeconds
+    this.issues = details.issues
+  }
+}

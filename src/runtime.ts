@@ -1,0 +1,49 @@
+/** The one seam to the host: everything above it borrows the world through a `Runtime`. */
+import type { Redis } from '@upstash/redis'
+import type { Config } from './config.ts'
+
+/** Structured log fields; secrets, prompt content and upstream URLs never belong here. */
+export type LogFields = Record<string, string | number | boolean | null | undefined>
+
+export interface Logger {
+  debug(event: string, fields?: LogFields): void
+  info(event: string, fields?: LogFields): void
+  warn(event: string, fields?: LogFields): void
+  error(event: string, fields?: LogFields): void
+}
+
+/** What the relay hands to an upstream; a plain web `fetch` satisfies it. */
+export interface UpstreamRequest {
+  method: string
+  headers: Headers
+  body: Uint8Array<ArrayBuffer> | undefined
+  /** Aborting it ends the request at once, whether or not headers have arrived. */
+  signal: AbortSignal
+  /** Redirects are answers to classify, never followed: a credential must not reach another host. */
+  redirect: 'manual'
+}
+
+/** Keeps settlements that have not reached the store yet, where the host has a disk. */
+export interface SettlementJournal {
+  /** Records a settlement durably before it is sent. */
+  put(ledgerId: string, payload: string, nowMs: number): void
+  /** Forgets a settlement that the store has confirmed. */
+  remove(ledgerId: string): void
+  /** Every settlement still waiting, oldest first. */
+  pending(): { ledgerId: string; payload: string; createdAtMs: number }[]
+}
+
+export interface Runtime {
+  config: Config
+  /** Typed client over the engine; replies are raw strings, never decoded JSON. */
+  redis: Redis
+  /** Sends a request upstream. Rejects on connect, TLS, reset and abort. */
+  fetch: (url: string, request: UpstreamRequest) => Promise<Response>
+  /** Milliseconds since the epoch. */
+  now: () => number
+  /** Lets work outlive the response; the host waits for it as long as it can. */
+  defer: (work: Promise<unknown>) => void
+  log: Logger
+  /** Absent where there is no disk (Workers). */
+  journal?: SettlementJournal
+}
