@@ -1,0 +1,175 @@
+/** Keys, passwords and sealed secrets: the gateway's only uses of cryptography. */
+import { createHash, scrypt, timingSafeEqual } from 'node:crypto'
+
+const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+/** Without 0 O, 1 I l, which people confuse. */
+const unambiguous = '23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
+
+/** The lookup digest of an API key: SHA-256 suffices for keys that are random. */
+export const digestApiKey = (plain: string): string =>
+  createHash('sha256').update(plain).digest('hex')
+
+/** A new API key: `prefix` and 32 base62 characters, 190 random bits. */
+export const createApiKey = (prefix: string): string => prefix + randomText(32, base62)
+
+/** What may be shown of an API key: its prefix up to the first `_`, and its last 4 characters. */
+export function keyPreview(plain: string): string {
+  const prefix = /^[a-z0-9]{1,16}_/i.exec(plain)?.[0] ?? ''
+  // Of a short key four characters would be too much.
+  return `${prefix}…${plain.length - prefix.length < 16 ? '' : plain.slice(-4)}`
+}
+
+/** A first password: 24 characters that cannot be misread, 139 random bits. */
+export const generatePassword = (): string => randomText(24, unambiguous)
+
+function randomText(length: number, alphabet: string): string {
+  // Bytes beyond the last whole multiple would favour the first letters.
+  const usable = 256 - (256 % alphabet.length)
+  let out = ''
+  while (out.length < length) {
+    for (const byte of crypto.getRandomValues(new Uint8Array(length))) {
+      if (byte < usable && out.length < length) out += alphabet.charAt(byte % alphabet.length)
+    }
+  }
+  return out
+}
+
+/** Thrown by `unseal`; `message` is for the operator and never holds content. */
+export class SealError extends Error {
+  readonly reason: 'another_key' | 'damaged'
+
+  constructor(reason: SealError['reason'], message: string) {
+    super(message)
+    this.name = 'SealError'
+    this.reason = reason
+  }
+}
+
+/** Encrypts secrets for the store, each bound to the record that it belongs to. */
+export interface Sealer {
+  /** First 8 hexadecimal digits of the key's SHA-256; every sealed text names it. */
+  keyId: string
+  /** Encrypts `plain`; `context`, such as a record's id, must be given again to unseal. */
+  seal(plain: string, context: string): Promise<string>
+  /** @throws SealError if sealed with another key, for another context, or altered. */
+  unseal(sealed: string, context: string): Promise<string>
+}
+
+/**
+ * A sealer by AES-256-GCM with a random IV of 96 bits (NIST SP 800-38D §8.2.2). The text form is
+ * `v1.<key id>.<iv>.<ciphertext and tag>`, the last two in base64url.
+ */
+export function createSealer(encryptionKey: Uint8Array<ArrayBuffer>): Sealer {
+  const keyId = createHash('sha256').update(encryptionKey).digest('hex').slice(0, 8)
+  const raw = encryptionKey.slice()
+  let imported: ReturnType<typeof crypto.subtle.importKey> | undefined
+  const key = () => {
+    imported ??= crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
+    return imported
+  }
+  const params = (iv: Uint8Array<ArrayBuffer>, context: string) => ({
+    name: 'AES-GCM',
+    iv,
+    additionalData: new TextEncoder().encode(context),
+  })
+  return {
+    keyId,
+    async seal(plain, context) {
+      const iv = crypto.getRandomValues(new Uint8Array(12))
+      const bytes = new TextEncoder().encode(plain)
+      const sealed = await crypto.subtle.encrypt(params(iv, context), await key(), bytes)
+      return `v1.${keyId}.${toBase64url(iv)}.${toBase64url(new Uint8Array(sealed))}`
+    },
+    async unseal(sealed, context) {
+      const { sealedWith, iv, ciphertext } = parseSealed(sealed)
+      if (sealedWith !== keyId) {
+        const message = `A stored secret was sealed with key ${sealedWith}, but ENCRYPTION_KEY is key ${keyId}`
+        throw new SealError('another_key', message)
+      }
+      const unsealKey = await key()
+      try {
+        const plain = await crypto.subtle.decrypt(params(iv, context), unsealKey, ciphertext)
+        return new TextDecoder('utf-8', { ignoreBOM: true }).decode(plain)
+      } catch {
+        throw damaged('it was altered, or moved from another record')
+      }
+    },
+  }
+}
+
+function parseSealed(sealed: string) {
+  const match = /^v1\.([0-9a-f]{8})\.([\w-]{16})\.([\w-]{22,})$/.exec(sealed)
+  const [, sealedWith, iv, ciphertext] = match ?? []
+  if (!sealedWith || !iv || !ciphertext || ciphertext.length % 4 === 1) {
+    throw damaged('it is not in the sealed form')
+  }
+  return { sealedWith, iv: fromBase64url(iv), ciphertext: fromBase64url(ciphertext) }
+}
+
+const damaged = (why: string) =>
+  new SealError('damaged', `A stored secret cannot be unsealed: ${why}`)
+
+const toBase64url = (bytes: Uint8Array): string =>
+  btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '')
+
+const fromBase64url = (text: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (char) =>
+    char.charCodeAt(0),
+  )
+
+/** Parameters as RFC 7914 §2 names them: rounds, block size and parallelism. */
+interface ScryptCost {
+  N: number
+  r: number
+  p: number
+}
+
+/**
+ * The text to store for a password: `scrypt$<N>$<r>$<p>$<salt>$<hash>`, base64url. Takes about
+ * 30 ms and 16 MiB, on a worker thread where the host has them.
+ */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = crypto.getRandomValues(new Uint8Array(16))
+  const cost = { N: 16_384, r: 8, p: 1 }
+  const hash = await derive(password, salt, 32, cost)
+  return `scrypt$${cost.N}$${cost.r}$${cost.p}$${toBase64url(salt)}$${toBase64url(hash)}`
+}
+
+const storedForm = /^scrypt\$(\d{1,7})\$(\d{1,2})\$(\d{1,2})\$([\w-]{22,86})\$([\w-]{22,86})$/
+
+/**
+ * Whether `stored` is the hash of `password`, by the parameters that `stored` names. False, not an
+ * error, for a text that is malformed or asks for more than 128 MiB or 4 passes.
+ */
+export async function verifyPassword(password: string, stored: string): Promise<boolean> {
+  const [, N, r, p, salt, hash] = storedForm.exec(stored) ?? []
+  if (!salt || !hash || salt.length % 4 === 1 || hash.length % 4 === 1) return false
+  const cost = { N: Number(N), r: Number(r), p: Number(p) }
+  if (!isSane(cost)) return false
+  const expected = fromBase64url(hash)
+  const actual = await derive(password, fromBase64url(salt), expected.length, cost)
+  return timingSafeEqual(actual, expected)
+}
+
+const isSane = ({ N, r, p }: ScryptCost) =>
+  N >= 1024 && (N & (N - 1)) === 0 && r >= 1 && 128 * N * r <= 128 * 1024 * 1024 && p >= 1 && p <= 4
+
+function derive(
+  password: string,
+  salt: Uint8Array,
+  length: number,
+  cost: ScryptCost,
+): Promise<Uint8Array> {
+  // The default bound of memory is 32 MiB, whatever the parameters need.
+  const options = { ...cost, maxmem: 256 * cost.N * cost.r + 1024 * 1024 }
+  return new Promise((resolve, reject) => {
+    // One and the same password can be typed in composed and in decomposed characters.
+    scrypt(password.normalize('NFC'), salt, length, options, (error, hash) => {
+      if (error) reject(error)
+      else resolve(hash)
+    })
+  })
+}
