@@ -1,0 +1,96 @@
+/** Prices usage by the vendors' public price list, in integer nano-USD, and never by a guess. */
+import { calcPrice, type MatchLogic, type ModelInfo } from '@pydantic/genai-prices'
+import type { Platform } from '../catalog/account.ts'
+import { noUsage, type Usage } from './usage.ts'
+
+/** Output tokens that a hold assumes at most, and when the client names no bound. */
+export const holdOutputTokens = 4096
+
+/** Bytes of request body that a hold counts as one input token. */
+export const holdBytesPerToken = 4
+
+export interface PriceInput {
+  platform: Platform
+  /** The model as it was sent upstream. */
+  model: string
+  usage: Usage
+  /** When the tokens were used: list prices change on dates. */
+  atMs: number
+}
+
+const providerId: Record<Platform, string> = { 'claude-console': 'anthropic', codex: 'openai' }
+
+/**
+ * The list price of `usage`, rounded once. `unpriced` if the list does not name the model; an
+ * admin's own price may then apply, but no similar model's.
+ */
+export function priceUsage(input: PriceInput): { costNanoUsd: number } | 'unpriced' {
+  const { platform, usage, atMs } = input
+  const model = input.model.toLowerCase()
+  const result = calcPrice(billable(usage), model, {
+    providerId: providerId[platform],
+    timestamp: new Date(atMs),
+  })
+  if (!result || !isNamed(result.model, model)) return 'unpriced'
+  const { input_mtok, output_mtok } = result.model_price
+  if (input_mtok === undefined || output_mtok === undefined) return 'unpriced'
+  return { costNanoUsd: Math.round(result.total_price * 1e9) }
+}
+
+/**
+ * What to hold of a budget for a request that is about to start, in nano-USD: its body as input
+ * without any cache, and `maxTokens` of output, at most `holdOutputTokens`. 0 if unpriced.
+ */
+export function estimateHold(request: {
+  platform: Platform
+  model: string
+  bodyBytes: number
+  maxTokens: number | undefined
+  atMs: number
+}): number {
+  const { platform, model, atMs } = request
+  const inputTokens = Math.ceil(request.bodyBytes / holdBytesPerToken)
+  const outputTokens = Math.min(request.maxTokens ?? holdOutputTokens, holdOutputTokens)
+  const usage = { ...noUsage, inputTokens, outputTokens }
+  const price = priceUsage({ platform, model, usage, atMs })
+  return price === 'unpriced' ? 0 : price.costNanoUsd
+}
+
+/**
+ * Our counts in the list's terms: its input includes the cache counts, its cache writes include
+ * the one-hour ones, and its tiers go by that whole input.
+ */
+function billable(usage: Usage) {
+  const write1h = count(usage.cacheWrite1hTokens)
+  const write = count(usage.cacheWrite5mTokens) + write1h
+  const read = count(usage.cacheReadTokens)
+  return {
+    input_tokens: count(usage.inputTokens) + write + read,
+    cache_read_tokens: read,
+    cache_write_tokens: write,
+    cache_write_1h_tokens: write1h,
+    output_tokens: count(usage.outputTokens),
+    web_searches: count(usage.webSearchRequests),
+  }
+}
+
+/** A nonsensical count from an upstream must not keep a settlement from being booked. */
+const count = (value: number) => (Number.isFinite(value) && value > 0 ? value : 0)
+
+/** The additions that name a snapshot or a longer context of the same model, at the same price. */
+const sameModel = /(-latest|[-@]\d{8}|-\d{4}-\d{2}-\d{2})?(\[1m\])?$/
+
+/**
+ * Whether the list means this very model. It also matches by prefix, which would give
+ * `claude-opus-4-10` or a dearer `…-fast` variant the price of an older model.
+ */
+function isNamed(info: ModelInfo, model: string): boolean {
+  const base = model.replace(sameModel, '')
+  const names = (match: MatchLogic): boolean => {
+    if ('or' in match) return match.or.some(names)
+    if ('equals' in match) return [model, base].includes(match.equals.toLowerCase())
+    if ('starts_with' in match) return match.starts_with.toLowerCase() === base
+    return 'regex' in match && [model, base].some((name) => new RegExp(match.regex).test(name))
+  }
+  return info.id === base || info.id === model || names(info.match)
+}
