@@ -1,0 +1,64 @@
+/** Every key the product stores, and how long each lives. */
+
+const second = 1_000
+const day = 24 * 60 * 60 * second
+
+/** Lifetimes in milliseconds. */
+export const ttl = {
+  /** A request's marker outlives every retry and every journal entry, so nothing books twice. */
+  requestMs: 2 * day,
+  /** Journal entries older than this are set aside: their marker may be gone. */
+  journalMs: 1 * day,
+  stickyMs: 15 * day,
+  /** How long one process owns an orphan it was told to book before another may take it. */
+  orphanClaimMs: 30 * second,
+  /** Books keep hours and days this long; months and totals stay. */
+  hourBucketMs: 35 * day,
+  dayBucketMs: 400 * day,
+} as const
+
+export type Keyspace = ReturnType<typeof createKeyspace>
+
+/** Names every key under `prefix`; ids are generated here and digests are hex, so none can forge a separator. */
+export function createKeyspace(prefix: string) {
+  const key = (...parts: string[]) => prefix + parts.join(':')
+  return {
+    /** Hash: version, and one `account:<id>` field per upstream account. */
+    pool: key('pool'),
+    /** Hash: revision, record. */
+    apiKey: (digest: string) => key('apikey', digest),
+    /** String: the digest of the key with this id. */
+    apiKeyDigest: (keyId: string) => key('apikey-digest', keyId),
+    /** Sorted set of key ids, all of score 0: ids sort by creation time. */
+    apiKeyIndex: key('apikeys'),
+    /** Hash: activatedAtMs, lastUsedAtMs, windowEndsMs, windowRequests, heldNanoUsd, spentNanoUsd. */
+    keyCounters: (keyId: string) => key('key', keyId),
+    /** Sorted set: lease member → expiry. */
+    keyLeases: (keyId: string) => key('leases', 'key', keyId),
+    platformLeases: (platform: string) => key('leases', platform),
+    /** Hash: account id → `untilMs|failures|sinceMs|reason`; no field means healthy. */
+    health: (platform: string) => key('health', platform),
+    /** Hash: account id → requests in flight, maintained. */
+    inflight: (platform: string) => key('inflight', platform),
+    /** Hash: account id → sequence number of its last pick; field `sequence` is the counter. */
+    picked: (platform: string) => key('picked', platform),
+    /** Hash: state, account, generation, member and, once settled, the receipt. */
+    request: (ledgerId: string) => key('request', ledgerId),
+    /** Sorted set: members of leases that expired and wait to be booked → when they may be claimed. */
+    orphans: key('orphans'),
+    /** String: account id. */
+    sticky: (platform: string, keyId: string, sessionKey: string) =>
+      key('sticky', platform, keyId, sessionKey),
+    /** Hashes of packed sums, one field per bucket. */
+    books: {
+      key: (keyId: string) => key('books', 'key', keyId),
+      account: (accountId: string) => key('books', 'account', accountId),
+      model: (model: string) => key('books', 'model', model),
+      keyModel: (keyId: string, model: string) => key('books', 'key-model', keyId, model),
+    },
+    /** Hash: passwordHash and its dates. */
+    admin: (username: string) => key('admin', username),
+    /** String: id of the key that seals credentials in this store. */
+    sealingKey: key('sealing-key'),
+  }
+}

@@ -1,0 +1,223 @@
+/** `admit`: one atomic decision whether a request may run, and on which account. */
+import type { Redis } from '@upstash/redis'
+import type { Keyspace } from '../keyspace.ts'
+import { ttl } from '../keyspace.ts'
+import { defineScript, runScript } from '../script.ts'
+import { choose, health, reap, time } from './shared.ts'
+
+/** An account that could serve the request, as the scripts see it. */
+export interface Candidate {
+  accountId: string
+  /** Lower is served first. */
+  priority: number
+  /** Requests in flight at most; 0 = no limit. */
+  maxConcurrency: number
+}
+
+export interface AdmitInput {
+  poolVersion: string
+  keyRevision: string
+  digest: string
+  ledgerId: string
+  platform: string
+  keyId: string
+  /** Undefined: the request belongs to no session. */
+  sessionKey: string | undefined
+  model: string
+  holdNanoUsd: number
+  leaseMs: number
+  /** How long the probe of a recovering account keeps others away from it. */
+  probeMs: number
+  /** Requests of this key in flight at most; 0 = no limit. */
+  concurrencyLimit: number
+  windowMs: number
+  /** Requests per window; 0 = no limit. */
+  windowRequests: number
+  /** Life counted from first use; 0 = does not end. */
+  activationMs: number
+  candidates: Candidate[]
+}
+
+export type AdmitReply =
+  | { kind: 'ok'; accountId: string; generation: number; expiresAtMs: number; orphans: string[] }
+  /** Planned with an old catalog: flat `field, value` rows of what changed, empty where nothing did. */
+  | { kind: 'stale'; pool: string[]; apiKey: string[] }
+  | { kind: 'deny'; cause: DenyCause; limit: number; used: number; resetMs: number; nowMs: number }
+  | { kind: 'none'; soonestMs: number; cooling: number; full: number; nowMs: number }
+  /** This ledger id was settled or voided before, or its lease has expired and was reaped. */
+  | { kind: 'gone' }
+
+export type DenyCause = 'expired' | 'concurrency' | 'window'
+
+/** Orphans handed out, and leases reaped, by one call at most. */
+const reapLimit = 5
+
+const script = defineScript(
+  time,
+  health,
+  choose,
+  reap,
+  `
+local keys = { pool = KEYS[1], apiKey = KEYS[2], counters = KEYS[3], keyLeases = KEYS[4], request = KEYS[5],
+  sticky = KEYS[6], health = KEYS[7], inflight = KEYS[8], picked = KEYS[9], leases = KEYS[10], orphans = KEYS[11] }
+local ledgerId, platform, keyId, model, hold = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local leaseMs, probeMs = tonumber(ARGV[8]), tonumber(ARGV[9])
+local concurrencyLimit, windowMs, windowRequests = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+local activationMs, hasSession = tonumber(ARGV[13]), ARGV[14] == '1'
+local stickyMs, requestMs, reapLimit, claimMs = ARGV[15], tonumber(ARGV[16]), ARGV[17], tonumber(ARGV[18])
+local count, first = tonumber(ARGV[19]), 20
+
+local poolIsCurrent = (redis.call('HGET', keys.pool, 'version') or '0') == ARGV[1]
+local keyIsCurrent = (redis.call('HGET', keys.apiKey, 'revision') or '0') == ARGV[2]
+if not (poolIsCurrent and keyIsCurrent) then
+  return { 'stale', poolIsCurrent and {} or redis.call('HGETALL', keys.pool),
+    keyIsCurrent and {} or redis.call('HGETALL', keys.apiKey) }
+end
+
+local replay = redis.call('HMGET', keys.request, 'state', 'account', 'generation', 'expiresAtMs', 'member')
+if replay[1] then
+  -- A reaped lease stays reaped: its account may be serving others in its place.
+  local isLeased = replay[1] == 'admitted' and redis.call('ZSCORE', keys.leases, replay[5])
+  return isLeased and { 'ok', replay[2], replay[3], replay[4], {} } or { 'gone' }
+end
+
+local counters = redis.call('HMGET', keys.counters, 'activatedAtMs', 'windowEndsMs', 'windowRequests')
+local activatedAtMs = tonumber(counters[1] or nowMs)
+if activationMs > 0 and activatedAtMs + activationMs <= nowMs then
+  return { 'deny', 'expired', '0', '0', int(activatedAtMs + activationMs), int(nowMs) }
+end
+
+reap(keys, reapLimit)
+
+local inFlight = redis.call('ZCOUNT', keys.keyLeases, '(' .. int(nowMs), '+inf')
+if concurrencyLimit > 0 and inFlight >= concurrencyLimit then
+  return { 'deny', 'concurrency', int(concurrencyLimit), int(inFlight), '0', int(nowMs) }
+end
+local windowEndsMs, used = tonumber(counters[2] or '0'), tonumber(counters[3] or '0')
+if windowMs > 0 then
+  -- A window that ends later than a fresh one would is left from a longer setting.
+  if windowEndsMs <= nowMs or windowEndsMs > nowMs + windowMs then windowEndsMs, used = nowMs + windowMs, 0 end
+  if windowRequests > 0 and used >= windowRequests then
+    return { 'deny', 'window', int(windowRequests), int(used), int(windowEndsMs), int(nowMs) }
+  end
+end
+
+local sticky = hasSession and redis.call('GET', keys.sticky)
+local outcome = choose(keys, first, count, sticky)
+local chosen = outcome.best
+if not chosen then
+  return { 'none', int(outcome.soonestMs), int(outcome.cooling), int(outcome.full), int(nowMs) }
+end
+
+take(keys, chosen, probeMs)
+local expiresAtMs = int(nowMs + leaseMs)
+local member = table.concat({ ledgerId, platform, keyId, chosen.id, '1', hold, model }, '|')
+redis.call('ZADD', keys.leases, expiresAtMs, member)
+redis.call('ZADD', keys.keyLeases, expiresAtMs, member)
+redis.call('HSET', keys.request, 'state', 'admitted', 'account', chosen.id, 'generation', '1',
+  'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'hold', hold, 'member', member)
+redis.call('PEXPIRE', keys.request, int(leaseMs + requestMs))
+redis.call('HSET', keys.counters, 'activatedAtMs', int(activatedAtMs), 'lastUsedAtMs', int(nowMs),
+  'windowEndsMs', int(windowEndsMs), 'windowRequests', int(used + 1))
+redis.call('HINCRBY', keys.counters, 'heldNanoUsd', hold)
+if hasSession then redis.call('SET', keys.sticky, chosen.id, 'PX', stickyMs) end
+return { 'ok', chosen.id, '1', expiresAtMs, claim(keys, reapLimit, claimMs) }
+`,
+)
+
+/** Decides `input` in one round trip. @throws the engine's error when the store cannot answer. */
+export async function admitScript(
+  redis: Redis,
+  keyspace: Keyspace,
+  input: AdmitInput,
+): Promise<AdmitReply> {
+  const { platform, keyId } = input
+  const keys = [
+    keyspace.pool,
+    keyspace.apiKey(input.digest),
+    keyspace.keyCounters(keyId),
+    keyspace.keyLeases(keyId),
+    keyspace.request(input.ledgerId),
+    keyspace.sticky(platform, keyId, input.sessionKey ?? ''),
+    keyspace.health(platform),
+    keyspace.inflight(platform),
+    keyspace.picked(platform),
+    keyspace.platformLeases(platform),
+    keyspace.orphans,
+  ]
+  const args = [
+    input.poolVersion,
+    input.keyRevision,
+    input.ledgerId,
+    platform,
+    keyId,
+    input.model,
+    input.holdNanoUsd,
+    input.leaseMs,
+    input.probeMs,
+    input.concurrencyLimit,
+    input.windowMs,
+    input.windowRequests,
+    input.activationMs,
+    input.sessionKey === undefined ? '0' : '1',
+    ttl.stickyMs,
+    ttl.requestMs,
+    reapLimit,
+    ttl.orphanClaimMs,
+    ...candidateArgs(input.candidates),
+  ]
+  return decode((await runScript(redis, script, keys, args)) as Reply)
+}
+
+/** Candidates as the scripts read them: their number, then `id, priority, cap` each. */
+export function candidateArgs(candidates: Candidate[]): (string | number)[] {
+  const triples = candidates.flatMap((c) => [c.accountId, c.priority, c.maxConcurrency])
+  return [candidates.length, ...triples]
+}
+
+type Reply =
+  | ['ok', string, string, string, string[]]
+  | ['stale', string[], string[]]
+  | ['deny', DenyCause, string, string, string, string]
+  | ['none', string, string, string, string]
+  | ['gone']
+
+function decode(reply: Reply): AdmitReply {
+  switch (reply[0]) {
+    case 'ok': {
+      const [kind, accountId, generation, expiresAtMs, orphans] = reply
+      return {
+        kind,
+        accountId,
+        generation: Number(generation),
+        expiresAtMs: Number(expiresAtMs),
+        orphans,
+      }
+    }
+    case 'stale':
+      return { kind: 'stale', pool: reply[1], apiKey: reply[2] }
+    case 'deny': {
+      const [kind, cause, limit, used, resetMs, nowMs] = reply
+      return {
+        kind,
+        cause,
+        limit: Number(limit),
+        used: Number(used),
+        resetMs: Number(resetMs),
+        nowMs: Number(nowMs),
+      }
+    }
+    case 'none': {
+      const [kind, soonestMs, cooling, full, nowMs] = reply
+      return {
+        kind,
+        soonestMs: Number(soonestMs),
+        cooling: Number(cooling),
+        full: Number(full),
+        nowMs: Number(nowMs),
+      }
+    }
+    case 'gone':
+      return { kind: 'gone' }
+  }
+}
