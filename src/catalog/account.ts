@@ -1,0 +1,67 @@
+/** The upstream account record: what an admin sets, what is stored, what is shown. */
+import { z } from '@hono/zod-openapi'
+
+export const platforms = ['claude-console', 'codex'] as const
+export type Platform = (typeof platforms)[number]
+
+const text = (max: number) => z.string().trim().max(max)
+
+/** Empty = every model; a list restricts; a map restricts and renames (asked → sent upstream). */
+const SupportedModels = z.union(
+  [
+    z
+      .array(text(200).min(1))
+      .max(500)
+      .transform((models) => [...new Set(models)]),
+    z.record(text(200).min(1), text(200).min(1)).refine((map) => Object.keys(map).length <= 500),
+  ],
+  'Must be a list of up to 500 models, or a map from model to model, of 1 to 200 characters each',
+)
+
+/** The fields an admin may set on an account, without its credential. */
+export const AccountSettings = z.strictObject({
+  name: text(100).min(1),
+  description: text(1000).default(''),
+  apiUrl: text(2000).min(1),
+  /** Replaces the client's own when set; goes out as a header (RFC 9110 §5.5). */
+  userAgent: text(500)
+    .regex(/^[\x20-\x7e]*$/, 'Must hold visible ASCII characters and blanks only')
+    .default(''),
+  priority: z.int().min(1).max(100).default(50),
+  schedulable: z.boolean().default(true),
+  isActive: z.boolean().default(true),
+  accountType: z.enum(['shared', 'dedicated']).default('shared'),
+  supportedModels: SupportedModels.default([]),
+  /** Requests in flight at most; 0 = no limit. */
+  maxConcurrency: z.int().min(0).max(100_000).default(0),
+  /** Minutes of cooldown after a 429 that names no end of its own. */
+  rateLimitDuration: z.int().min(1).max(10_080).default(5),
+})
+export type AccountSettings = z.infer<typeof AccountSettings>
+
+/** What creating an account takes: its settings and the upstream credential in plain text. */
+export const AccountInput = AccountSettings.extend({
+  apiKey: text(5000)
+    .min(1)
+    .regex(/^[\x21-\x7e]*$/, 'Must hold visible ASCII characters only'),
+})
+export type AccountInput = z.infer<typeof AccountInput>
+
+/** What the store holds: the credential only sealed. */
+export interface Account extends AccountSettings {
+  id: string
+  platform: Platform
+  sealedApiKey: string
+  createdAt: string
+  updatedAt: string
+}
+
+/** The model to send upstream for `model`, or undefined when the account does not serve it. */
+export function upstreamModel(account: Account, model: string): string | undefined {
+  const supported = account.supportedModels
+  if (Array.isArray(supported)) {
+    return supported.length === 0 || supported.includes(model) ? model : undefined
+  }
+  if (Object.keys(supported).length === 0) return model
+  return Object.hasOwn(supported, model) ? supported[model] : undefined
+}

@@ -1,0 +1,117 @@
+/** The catalog in memory: the pool and the key records that requests are planned with. */
+import type { Redis } from '@upstash/redis'
+import type { Keyspace } from '../store/keyspace.ts'
+import type { Account } from './account.ts'
+import type { ApiKey } from './api-key.ts'
+
+/** A record together with the revision that a write must name. */
+export interface Stored<T> {
+  record: T
+  revision: number
+}
+
+export interface Pool {
+  version: string
+  accounts: ReadonlyMap<string, Stored<Account>>
+}
+
+/** What one request is planned with; `apiKey` is undefined when no such key exists. */
+export interface Snapshot {
+  digest: string
+  pool: Pool
+  apiKey: Stored<ApiKey> | undefined
+}
+
+export type Catalog = ReturnType<typeof createCatalog>
+
+const maxKeys = 10_000
+/** Digests that no key has; a new key is random, so remembering them briefly hides nothing. */
+const unknownForMs = 1_000
+
+/**
+ * Keeps the pool and the keys seen lately. Nothing here expires: `admit` compares versions on every
+ * request and hands back what changed.
+ */
+export function createCatalog(redis: Redis, keyspace: Keyspace, now: () => number) {
+  let pool: Pool | undefined
+  const apiKeys = new Map<string, Stored<ApiKey>>()
+  const unknown = new Map<string, number>()
+
+  const remember = (digest: string, stored: Stored<ApiKey> | undefined) => {
+    apiKeys.delete(digest)
+    unknown.delete(digest)
+    if (stored) apiKeys.set(digest, stored)
+    else unknown.set(digest, now() + unknownForMs)
+    evictOldest(apiKeys)
+    evictOldest(unknown)
+  }
+
+  return {
+    /** What memory knows about a key, without asking the store; undefined when it cannot tell. */
+    peek(digest: string): Snapshot | undefined {
+      const apiKey = apiKeys.get(digest)
+      const isUnknown = (unknown.get(digest) ?? 0) > now()
+      return pool && (apiKey || isUnknown) ? { digest, pool, apiKey } : undefined
+    },
+
+    /** Reads the pool and the key afresh in one round trip. */
+    async load(digest: string): Promise<Snapshot> {
+      const [poolRows, keyRows] = (await redis
+        .pipeline()
+        .hgetall(keyspace.pool)
+        .hgetall(keyspace.apiKey(digest))
+        .exec()) as unknown as [string[] | null, string[] | null]
+      pool = readPool(poolRows ?? [])
+      const apiKey = readApiKey(keyRows ?? [])
+      remember(digest, apiKey)
+      return { digest, pool, apiKey }
+    },
+
+    /** Takes over the rows that `admit` found newer; an empty list means unchanged there. */
+    apply(snapshot: Snapshot, stale: { pool: string[]; apiKey: string[] }): Snapshot {
+      if (stale.pool.length > 0) pool = readPool(stale.pool)
+      const apiKey = stale.apiKey.length > 0 ? readApiKey(stale.apiKey) : snapshot.apiKey
+      remember(snapshot.digest, apiKey)
+      return { digest: snapshot.digest, pool: pool ?? snapshot.pool, apiKey }
+    },
+
+    /** Reads the pool alone, for administration. */
+    async loadPool(): Promise<Pool> {
+      const rows = (await redis.hgetall(keyspace.pool)) as unknown as string[] | null
+      pool = readPool(rows ?? [])
+      return pool
+    },
+  }
+}
+
+/** Reads an API key's hash rows (`revision`, `record`). */
+export function readApiKey(rows: string[]): Stored<ApiKey> | undefined {
+  const fields = toFields(rows)
+  const record = fields.get('record')
+  if (record === undefined) return undefined
+  return { record: JSON.parse(record) as ApiKey, revision: Number(fields.get('revision')) }
+}
+
+function readPool(rows: string[]): Pool {
+  const fields = toFields(rows)
+  const accounts = new Map<string, Stored<Account>>()
+  for (const [field, value] of fields) {
+    if (!field.startsWith('account:')) continue
+    const space = value.indexOf(' ')
+    const record = JSON.parse(value.slice(space + 1)) as Account
+    accounts.set(record.id, { record, revision: Number(value.slice(0, space)) })
+  }
+  return { version: fields.get('version') ?? '0', accounts }
+}
+
+function toFields(rows: string[]): Map<string, string> {
+  const fields = new Map<string, string>()
+  for (let i = 0; i + 1 < rows.length; i += 2) fields.set(rows[i] ?? '', rows[i + 1] ?? '')
+  return fields
+}
+
+function evictOldest(map: Map<string, unknown>): void {
+  if (map.size <= maxKeys) return
+  const oldest = map.keys().next()
+  if (!oldest.done) map.delete(oldest.value)
+}
