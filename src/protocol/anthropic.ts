@@ -1,0 +1,184 @@
+/** Anthropic Messages: address, credential, usage and errors (docs.anthropic.com, Messages API). */
+import type { EventSourceMessage } from 'eventsource-parser'
+import { z } from 'zod'
+import type { ErrorCode, GatewayError } from '../errors.ts'
+import type { Usage } from '../ledger/usage.ts'
+import type { EventKind, Protocol, UsageReader } from './protocol.ts'
+
+const count = z.number().nonnegative().nullish().catch(undefined)
+
+/** The usage object of `message`, `message_start` and `message_delta`; other fields pass unread. */
+const WireUsage = z.object({
+  input_tokens: count,
+  output_tokens: count,
+  cache_creation_input_tokens: count,
+  cache_read_input_tokens: count,
+  cache_creation: z
+    .object({ ephemeral_5m_input_tokens: count, ephemeral_1h_input_tokens: count })
+    .nullish()
+    .catch(undefined),
+  server_tool_use: z.object({ web_search_requests: count }).nullish().catch(undefined),
+})
+
+const wireUsage = WireUsage.nullish().catch(undefined)
+
+const WireEvent = z.object({
+  type: z.string(),
+  usage: wireUsage,
+  message: z.object({ usage: wireUsage }).nullish().catch(undefined),
+  delta: z
+    .object({
+      text: z.string().optional(),
+      thinking: z.string().optional(),
+      partial_json: z.string().optional(),
+    })
+    .nullish()
+    .catch(undefined),
+})
+
+const WireAnswer = z.object({
+  type: z.string().optional(),
+  usage: wireUsage,
+  content: z.unknown().optional(),
+})
+
+const kinds: Record<string, EventKind> = {
+  content_block_start: 'content',
+  content_block_delta: 'content',
+  content_block_stop: 'content',
+  message_delta: 'content',
+  message_stop: 'content',
+  error: 'error',
+}
+
+function createUsageReader(requestBytes: number): UsageReader {
+  // The last non-null value of each field counts: message_delta is cumulative and may be partial.
+  const seen: Record<string, number> = {}
+  let state: ReturnType<UsageReader['state']> = 'open'
+  let contentCharacters = 0
+
+  const note = (name: string, value: number | null | undefined) => {
+    if (value !== null && value !== undefined) seen[name] = value
+  }
+  const read = (usage: z.infer<typeof wireUsage>) => {
+    if (!usage) return
+    note('input', usage.input_tokens)
+    note('output', usage.output_tokens)
+    note('cacheWrite', usage.cache_creation_input_tokens)
+    note('cacheWrite5m', usage.cache_creation?.ephemeral_5m_input_tokens)
+    note('cacheWrite1h', usage.cache_creation?.ephemeral_1h_input_tokens)
+    note('cacheRead', usage.cache_read_input_tokens)
+    note('webSearch', usage.server_tool_use?.web_search_requests)
+  }
+
+  return {
+    event(message: EventSourceMessage): EventKind {
+      const event = parseEvent(message.data)
+      if (!event) return 'preamble'
+      read(event.message?.usage)
+      read(event.usage)
+      const { text, thinking, partial_json: json } = event.delta ?? {}
+      contentCharacters += (text ?? thinking ?? json ?? '').length
+      if (event.type === 'message_stop') state = 'complete'
+      if (event.type === 'error') state = 'failed'
+      return kinds[event.type] ?? 'preamble'
+    },
+    answer(body: unknown): boolean {
+      const answer = WireAnswer.safeParse(body).data
+      if (!answer || answer.type === 'error') return false
+      read(answer.usage)
+      contentCharacters = JSON.stringify(answer.content ?? '').length
+      state = 'complete'
+      return true
+    },
+    state: () => state,
+    total() {
+      const isReported = seen.input !== undefined && seen.output !== undefined
+      const estimated = state !== 'complete' || !isReported
+      const cacheWrite1hTokens = seen.cacheWrite1h ?? 0
+      const cacheWrite = seen.cacheWrite ?? (seen.cacheWrite5m ?? 0) + cacheWrite1hTokens
+      const usage: Usage = {
+        inputTokens: seen.input ?? tokensIn(requestBytes),
+        outputTokens: Math.max(seen.output ?? 0, estimated ? tokensIn(contentCharacters) : 0),
+        cacheWrite5mTokens: Math.max(0, cacheWrite - cacheWrite1hTokens),
+        cacheWrite1hTokens,
+        cacheReadTokens: seen.cacheRead ?? 0,
+        webSearchRequests: seen.webSearch ?? 0,
+      }
+      return { usage, estimated }
+    },
+  }
+}
+
+/** Tokens estimated where the vendor's own count was not seen: about four characters each. */
+const tokensIn = (characters: number) => Math.ceil(characters / 4)
+
+function parseEvent(data: string): z.infer<typeof WireEvent> | undefined {
+  try {
+    return WireEvent.safeParse(JSON.parse(data)).data
+  } catch {
+    return undefined
+  }
+}
+
+const errorTypes: Partial<Record<ErrorCode, string>> = {
+  invalid_api_key: 'authentication_error',
+  key_disabled: 'authentication_error',
+  key_expired: 'authentication_error',
+  not_permitted: 'permission_error',
+  not_found: 'not_found_error',
+  body_too_large: 'request_too_large',
+  concurrency_limit: 'rate_limit_error',
+  request_limit: 'rate_limit_error',
+  accounts_rate_limited: 'rate_limit_error',
+  accounts_unavailable: 'overloaded_error',
+}
+
+/** Codes that a repeat cannot cure; without the hint Claude Code asks eleven times over minutes. */
+const final = new Set<ErrorCode>([
+  'invalid_api_key',
+  'key_disabled',
+  'key_expired',
+  'not_permitted',
+  'no_account',
+])
+/** Older Claude Code sleeps through any `retry-after`, an hour included. */
+const longestWaitSeconds = 60
+
+/** The envelope of an error: `{"type":"error","error":{"type","message"},"request_id"}`. */
+export function anthropicErrorBody(error: GatewayError, requestId: string) {
+  const fallback = error.status >= 500 ? 'api_error' : 'invalid_request_error'
+  const type = errorTypes[error.code] ?? fallback
+  return { type: 'error', error: { type, message: error.message }, request_id: requestId }
+}
+
+function errorResponse(error: GatewayError, requestId: string): Response {
+  const headers = new Headers()
+  const wait = error.retryAfterSeconds
+  if (wait !== undefined) headers.set('retry-after', String(wait))
+  if (final.has(error.code) || (wait ?? 0) > longestWaitSeconds) {
+    headers.set('x-should-retry', 'false')
+  }
+  return Response.json(anthropicErrorBody(error, requestId), { status: error.status, headers })
+}
+
+function errorEvent(error: GatewayError, requestId: string): string {
+  return `event: error\ndata: ${JSON.stringify(anthropicErrorBody(error, requestId))}\n\n`
+}
+
+export const anthropic: Protocol = {
+  platform: 'claude-console',
+  permission: 'claude',
+  endpoint(apiUrl) {
+    const base = apiUrl.replace(/\/+$/, '')
+    if (base.endsWith('/v1/messages')) return base
+    return base.endsWith('/v1') ? `${base}/messages` : `${base}/v1/messages`
+  },
+  authorize(headers, credential) {
+    if (credential.startsWith('sk-ant-')) headers.set('x-api-key', credential)
+    else headers.set('authorization', `Bearer ${credential}`)
+  },
+  createUsageReader,
+  errorResponse,
+  errorEvent,
+}
