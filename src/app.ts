@@ -1,0 +1,78 @@
+/** The application: mounts every route, names every request, and puts every error in its envelope. */
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { type RequestIdVariables, requestId } from 'hono/request-id'
+import { routePath } from 'hono/route'
+import { adminRoutes } from './admin/routes.ts'
+import { GatewayError } from './errors.ts'
+import type { Gateway } from './gateway.ts'
+import { anthropic } from './protocol/anthropic.ts'
+import { relay } from './relay/pipeline.ts'
+
+export { createGateway } from './gateway.ts'
+export type AppVariables = RequestIdVariables
+type App = Context<{ Variables: AppVariables }>
+
+const adminBodyLimitBytes = 1024 * 1024
+
+export function createApp(gateway: Gateway) {
+  const { config, log } = gateway.runtime
+  const app = new Hono<{ Variables: AppVariables }>()
+  app.use(requestId({ limitLength: 128 }))
+
+  const tooLarge = (limitBytes: number) => () => {
+    throw new GatewayError('body_too_large', `The request body is larger than ${limitBytes} bytes`)
+  }
+  const limit = (maxSize: number) => bodyLimit({ maxSize, onError: tooLarge(maxSize) })
+
+  app.get('/health', (c) => health(gateway, c))
+
+  for (const path of ['/api/v1/messages', '/v1/messages']) {
+    app.post(path, limit(config.BODY_LIMIT_BYTES), (c) =>
+      relay(gateway, anthropic, c.req.raw, c.get('requestId')),
+    )
+  }
+
+  app.use('/api/v2/*', limit(adminBodyLimitBytes))
+  app.route('/api/v2', adminRoutes(gateway))
+
+  app.notFound((c) => answerError(c, new GatewayError('not_found', `No route ${c.req.path}`)))
+  app.onError((error, c) => {
+    const known = error instanceof GatewayError
+    const answer = known ? error : new GatewayError('internal', 'The gateway failed')
+    // The route, not the path: somebody may have put a key there.
+    const fields = { requestId: c.get('requestId'), route: routePath(c), code: answer.code }
+    if (answer.code === 'internal') log.error('internal_error', { ...fields, error: String(error) })
+    else log.info('refused', fields)
+    return answerError(c, answer)
+  })
+  return app
+}
+
+/** The error in the dialect of the route: admin under /api/v2, else the vendor's. */
+function answerError(c: App, error: GatewayError): Response {
+  const id = c.get('requestId')
+  if (!c.req.path.startsWith('/api/v2/')) {
+    const response = anthropic.errorResponse(error, id)
+    response.headers.set('x-request-id', id)
+    return response
+  }
+  const { code, message, issues, retryAfterSeconds, status } = error
+  if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
+  return Response.json(
+    { error: { code, message, ...(issues && { issues }) } },
+    { status, headers: { ...Object.fromEntries(c.res.headers), 'x-request-id': id } },
+  )
+}
+
+/** 200 with the store's latency, or 503 when it does not answer in time. */
+async function health(gateway: Gateway, c: App): Promise<Response> {
+  const { runtime } = gateway
+  const startedMs = runtime.now()
+  try {
+    await runtime.redis.ping()
+    return c.json({ status: 'ok', store: { latencyMs: runtime.now() - startedMs } })
+  } catch {
+    return c.json({ status: 'unavailable', store: { error: 'The store does not answer' } }, 503)
+  }
+}

@@ -1,0 +1,115 @@
+/** Admit: turns a plan into a lease on an account, or into the refusal the caller should see. */
+import { GatewayError } from '../errors.ts'
+import type { Gateway } from '../gateway.ts'
+import { type AdmitReply, admitScript } from '../store/scripts/admit.ts'
+import { type Admission, activationMs, type Plan } from './plan.ts'
+import { settleOrphans, settleVoid } from './settle.ts'
+
+export type { Gateway } from '../gateway.ts'
+
+/** One request at a time tries a recovering account for this long. */
+export const probeMs = 30_000
+
+const minute = 60_000
+
+/**
+ * One round trip.
+ * @returns the admission, or the catalog's newer rows when the plan was made with old ones.
+ * @throws GatewayError the refusal of a limit, `accounts_unavailable`, or `store_unavailable`.
+ */
+export async function admit(
+  gateway: Gateway,
+  plan: Plan,
+): Promise<Admission | Extract<AdmitReply, { kind: 'stale' }>> {
+  const reply = await decide(gateway, plan)
+  switch (reply.kind) {
+    case 'stale':
+      return reply
+    case 'deny':
+      throw denial(reply)
+    case 'none':
+      throw allBusy(reply)
+    case 'gone':
+      throw new GatewayError('internal', 'This request was ended before it began')
+    case 'ok':
+      if (reply.orphans.length > 0) gateway.runtime.defer(settleOrphans(gateway, reply.orphans))
+      return admissionOf(plan, reply)
+  }
+}
+
+/** The admission that a script's `ok` stands for. */
+export function admissionOf(plan: Plan, reply: Omit<Admission, 'plan'>): Admission {
+  const { accountId, generation, expiresAtMs } = reply
+  return { plan, accountId, generation, expiresAtMs }
+}
+
+async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
+  const { runtime, keyspace } = gateway
+  const { apiKey, snapshot } = plan
+  try {
+    return await admitScript(runtime.redis, keyspace, {
+      poolVersion: snapshot.pool.version,
+      keyRevision: String(snapshot.apiKey?.revision ?? 0),
+      digest: snapshot.digest,
+      ledgerId: plan.ledgerId,
+      platform: plan.protocol.platform,
+      keyId: apiKey.id,
+      sessionKey: plan.sessionKey,
+      model: plan.model,
+      holdNanoUsd: plan.holdNanoUsd,
+      leaseMs: runtime.config.LEASE_SECONDS * 1000,
+      probeMs,
+      concurrencyLimit: apiKey.concurrencyLimit,
+      windowMs: apiKey.rateLimitRequests > 0 ? apiKey.rateLimitWindow * minute : 0,
+      windowRequests: apiKey.rateLimitRequests,
+      activationMs: activationMs(apiKey),
+      candidates: plan.candidates.map(({ account }) => ({
+        accountId: account.id,
+        priority: account.priority,
+        maxConcurrency: account.maxConcurrency,
+      })),
+    })
+  } catch (error) {
+    // The script may have run although its reply was lost: the tombstone ends its lease either way.
+    settleVoid(gateway, plan)
+    throw error
+  }
+}
+
+function denial(reply: Extract<AdmitReply, { kind: 'deny' }>): GatewayError {
+  const { cause, limit, used, resetMs, nowMs } = reply
+  switch (cause) {
+    case 'expired':
+      return new GatewayError(
+        'key_expired',
+        `This gateway key expired at ${new Date(resetMs).toISOString()}`,
+      )
+    case 'concurrency':
+      return new GatewayError(
+        'concurrency_limit',
+        `This gateway key has ${used} requests in flight, and its limit is ${limit}`,
+        { retryAfterSeconds: 1 },
+      )
+    case 'window':
+      return new GatewayError(
+        'request_limit',
+        `This gateway key has used ${used} of ${limit} requests; the window resets at ${new Date(resetMs).toISOString()}`,
+        { retryAfterSeconds: secondsUntil(resetMs, nowMs) },
+      )
+  }
+}
+
+/** The refusal when every candidate cools or is full, with the soonest time a repeat can succeed. */
+export function allBusy(reply: { soonestMs: number; full?: number; nowMs: number }): GatewayError {
+  const retryAfterSeconds =
+    reply.full || reply.soonestMs === 0 ? 1 : secondsUntil(reply.soonestMs, reply.nowMs)
+  return new GatewayError(
+    'accounts_unavailable',
+    `All upstream accounts are busy or recovering; try again in ${retryAfterSeconds} s`,
+    { retryAfterSeconds },
+  )
+}
+
+function secondsUntil(thenMs: number, nowMs: number): number {
+  return Math.max(1, Math.ceil((thenMs - nowMs) / 1000))
+}

@@ -1,0 +1,62 @@
+/** Releases a stream of server-sent events at event borders, so that a cut never glues two together. */
+
+const lineFeed = 10
+const carriageReturn = 13
+
+export interface EventTail {
+  /** Takes the next bytes and returns what may go out now: everything up to the last blank line. */
+  push(bytes: Uint8Array): Uint8Array[]
+  /** What is still held back: the beginning of an event whose end has not come. */
+  rest(): Uint8Array[]
+  /** False when part of an unfinished event had to be released, because it was too long to hold. */
+  isAtBorder(): boolean
+}
+
+/** @param maxBytes the longest unfinished event that is held back. */
+export function createEventTail(maxBytes: number): EventTail {
+  let held: Uint8Array[] = []
+  let heldBytes = 0
+  let atBorder = true
+  // The last two bytes seen: a blank line may be split between chunks.
+  let previous = 0
+  let beforePrevious = 0
+
+  /** Index after the last blank line that ends in `bytes`, or 0. */
+  const lastBorder = (bytes: Uint8Array): number => {
+    const at = (index: number) =>
+      index >= 0 ? bytes[index] : index === -1 ? previous : beforePrevious
+    for (let end = bytes.length - 1; end >= 0; end--) {
+      if (bytes[end] !== lineFeed) continue
+      const before = at(end - 1)
+      if (before === lineFeed) return end + 1
+      if (before === carriageReturn && at(end - 2) === lineFeed) return end + 1
+    }
+    return 0
+  }
+
+  return {
+    push(bytes) {
+      const border = lastBorder(bytes)
+      const length = bytes.length
+      beforePrevious = (length > 1 ? bytes[length - 2] : previous) ?? 0
+      previous = bytes[length - 1] ?? previous
+      if (border > 0) {
+        const released = [...held, bytes.subarray(0, border)]
+        held = border < length ? [bytes.subarray(border)] : []
+        heldBytes = length - border
+        atBorder = true
+        return released
+      }
+      held.push(bytes)
+      heldBytes += length
+      if (heldBytes <= maxBytes) return []
+      const released = held
+      held = []
+      heldBytes = 0
+      atBorder = false
+      return released
+    },
+    rest: () => held,
+    isAtBorder: () => atBorder,
+  }
+}

@@ -1,0 +1,98 @@
+/** The gate: holds an answer back until it is known to be one, so that a failure stays invisible. */
+import { createParser } from 'eventsource-parser'
+import type { EventKind, UsageReader } from '../protocol/protocol.ts'
+
+/** An answer that may be shown: what was held back, then the rest as it arrives. */
+export interface OpenStream {
+  held: Uint8Array[]
+  rest: ReadableStreamDefaultReader<Uint8Array>
+  /** Reads on in the same parser: events may straddle the gate. */
+  feed(bytes: Uint8Array): void
+}
+
+const maxHeldBytes = 256 * 1024
+const maxHeldEvents = 64
+/** A line longer than this is passed on but not read. */
+const maxEventCharacters = 16 * 1024 * 1024
+
+/**
+ * Waits for the first content event of a stream.
+ * @returns the stream to pass on, or undefined when it failed before any content.
+ * @throws what reading the body throws.
+ */
+export async function openStream(
+  body: ReadableStream<Uint8Array>,
+  usage: UsageReader,
+  onChunk: () => void,
+): Promise<OpenStream | undefined> {
+  const rest = body.getReader()
+  let verdict: EventKind = 'preamble'
+  let events = 0
+  const feed = createFeed((kind) => {
+    events++
+    if (verdict === 'preamble') verdict = kind
+  }, usage)
+  const held: Uint8Array[] = []
+  let heldBytes = 0
+  for (;;) {
+    const { done, value } = await rest.read()
+    if (done) return undefined
+    onChunk()
+    held.push(value)
+    heldBytes += value.length
+    feed(value)
+    if (isError(verdict)) {
+      await rest.cancel().catch(() => {})
+      return undefined
+    }
+    const isContent = verdict !== 'preamble'
+    if (isContent || events >= maxHeldEvents || heldBytes >= maxHeldBytes) {
+      return { held, rest, feed }
+    }
+  }
+}
+
+// Written through a callback, which narrowing cannot see.
+const isError = (kind: EventKind) => kind === 'error'
+
+function createFeed(onKind: (kind: EventKind) => void, usage: UsageReader) {
+  const decoder = new TextDecoder()
+  const parser = createParser({
+    onEvent: (message) => onKind(usage.event(message)),
+    maxBufferSize: maxEventCharacters,
+  })
+  let readable = true
+  return (bytes: Uint8Array) => {
+    if (!readable) return
+    try {
+      parser.feed(decoder.decode(bytes, { stream: true }))
+    } catch {
+      // Metering may miss; relaying may not.
+      readable = false
+    }
+  }
+}
+
+/**
+ * Reads a body to its end, up to `limitBytes`.
+ * @throws Error when it is longer, and what reading the body throws.
+ */
+export async function readWhole(
+  response: Response,
+  limitBytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length
+    if (length > limitBytes) throw new Error('The upstream answer is too long')
+    chunks.push(chunk)
+  }
+  const whole = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, offset)
+    offset += chunk.length
+  }
+  return whole
+}

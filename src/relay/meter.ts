@@ -1,0 +1,81 @@
+/** Meter: forwards a stream byte for byte, reads it afterwards, and tells once how it ended. */
+import type { UsageReader } from '../protocol/protocol.ts'
+import { createEventTail } from './event-tail.ts'
+import type { OpenStream } from './gate.ts'
+import type { Watchdog } from './watchdog.ts'
+
+/** `cut`: the upstream broke off, failed or fell silent; `left`: the client went away. */
+export type StreamEnd = 'complete' | 'cut' | 'left'
+
+export interface MeterOptions {
+  stream: OpenStream
+  usage: UsageReader
+  /** The protocol's own error event, which ends a stream that the upstream did not. */
+  cutEvent: string
+  /** Ends the upstream request at once. */
+  abort: () => void
+  clientSignal: AbortSignal
+  watchdog: (onTimeout: () => void) => Watchdog
+  idleTimeoutMs: number
+  /** Called on every chunk; must be cheap. */
+  onProgress: () => void
+  /** Called exactly once. */
+  onEnd: (end: StreamEnd) => void
+}
+
+const maxTailBytes = 256 * 1024
+
+/** The stream to answer with: what the gate held back, then the rest as the client takes it. */
+export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
+  const { stream, usage, abort, clientSignal, onEnd } = options
+  const tail = createEventTail(maxTailBytes)
+  let ended = false
+  const end = (how: StreamEnd) => {
+    if (ended) return
+    ended = true
+    watchdog.stop()
+    clientSignal.removeEventListener('abort', leave)
+    if (how !== 'complete') abort()
+    onEnd(how)
+  }
+  const leave = () => end('left')
+  const watchdog = options.watchdog(() => end('cut'))
+  clientSignal.addEventListener('abort', leave, { once: true })
+  if (clientSignal.aborted) leave()
+
+  type Controller = ReadableStreamDefaultController<Uint8Array>
+  const forward = (controller: Controller, bytes: Uint8Array): boolean => {
+    const released = tail.push(bytes)
+    for (const piece of released) controller.enqueue(piece)
+    return released.length > 0
+  }
+  const finish = (controller: Controller) => {
+    const isComplete = usage.state() === 'complete'
+    end(isComplete ? 'complete' : 'cut')
+    if (isComplete) for (const piece of tail.rest()) controller.enqueue(piece)
+    // An upstream that reported its own failure has told the client already.
+    if (usage.state() === 'open') {
+      const border = tail.isAtBorder() ? '' : '\n\n'
+      controller.enqueue(new TextEncoder().encode(border + options.cutEvent))
+    }
+    controller.close()
+  }
+
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const bytes of stream.held) forward(controller, bytes)
+    },
+    async pull(controller) {
+      // A pull that enqueues nothing is not repeated, so this reads until something may go out.
+      for (let released = false; !released; ) {
+        const chunk = await stream.rest.read().catch(() => undefined)
+        if (!chunk || chunk.done) return finish(controller)
+        released = forward(controller, chunk.value)
+        stream.feed(chunk.value)
+        watchdog.touch(options.idleTimeoutMs)
+        options.onProgress()
+      }
+    },
+    cancel: leave,
+  })
+}

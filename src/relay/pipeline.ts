@@ -1,0 +1,89 @@
+/** The relay on one screen: authenticate → plan → admit → dispatch → gate → meter → settle. */
+import { v7 as uuidv7 } from 'uuid'
+import { GatewayError } from '../errors.ts'
+import type { Gateway } from '../gateway.ts'
+import type { Protocol } from '../protocol/protocol.ts'
+import { admit } from './admit.ts'
+import type { ClientRequest } from './attempt.ts'
+import { authenticate } from './authenticate.ts'
+import { dispatch } from './dispatch.ts'
+import { readHints } from './hints.ts'
+import { type Admission, type Plan, plan } from './plan.ts'
+import { respond } from './respond.ts'
+
+/** An edit may race with its own effect a few times; more means the store is not consistent. */
+const maxPlans = 5
+
+/**
+ * Serves one relay request.
+ * @param requestId names the request in answers and logs; the ledger names it on its own.
+ * @throws GatewayError whatever the caller has to be told; nothing stays taken then.
+ */
+export async function relay(
+  gateway: Gateway,
+  protocol: Protocol,
+  request: Request,
+  requestId: string,
+): Promise<Response> {
+  const principal = await authenticate(gateway.catalog, request.headers)
+  const client = await readClientRequest(request, requestId)
+  const admission = await planAndAdmit(gateway, protocol, client, principal)
+  const { runtime, sealer } = gateway
+  const context = { runtime, sealer, protocol, client }
+  const exchange = await dispatch(gateway, context, admission)
+  return respond(gateway, client, exchange)
+}
+
+async function readClientRequest(request: Request, requestId: string): Promise<ClientRequest> {
+  const type = request.headers.get('content-type') ?? 'application/json'
+  if (!/^application\/json\b/i.test(type)) {
+    throw new GatewayError('unsupported_media_type', 'The content-type must be application/json')
+  }
+  const encoding = request.headers.get('content-encoding') ?? 'identity'
+  if (encoding !== 'identity') {
+    throw new GatewayError('unsupported_media_type', 'The request body must not be compressed')
+  }
+  const body = new Uint8Array(await request.arrayBuffer())
+  const { headers, signal, url } = request
+  return { requestId, headers, search: new URL(url).search, body, hints: readHints(body), signal }
+}
+
+/** Plans with the catalog in memory, and again with a newer one when that turns out to be old. */
+async function planAndAdmit(
+  gateway: Gateway,
+  protocol: Protocol,
+  client: ClientRequest,
+  principal: Awaited<ReturnType<typeof authenticate>>,
+): Promise<Admission> {
+  const { catalog, runtime } = gateway
+  const ledgerId = uuidv7({ msecs: runtime.now() })
+  let { snapshot, isFresh } = principal
+  for (let plans = 0; plans < maxPlans; plans++) {
+    let planned: Plan
+    try {
+      planned = plan({
+        ledgerId,
+        requestId: client.requestId,
+        snapshot,
+        protocol,
+        headers: client.headers,
+        hints: client.hints,
+        bodyBytes: client.body.length,
+        nowMs: runtime.now(),
+      })
+    } catch (refusal) {
+      // A refusal made with an old catalog is no refusal: ask the store once before saying no.
+      if (isFresh) throw refusal
+      snapshot = await catalog.load(snapshot.digest)
+      isFresh = true
+      continue
+    }
+    const admission = await admit(gateway, planned)
+    if (!('kind' in admission)) return admission
+    const { pool, apiKey } = admission
+    const isLost = pool.length === 0 && apiKey.length === 0
+    snapshot = isLost ? await catalog.load(snapshot.digest) : catalog.apply(snapshot, admission)
+    isFresh = true
+  }
+  throw new GatewayError('store_unavailable', 'The gateway configuration keeps changing; try again')
+}

@@ -1,0 +1,133 @@
+/** Plan: everything about a request that can be decided without the store. */
+import { type Account, upstreamModel } from '../catalog/account.ts'
+import type { ApiKey } from '../catalog/api-key.ts'
+import type { Snapshot } from '../catalog/catalog.ts'
+import { GatewayError } from '../errors.ts'
+import { estimateHold } from '../ledger/price.ts'
+import type { Protocol } from '../protocol/protocol.ts'
+import type { Hints } from './hints.ts'
+import { sessionKey } from './session.ts'
+
+export interface PlannedAccount {
+  account: Account
+  /** The model to ask this account for; another than the client's when the account renames it. */
+  upstreamModel: string
+}
+
+export interface Plan {
+  /** Names the request in the ledger; always made here, never taken from the client. */
+  ledgerId: string
+  /** Names it to the caller and in the log. */
+  requestId: string
+  plannedAtMs: number
+  snapshot: Snapshot
+  apiKey: ApiKey
+  protocol: Protocol
+  model: string
+  sessionKey: string | undefined
+  candidates: PlannedAccount[]
+  holdNanoUsd: number
+}
+
+/** A plan that holds a lease. */
+export interface Admission {
+  plan: Plan
+  accountId: string
+  /** Counts the accounts this request was given, from 1. */
+  generation: number
+  expiresAtMs: number
+}
+
+const minute = 60_000
+const hour = 60 * minute
+
+/**
+ * Plans a request with the catalog at hand.
+ * @throws GatewayError a refusal (`invalid_api_key`, `key_disabled`, `key_expired`, `not_permitted`,
+ * `no_account`) that holds for this snapshot; the caller confirms it with a fresh one.
+ */
+export function plan(input: {
+  ledgerId: string
+  requestId: string
+  snapshot: Snapshot
+  protocol: Protocol
+  headers: Headers
+  hints: Hints
+  bodyBytes: number
+  nowMs: number
+}): Plan {
+  const { ledgerId, requestId, snapshot, protocol, headers, hints, bodyBytes, nowMs } = input
+  const apiKey = usableKey(snapshot, nowMs)
+  if (apiKey.permissions !== 'all' && apiKey.permissions !== protocol.permission) {
+    throw new GatewayError(
+      'not_permitted',
+      `This gateway key may not use ${protocol.permission} models; ask your administrator for a key with the permission "${protocol.permission}" or "all"`,
+    )
+  }
+  const { model, maxTokens } = hints
+  const { platform } = protocol
+  return {
+    ledgerId,
+    requestId,
+    plannedAtMs: nowMs,
+    snapshot,
+    apiKey,
+    protocol,
+    model,
+    sessionKey: sessionKey(headers, hints),
+    candidates: candidatesFor(snapshot, apiKey, protocol, model),
+    holdNanoUsd: estimateHold({ platform, model, bodyBytes, maxTokens, atMs: nowMs }),
+  }
+}
+
+/** Milliseconds of life from first use; 0 = the key does not end by activation. */
+export function activationMs(apiKey: ApiKey): number {
+  if (apiKey.expirationMode !== 'activation') return 0
+  return apiKey.activationDays * (apiKey.activationUnit === 'hours' ? hour : 24 * hour)
+}
+
+function usableKey(snapshot: Snapshot, nowMs: number): ApiKey {
+  const apiKey = snapshot.apiKey?.record
+  if (!apiKey || apiKey.isDeleted) {
+    throw new GatewayError('invalid_api_key', 'This gateway key does not exist')
+  }
+  if (!apiKey.isActive) throw new GatewayError('key_disabled', 'This gateway key is disabled')
+  const { expirationMode, expiresAt } = apiKey
+  if (expirationMode === 'fixed' && expiresAt !== null && Date.parse(expiresAt) <= nowMs) {
+    throw new GatewayError('key_expired', `This gateway key expired at ${expiresAt}`)
+  }
+  return apiKey
+}
+
+function candidatesFor(
+  snapshot: Snapshot,
+  apiKey: ApiKey,
+  protocol: Protocol,
+  model: string,
+): PlannedAccount[] {
+  const { platform } = protocol
+  const boundId = platform === 'codex' ? apiKey.codexAccountId : apiKey.claudeConsoleAccountId
+  const offered = [...snapshot.pool.accounts.values()]
+    .map(({ record }) => record)
+    .filter((account) => account.platform === platform && account.isActive && account.schedulable)
+    .filter((account) => (boundId ? account.id === boundId : account.accountType === 'shared'))
+  if (offered.length === 0) {
+    throw new GatewayError(
+      'no_account',
+      boundId
+        ? 'The upstream account that this gateway key is bound to is not in use; ask your administrator'
+        : `No active ${platform} account is configured on this gateway; ask your administrator`,
+    )
+  }
+  const candidates = offered.flatMap((account) => {
+    const asked = upstreamModel(account, model)
+    return asked === undefined ? [] : [{ account, upstreamModel: asked }]
+  })
+  if (candidates.length === 0) {
+    throw new GatewayError(
+      'no_account',
+      `No account of this gateway serves the model "${model}"; ask your administrator`,
+    )
+  }
+  return candidates
+}

@@ -1,0 +1,146 @@
+/** What a request does when the store answers late, never, or forgets to say that it did. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { replayJournal } from '../../src/relay/settle.ts'
+import type { SettlementJournal } from '../../src/runtime.ts'
+import type { Engine } from '../../src/store/redis.ts'
+import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
+import { anthropicJson, json, startUpstream, type Upstream } from '../support/upstream.ts'
+
+type Fault = 'none' | 'drop request' | 'drop reply'
+
+let store: Engine
+let fault: Fault
+let upstream: Upstream
+let gateway: TestGateway
+let admin: ReturnType<typeof createTestAdmin>
+let id: string
+let key: string
+
+const faulty = (engine: Engine): Engine => ({
+  ...engine,
+  async request(request) {
+    if (fault === 'drop request') throw new Error('lost: secret command arguments')
+    const reply = await engine.request<never>(request)
+    if (fault === 'drop reply') throw new Error('lost: secret command arguments')
+    return reply
+  },
+})
+
+beforeEach(async () => {
+  store = createEmbeddedEngine({ path: ':memory:' })
+  fault = 'none'
+  upstream = await startUpstream()
+  gateway = createTestGateway({ engine: faulty(store) })
+  admin = createTestAdmin(gateway)
+  await admin.createAccount({ apiUrl: upstream.url })
+  ;({ id, key } = await admin.createKey({ concurrencyLimit: 1 }))
+  expect((await send()).status).toBe(200)
+  await gateway.deferred()
+})
+afterEach(async () => {
+  fault = 'none'
+  await gateway.close()
+  await store.close()
+  await upstream.close()
+})
+
+const send = async () =>
+  gateway.app.request('/v1/messages', {
+    method: 'POST',
+    headers: { 'x-api-key': key, 'content-type': 'application/json' },
+    body: '{"model":"claude-x","messages":[]}',
+  })
+const total = async () => (await admin.call('GET', `/keys/${id}/stats`)).json.total
+
+describe('a store that cannot be reached', () => {
+  it('is a 503 in the envelope, which tells nothing of the store', async () => {
+    fault = 'drop request'
+    const response = await send()
+    expect(response.status).toBe(503)
+    const text = await response.text()
+    expect(JSON.parse(text)).toMatchObject({ type: 'error', error: { type: 'api_error' } })
+    expect(text).not.toContain('secret')
+    expect(gateway.lines.join('\n')).not.toContain('secret')
+    expect((await gateway.app.request('/health')).status).toBe(503)
+  })
+
+  it('leaves no lease when only the reply of the admission was lost', async () => {
+    fault = 'drop reply'
+    expect((await send()).status).toBe(503)
+    fault = 'none'
+    await gateway.deferred()
+    expect((await send()).status).toBe(200)
+    await gateway.deferred()
+    expect(await total()).toMatchObject({ requests: 2, orphanedRequests: 0 })
+  })
+
+  it('books once when only the reply of the settlement was lost', async () => {
+    upstream.respond((exchange) => {
+      fault = 'drop reply'
+      setTimeout(() => {
+        fault = 'none'
+      }, 250)
+      return anthropicJson()(exchange)
+    })
+    expect((await send()).status).toBe(200)
+    await gateway.deferred()
+    expect(await total()).toMatchObject({ requests: 2, inputTokens: 24 })
+  })
+
+  it('answers 503 when it vanishes between two accounts, and leaves no lease', async () => {
+    await admin.createAccount({ apiUrl: upstream.url, name: 'second' })
+    upstream.respond((exchange) => {
+      fault = 'drop request'
+      return json(529, {})(exchange)
+    }, anthropicJson())
+    expect((await send()).status).toBe(503)
+    fault = 'none'
+    await gateway.deferred()
+    expect((await send()).status).toBe(200)
+  })
+})
+
+describe('the settlement journal', () => {
+  const createJournal = (): SettlementJournal => {
+    const entries = new Map<string, { payload: string; createdAtMs: number }>()
+    return {
+      put: (ledgerId, payload, createdAtMs) => void entries.set(ledgerId, { payload, createdAtMs }),
+      remove: (ledgerId) => void entries.delete(ledgerId),
+      pending: () => [...entries].map(([ledgerId, entry]) => ({ ledgerId, ...entry })),
+    }
+  }
+
+  it('holds a settlement until the store has confirmed it', async () => {
+    const journal = createJournal()
+    gateway.runtime.journal = journal
+    upstream.respond((exchange) => {
+      fault = 'drop request'
+      return anthropicJson()(exchange)
+    })
+    expect((await send()).status).toBe(200)
+    expect(journal.pending()).toHaveLength(1)
+    fault = 'none'
+    await gateway.deferred()
+    expect(journal.pending()).toHaveLength(0)
+  })
+
+  it('is replayed by the next process, once', async () => {
+    const journal = createJournal()
+    gateway.runtime.journal = { ...journal, remove: () => {} }
+    await send()
+    await gateway.deferred()
+    expect(journal.pending()).toHaveLength(1)
+    await replayJournal({ ...gateway.gateway, runtime: { ...gateway.runtime, journal } }, 60_000)
+    expect(journal.pending()).toHaveLength(0)
+    expect(await total()).toMatchObject({ requests: 2 })
+  })
+
+  it('sets entries aside that are older than the marker of their request', async () => {
+    const journal = createJournal()
+    journal.put('old', '{}', gateway.runtime.now() - 60_001)
+    await replayJournal({ ...gateway.gateway, runtime: { ...gateway.runtime, journal } }, 60_000)
+    expect(journal.pending()).toHaveLength(1)
+    expect(gateway.logged('journal_entry_too_old')).toHaveLength(1)
+  })
+})

@@ -1,0 +1,148 @@
+/** A whole gateway in this process: real app, real store in memory, real sockets, captured log. */
+import { expect } from 'vitest'
+import { issueToken } from '../../src/admin/token.ts'
+import { createApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import { createGateway, type Gateway } from '../../src/gateway.ts'
+import { createLogger } from '../../src/log.ts'
+import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { createTransport } from '../../src/node/transport.ts'
+import type { Runtime } from '../../src/runtime.ts'
+import { createRedis, type Engine } from '../../src/store/redis.ts'
+
+export const testConfig = {
+  ADMIN_PASSWORD: 'correct horse battery staple',
+  JWT_SECRET: 'a JWT secret that only tests know',
+  ENCRYPTION_KEY: '5a'.repeat(32),
+  ALLOW_PRIVATE_UPSTREAMS: 'true',
+  LOG_LEVEL: 'debug',
+  UPSTREAM_CONNECT_TIMEOUT_SECONDS: '2',
+}
+
+export interface TestGatewayOptions {
+  /** Settings on top of `testConfig`; an empty one counts as absent. */
+  config?: Record<string, string>
+  /** By default an embedded engine in memory; an engine that is passed in stays the caller's to close. */
+  engine?: Engine
+  /** By default the transport of the Node host. */
+  fetch?: Runtime['fetch']
+  /** The clock of the gateway, and of the store where that is the default one. */
+  now?: () => number
+}
+
+export interface TestGateway {
+  app: ReturnType<typeof createApp>
+  gateway: Gateway
+  runtime: Runtime
+  engine: Engine
+  /** Every log line so far, as it was written. */
+  lines: string[]
+  /** The log lines of one event, parsed. */
+  logged(event: string): Record<string, unknown>[]
+  /** Waits for all deferred work, and for what that defers in turn. */
+  deferred(): Promise<void>
+  /** Waits for deferred work, then closes what this helper has opened. */
+  close(): Promise<void>
+}
+
+/** Composes a gateway; several over one engine are several processes over one store. */
+export function createTestGateway(options: TestGatewayOptions = {}): TestGateway {
+  const config = loadConfig({ ...testConfig, ...options.config })
+  const now = options.now ?? Date.now
+  const engine = options.engine ?? createEmbeddedEngine({ path: ':memory:', now })
+  const transport = createTransport({
+    connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT_SECONDS * 1000,
+    allowPrivateUpstreams: config.ALLOW_PRIVATE_UPSTREAMS,
+  })
+  const lines: string[] = []
+  const pending = new Set<Promise<unknown>>()
+  const log = createLogger(config.LOG_LEVEL, (line) => lines.push(line), now)
+  const runtime: Runtime = {
+    config,
+    redis: createRedis(engine),
+    fetch: options.fetch ?? transport.fetch,
+    now,
+    log,
+    defer(work) {
+      const tracked = work
+        .catch((error: unknown) => log.error('deferred_failed', { error: String(error) }))
+        .finally(() => pending.delete(tracked))
+      pending.add(tracked)
+    },
+  }
+  const gateway = createGateway(runtime)
+  const deferred = async () => {
+    while (pending.size > 0) await Promise.all(pending)
+  }
+  return {
+    app: createApp(gateway),
+    gateway,
+    runtime,
+    engine,
+    lines,
+    logged: (event) =>
+      lines.map((line) => JSON.parse(line)).filter((fields) => fields.event === event),
+    deferred,
+    async close() {
+      await deferred()
+      await transport.close()
+      if (!options.engine) await engine.close()
+    },
+  }
+}
+
+/** An answer whose body was read; `json` is undefined when it is not JSON. */
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+  json: ReturnType<typeof JSON.parse>
+}
+
+export async function read(response: Response): Promise<Answer> {
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.startsWith('application/json')
+  const { status, headers } = response
+  return { status, headers, text, json: isJson && text ? JSON.parse(text) : undefined }
+}
+
+export type TestAdmin = ReturnType<typeof createTestAdmin>
+
+/** An administrator who is logged in: calls below /api/v2, and the two records every test needs. */
+export function createTestAdmin(
+  { app, runtime }: Pick<TestGateway, 'app' | 'runtime'>,
+  username = 'admin',
+) {
+  const call = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${await issueToken(runtime, username)}`,
+    }
+    if (body !== undefined) headers['content-type'] = 'application/json'
+    const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }
+    return read(await app.request(`/api/v2${path}`, init))
+  }
+  const created = async (path: string, body: unknown) => {
+    const answer = await call('POST', path, body)
+    expect(answer.status, answer.text).toBe(201)
+    return answer.json
+  }
+  return {
+    call,
+    /** Creates an account, by default of `claude-console` with credential `sk-ant-test`. */
+    createAccount: (
+      fields: Record<string, unknown> = {},
+      platform = 'claude-console',
+    ): Promise<{ id: string } & Record<string, unknown>> =>
+      created(`/accounts/${platform}`, {
+        name: 'account',
+        apiUrl: 'https://api.example.com',
+        apiKey: 'sk-ant-test',
+        ...fields,
+      }),
+    /** Creates a key; `key` is the plain one. */
+    createKey: (
+      fields: Record<string, unknown> = {},
+    ): Promise<{ id: string; key: string } & Record<string, unknown>> =>
+      created('/keys', { name: 'key', ...fields }),
+  }
+}
