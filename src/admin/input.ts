@@ -1,0 +1,66 @@
+/** Input of the administration API: what is refused, and how each fault is named. */
+import { z } from '@hono/zod-openapi'
+import type { MiddlewareHandler } from 'hono'
+import { GatewayError, type Issue } from '../errors.ts'
+
+const maxIssues = 20
+const maxNameLength = 100
+
+/** Refuses a body that is missing, not declared as JSON or not JSON, before a schema reads it. */
+export const jsonBody: MiddlewareHandler = async (c, next) => {
+  const text = await c.req.text()
+  if (text.trim() === '') {
+    throw new GatewayError('invalid_request', 'This request needs a JSON object as its body')
+  }
+  const type = c.req.header('content-type') ?? ''
+  if (!/^application\/json(;\s*[\w-]+=[^;]+)*$/i.test(type)) {
+    throw new GatewayError('unsupported_media_type', 'The content-type must be application/json')
+  }
+  try {
+    JSON.parse(text)
+  } catch {
+    throw new GatewayError('invalid_json', 'The request body is not valid JSON')
+  }
+  await next()
+}
+
+/** The path of one record; an id that cannot exist is simply not found. */
+export const IdPath = z.object({ id: z.uuid() })
+
+/** The query of a list. */
+export const PageQuery = z.strictObject({
+  cursor: z.uuid().optional().openapi({ description: '`nextCursor` of the page before' }),
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+})
+
+/**
+ * The hook that OpenAPIHono calls with every outcome of a schema.
+ * @throws GatewayError `not_found` for a path, `invalid_request` with its issues for anything else.
+ */
+export function refuseInvalid(
+  result: { target: string } & ({ success: true } | { success: false; error: z.core.$ZodError }),
+): void {
+  if (result.success) return
+  if (result.target === 'param') throw new GatewayError('not_found', 'No such record')
+  const root = result.target === 'json' ? 'body' : result.target
+  const issues = result.error.issues.flatMap((issue) => describe(issue, root)).slice(0, maxIssues)
+  const fields = [...new Set(issues.map((issue) => issue.field))].join(', ')
+  throw new GatewayError('invalid_request', `The request is not valid: see ${fields}`, { issues })
+}
+
+function describe(issue: z.core.$ZodIssue, root: string): Issue[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      field: fieldName([...issue.path, key], root),
+      message: 'Unknown field',
+    }))
+  }
+  const isMissing = issue.message.endsWith('received undefined')
+  const message = isMissing ? 'Required' : issue.message
+  return [{ field: fieldName(issue.path, root), message }]
+}
+
+function fieldName(path: PropertyKey[], root: string): string {
+  const name = path.length === 0 ? root : path.map(String).join('.')
+  return name.length > maxNameLength ? `${name.slice(0, maxNameLength)}…` : name
+}

@@ -1,0 +1,57 @@
+/** What a key has consumed, as the administration API tells it. */
+import { z } from '@hono/zod-openapi'
+import { platforms } from '../catalog/account.ts'
+import type { Gateway } from '../gateway.ts'
+import { bucketsAt, readBook, type Sums } from '../ledger/ledger.ts'
+import { sweep } from '../relay/settle.ts'
+
+const count = z.int().min(0)
+const usd = z.number().min(0)
+
+const Consumption = z
+  .object({
+    requests: count,
+    inputTokens: count.openapi({ description: 'Without what was written to or read from a cache' }),
+    outputTokens: count,
+    cacheCreateTokens: count.openapi({ description: 'The sum of the next two' }),
+    cacheCreate5mTokens: count,
+    cacheCreate1hTokens: count,
+    cacheReadTokens: count,
+    webSearchRequests: count,
+    costUsd: usd,
+    estimatedRequests: count.openapi({ description: 'Requests with an estimated output' }),
+    orphanedRequests: count.openapi({ description: 'Requests whose process vanished' }),
+    orphanedCostUsd: usd.openapi({ description: 'Their estimated share of `costUsd`' }),
+    unpricedRequests: count.openapi({ description: 'Requests of a model without a price' }),
+  })
+  .openapi('Consumption')
+type Consumption = z.infer<typeof Consumption>
+
+/** Since the beginning, and in the current day and month of the configured time zone. */
+export const KeyStats = z
+  .object({ total: Consumption, daily: Consumption, monthly: Consumption })
+  .openapi('ApiKeyStats')
+export type KeyStats = z.infer<typeof KeyStats>
+
+/** Reads the books of a key, after booking what vanished processes left behind. */
+export async function readKeyStats(gateway: Gateway, keyId: string): Promise<KeyStats> {
+  const { redis, config, now } = gateway.runtime
+  for (const platform of platforms) await sweep(gateway, platform)
+  const book = gateway.keyspace.books.key(keyId)
+  const { total, daily, monthly } = await readBook(redis, book, bucketsAt(now(), config.TIMEZONE))
+  return { total: consumption(total), daily: consumption(daily), monthly: consumption(monthly) }
+}
+
+const nanoPerUsd = 1e9
+
+function consumption(sums: Sums): Consumption {
+  const { cacheWrite5mTokens, cacheWrite1hTokens, costNanoUsd, orphanedCostNanoUsd, ...same } = sums
+  return {
+    ...same,
+    cacheCreateTokens: cacheWrite5mTokens + cacheWrite1hTokens,
+    cacheCreate5mTokens: cacheWrite5mTokens,
+    cacheCreate1hTokens: cacheWrite1hTokens,
+    costUsd: costNanoUsd / nanoPerUsd,
+    orphanedCostUsd: orphanedCostNanoUsd / nanoPerUsd,
+  }
+}
