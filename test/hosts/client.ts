@@ -1,0 +1,92 @@
+/** What an admin and a member do over HTTP, in as few words as a journey needs. */
+import { expect } from 'vitest'
+import type { GatewayHost } from './host.ts'
+
+export interface Created {
+  id: string
+  /** The plain gateway key; only keys have it. */
+  key: string
+}
+
+export interface Stats {
+  requests: number
+  inputTokens: number
+  outputTokens: number
+  cacheCreateTokens: number
+  cacheReadTokens: number
+  costUsd: number
+  estimatedRequests: number
+  orphanedRequests: number
+}
+
+export type AdminClient = Awaited<ReturnType<typeof logIn>>
+
+/** Logs in and returns the calls an admin makes; each fails the test on an unexpected status. */
+export async function logIn(host: GatewayHost) {
+  const call = async (method: string, path: string, body?: unknown, token = '') => {
+    const response = await fetch(`${host.url}/api/v2${path}`, {
+      method,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return { status: response.status, text, json: text === '' ? undefined : JSON.parse(text) }
+  }
+  const credentials = { username: 'admin', password: host.adminPassword }
+  const login = await call('POST', '/auth/admin/login', credentials)
+  expect(login.status).toBe(200)
+  const token: string = login.json.token
+  const expectStatus = async (status: number, method: string, path: string, body?: unknown) => {
+    const response = await call(method, path, body, token)
+    expect(response.status, response.text).toBe(status)
+    return response.json
+  }
+  return {
+    token,
+    request: (method: string, path: string, body?: unknown) => call(method, path, body, token),
+    createAccount: (fields: Record<string, unknown>): Promise<Created> =>
+      expectStatus(201, 'POST', '/accounts/claude-console', { name: 'account', ...fields }),
+    account: (id: string) => expectStatus(200, 'GET', `/accounts/claude-console/${id}`),
+    createKey: (fields: Record<string, unknown> = {}): Promise<Created> =>
+      expectStatus(201, 'POST', '/keys', { name: 'key', ...fields }),
+    deleteKey: (id: string) => expectStatus(200, 'DELETE', `/keys/${id}`),
+    stats: (id: string): Promise<{ total: Stats; daily: Stats; monthly: Stats }> =>
+      expectStatus(200, 'GET', `/keys/${id}/stats`),
+  }
+}
+
+export const messageBody = (fields: Record<string, unknown> = {}) =>
+  JSON.stringify({
+    model: 'claude-sonnet-4-5-20250929',
+    max_tokens: 64,
+    messages: [{ role: 'user', content: 'hi' }],
+    ...fields,
+  })
+
+/** Sends a message as a member does. */
+export function sendMessage(
+  host: GatewayHost,
+  key: string,
+  body: string = messageBody(),
+  init: { headers?: Record<string, string>; signal?: AbortSignal; path?: string } = {},
+): Promise<Response> {
+  return fetch(`${host.url}${init.path ?? '/api/v1/messages'}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': key, ...init.headers },
+    body,
+    ...(init.signal && { signal: init.signal }),
+  })
+}
+
+/** Repeats `probe` until it passes; what settles in the background has no other signal. */
+export async function eventually<T>(probe: () => Promise<T>, timeoutMs = 5_000): Promise<T> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    try {
+      return await probe()
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}

@@ -1,0 +1,78 @@
+/** What every host must do, told as journeys over HTTP against a real upstream on loopback. */
+import { afterAll, beforeAll, beforeEach, describe } from 'vitest'
+import { startUpstream, type Upstream } from '../support/upstream.ts'
+import { type AdminClient, logIn } from './client.ts'
+import type { GatewayHost, StartHost } from './host.ts'
+import { administrationJourneys } from './journeys/administration.ts'
+import { failoverJourneys } from './journeys/failover.ts'
+import { inputJourneys } from './journeys/input.ts'
+import { limitJourneys } from './journeys/limits.ts'
+import { relayJourneys } from './journeys/relay.ts'
+
+/** What a journey works with; `host` and `admin` live as long as the suite, accounts do not. */
+export interface Stage {
+  readonly host: GatewayHost
+  readonly admin: AdminClient
+  readonly upstream: Upstream
+  start: StartHost
+  /** Adds an account on the upstream whose credential is `credential`. */
+  addAccount(credential: string, fields?: Record<string, unknown>): Promise<string>
+  /** Removes every account, so that the next journey starts alone. */
+  clearAccounts(): Promise<void>
+}
+
+/** Runs every journey on the host that `start` starts. */
+export function describeJourneys(name: string, start: StartHost): void {
+  describe(name, () => {
+    let host: GatewayHost
+    let admin: AdminClient
+    let upstream: Upstream
+    let accounts: string[] = []
+
+    beforeAll(async () => {
+      upstream = await startUpstream()
+      host = await start()
+      admin = await logIn(host)
+    })
+    afterAll(async () => {
+      await host?.close()
+      await upstream?.close()
+    })
+
+    const stage: Stage = {
+      get host() {
+        return host
+      },
+      get admin() {
+        return admin
+      },
+      get upstream() {
+        return upstream
+      },
+      start,
+      async addAccount(credential, fields) {
+        const { id } = await admin.createAccount({
+          name: credential,
+          apiUrl: upstream.url,
+          apiKey: credential,
+          ...fields,
+        })
+        accounts.push(id)
+        return id
+      },
+      async clearAccounts() {
+        for (const id of accounts) await admin.request('DELETE', `/accounts/claude-console/${id}`)
+        accounts = []
+        upstream.requests.length = 0
+        upstream.served.length = 0
+      },
+    }
+    beforeEach(() => stage.clearAccounts())
+
+    relayJourneys(stage)
+    failoverJourneys(stage)
+    limitJourneys(stage)
+    inputJourneys(stage)
+    administrationJourneys(stage)
+  })
+}

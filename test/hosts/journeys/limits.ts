@@ -1,0 +1,103 @@
+/** Journeys along the limits of a key and the choice of an account. */
+import { describe, expect, it } from 'vitest'
+import { after, anthropicJson } from '../../support/upstream.ts'
+import { eventually, messageBody, sendMessage } from '../client.ts'
+import type { Stage } from '../journeys.ts'
+
+export function limitJourneys(stage: Stage): void {
+  describe('limits and scheduling', () => {
+    it('admits exactly as many parallel requests as the key may have in flight', async () => {
+      await stage.addAccount('sk-ant-a')
+      const { key } = await stage.admin.createKey({ concurrencyLimit: 3 })
+      stage.upstream.behave('sk-ant-a', after(300, anthropicJson()))
+      const responses = await Promise.all(
+        Array.from({ length: 12 }, () => sendMessage(stage.host, key)),
+      )
+      const statuses = responses.map((response) => response.status)
+      expect(statuses.filter((status) => status === 200)).toHaveLength(3)
+      expect(statuses.filter((status) => status === 429)).toHaveLength(9)
+      const refused = responses.find((response) => response.status === 429)
+      expect(refused?.headers.get('retry-after')).toBe('1')
+      expect(await refused?.json()).toMatchObject({ error: { type: 'rate_limit_error' } })
+      await eventually(async () => expect((await sendMessage(stage.host, key)).status).toBe(200))
+    })
+
+    it('refuses what exceeds the request window, names its end and asks not to wait', async () => {
+      await stage.addAccount('sk-ant-a')
+      const limits = { rateLimitWindow: 60, rateLimitRequests: 2 }
+      const { key } = await stage.admin.createKey(limits)
+      stage.upstream.behave('sk-ant-a', anthropicJson())
+      expect((await sendMessage(stage.host, key)).status).toBe(200)
+      expect((await sendMessage(stage.host, key)).status).toBe(200)
+      const refused = await sendMessage(stage.host, key)
+      expect(refused.status).toBe(429)
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(3_500)
+      expect(refused.headers.get('x-should-retry')).toBe('false')
+      expect(await refused.text()).toMatch(/2 of 2 requests.*resets at/)
+    })
+
+    it('keeps a session on its account and moves others on, least recently picked first', async () => {
+      await stage.addAccount('sk-ant-a')
+      await stage.addAccount('sk-ant-b')
+      const { key } = await stage.admin.createKey()
+      stage.upstream.behave('sk-ant-a', anthropicJson())
+      stage.upstream.behave('sk-ant-b', anthropicJson())
+      const send = async (session: string) => {
+        await sendMessage(stage.host, key, messageBody(), {
+          headers: { 'x-claude-code-session-id': session },
+        })
+        return stage.upstream.requests.at(-1)?.credential
+      }
+      const first = await send('s1')
+      const second = await send('s2')
+      expect(second).not.toBe(first)
+      for (let turn = 0; turn < 3; turn++) {
+        expect(await send('s1')).toBe(first)
+        expect(await send('s2')).toBe(second)
+      }
+    })
+
+    it('serves the lower priority number first and leaves inactive accounts alone', async () => {
+      await stage.addAccount('sk-ant-a', { priority: 20 })
+      await stage.addAccount('sk-ant-b', { priority: 10 })
+      await stage.addAccount('sk-ant-c', { priority: 1, isActive: false })
+      await stage.addAccount('sk-ant-d', { priority: 1, schedulable: false })
+      const { key } = await stage.admin.createKey()
+      stage.upstream.behave('sk-ant-b', anthropicJson())
+      for (let sent = 0; sent < 3; sent++) await sendMessage(stage.host, key)
+      expect(new Set(stage.upstream.requests.map((request) => request.credential))).toEqual(
+        new Set(['sk-ant-b']),
+      )
+    })
+
+    it('sends a bound key to its account only', async () => {
+      const bound = await stage.addAccount('sk-ant-a', { accountType: 'dedicated' })
+      await stage.addAccount('sk-ant-b', { priority: 1 })
+      stage.upstream.behave('sk-ant-a', anthropicJson())
+      stage.upstream.behave('sk-ant-b', anthropicJson())
+      const { key } = await stage.admin.createKey({ claudeConsoleAccountId: bound })
+      const { key: other } = await stage.admin.createKey()
+      for (let sent = 0; sent < 2; sent++) await sendMessage(stage.host, key)
+      for (let sent = 0; sent < 2; sent++) await sendMessage(stage.host, other)
+      expect(stage.upstream.requests.map((request) => request.credential)).toEqual([
+        'sk-ant-a',
+        'sk-ant-a',
+        'sk-ant-b',
+        'sk-ant-b',
+      ])
+    })
+
+    it('begins the life of a key at its first use', async () => {
+      await stage.addAccount('sk-ant-a')
+      stage.upstream.behave('sk-ant-a', anthropicJson())
+      const { id, key } = await stage.admin.createKey({
+        expirationMode: 'activation',
+        activationDays: 2,
+        activationUnit: 'hours',
+      })
+      expect((await stage.admin.request('GET', `/keys/${id}`)).json.activatedAt).toBeNull()
+      expect((await sendMessage(stage.host, key)).status).toBe(200)
+      expect((await stage.admin.request('GET', `/keys/${id}`)).json.activatedAt).toMatch(/^20/)
+    })
+  })
+}
