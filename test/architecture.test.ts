@@ -1,0 +1,79 @@
+/** The shape of the code base, checked on its own imports. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const root = join(import.meta.dirname, '..', 'src')
+
+/** Lower may not import higher; the same rank may, as long as nothing goes round in a circle. */
+const ranks: [pattern: RegExp, rank: number][] = [
+  [/^(node|worker)\.ts$|^node\//, 6],
+  [/^app\.ts$/, 5],
+  [/^admin\//, 4],
+  [/^relay\//, 3],
+  [/^gateway\.ts$/, 2.5],
+  [/^(catalog|protocol|ledger)\//, 2],
+  [/^store\//, 1],
+  [/^[\w-]+\.ts$/, 0],
+]
+
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.ts'),
+)
+const importsOf = new Map(
+  files.map((file) => {
+    const source = readFileSync(join(root, file), 'utf8')
+    const specifiers = [...source.matchAll(/^(?:import|export)[^'"]*?from '([^']+)'/gms)]
+    return [file, specifiers.map((match) => match[1] ?? '')]
+  }),
+)
+const rankOf = (file: string) => ranks.find(([pattern]) => pattern.test(file))?.[1] ?? -1
+const localImports = (file: string) =>
+  (importsOf.get(file) ?? [])
+    .filter((specifier) => specifier.startsWith('.'))
+    .map((specifier) => normalize(join(dirname(file), specifier)))
+
+describe('the code base', () => {
+  it('finds every file and gives it a rank', () => {
+    expect(files.length).toBeGreaterThan(30)
+    expect(files.filter((file) => rankOf(file) < 0)).toEqual([])
+  })
+
+  it('imports point down only', () => {
+    const upward = files.flatMap((file) =>
+      localImports(file)
+        .filter((target) => rankOf(target) > rankOf(file))
+        .map((target) => `${file} → ${target}`),
+    )
+    expect(upward).toEqual([])
+  })
+
+  it('no file imports itself through others', () => {
+    const reaches = (from: string, goal: string, seen = new Set<string>()): boolean =>
+      localImports(from).some((next) => {
+        if (next === goal) return true
+        if (seen.has(next)) return false
+        seen.add(next)
+        return reaches(next, goal, seen)
+      })
+    expect(files.filter((file) => reaches(file, file))).toEqual([])
+  })
+
+  it('only the Node host imports from node:, but for node:crypto', () => {
+    const strays = files
+      .filter((file) => rankOf(file) < 6)
+      .filter((file) =>
+        (importsOf.get(file) ?? []).some(
+          (specifier) => specifier.startsWith('node:') && specifier !== 'node:crypto',
+        ),
+      )
+    expect(strays).toEqual([])
+  })
+
+  it('only the hosts read the environment', () => {
+    const readers = files
+      .filter((file) => rankOf(file) < 6)
+      .filter((file) => /\bprocess\./.test(readFileSync(join(root, file), 'utf8')))
+    expect(readers).toEqual([])
+  })
+})
