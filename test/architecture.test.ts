@@ -11,8 +11,7 @@ const ranks: [pattern: RegExp, rank: number][] = [
   [/^app\.ts$/, 5],
   [/^admin\//, 4],
   [/^relay\//, 3],
-  [/^gateway\.ts$/, 2.5],
-  [/^(catalog|protocol|ledger)\//, 2],
+  [/^gateway\.ts$|^(catalog|protocol|ledger)\//, 2],
   [/^store\//, 1],
   [/^[\w-]+\.ts$/, 0],
 ]

@@ -1,11 +1,12 @@
 /** The verbs on upstream accounts: create, list, get, remove. */
 import { v7 as uuidv7 } from 'uuid'
 import { GatewayError } from '../errors.ts'
+import type { Gateway } from '../gateway.ts'
 import { writeAccountScript } from '../store/scripts/catalog.ts'
 import { checkUpstreamUrl } from '../upstream-url.ts'
 import type { Account, AccountInput, Platform } from './account.ts'
 import type { Stored } from './catalog.ts'
-import type { CatalogContext, Page, PageRequest } from './context.ts'
+import type { Page, PageRequest } from './page.ts'
 
 /** How an account fares: `recovering` waits for the one request that tries it again. */
 export interface AccountHealth {
@@ -26,11 +27,11 @@ export interface AccountState {
  * @throws GatewayError `invalid_request` when the gateway may not call this address.
  */
 export async function createAccount(
-  context: CatalogContext,
+  gateway: Gateway,
   platform: Platform,
   input: AccountInput,
 ): Promise<AccountState> {
-  const { runtime, keyspace, sealer } = context
+  const { runtime, keyspace, sealer } = gateway
   const allowPrivate = runtime.config.ALLOW_PRIVATE_UPSTREAMS
   const message = checkUpstreamUrl(input.apiUrl, { allowPrivate })
   if (message !== undefined) {
@@ -58,28 +59,28 @@ export async function createAccount(
 
 /** Lists the accounts of a platform, oldest first. */
 export async function listAccounts(
-  context: CatalogContext,
+  gateway: Gateway,
   platform: Platform,
   { cursor = '', limit }: PageRequest,
 ): Promise<Page<AccountState>> {
-  const { accounts } = await context.catalog.loadPool()
+  const { accounts } = await gateway.catalog.loadPool()
   const following = [...accounts.values()]
     .map(({ record }) => record)
     .filter((account) => account.platform === platform && account.id > cursor)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-  const data = await withHealth(context, platform, following.slice(0, limit))
+  const data = await withHealth(gateway, platform, following.slice(0, limit))
   const hasMore = following.length > limit
   return { data, nextCursor: hasMore ? (data.at(-1)?.record.id ?? null) : null }
 }
 
 /** Reads one account and its health. @throws GatewayError `not_found` */
 export async function getAccount(
-  context: CatalogContext,
+  gateway: Gateway,
   platform: Platform,
   accountId: string,
 ): Promise<AccountState> {
-  const { record } = await find(context, platform, accountId)
-  const [state] = await withHealth(context, platform, [record])
+  const { record } = await find(gateway, platform, accountId)
+  const [state] = await withHealth(gateway, platform, [record])
   if (!state) throw unknownAccount(platform)
   return state
 }
@@ -90,12 +91,12 @@ export async function getAccount(
  * @throws GatewayError `not_found`, `conflict`
  */
 export async function removeAccount(
-  context: CatalogContext,
+  gateway: Gateway,
   platform: Platform,
   accountId: string,
 ): Promise<Account> {
-  const { runtime, keyspace } = context
-  const { record, revision } = await find(context, platform, accountId)
+  const { runtime, keyspace } = gateway
+  const { record, revision } = await find(gateway, platform, accountId)
   const write = { accountId, expectedRevision: revision, record: undefined }
   if ((await writeAccountScript(runtime.redis, keyspace, write)) === 'conflict') throw conflict()
   runtime.log.info('account_deleted', { accountId, platform })
@@ -113,17 +114,17 @@ export function readHealth(packed: string | null, nowMs: number): AccountHealth 
 }
 
 async function find(
-  context: CatalogContext,
+  gateway: Gateway,
   platform: Platform,
   accountId: string,
 ): Promise<Stored<Account>> {
-  const stored = (await context.catalog.loadPool()).accounts.get(accountId)
+  const stored = (await gateway.catalog.loadPool()).accounts.get(accountId)
   if (stored?.record.platform !== platform) throw unknownAccount(platform)
   return stored
 }
 
 async function withHealth(
-  { runtime, keyspace }: CatalogContext,
+  { runtime, keyspace }: Gateway,
   platform: Platform,
   records: Account[],
 ): Promise<AccountState[]> {

@@ -2,11 +2,12 @@
 import { v7 as uuidv7 } from 'uuid'
 import { createApiKey as createPlainKey, digestApiKey, keyPreview } from '../crypto.ts'
 import { GatewayError, type Issue } from '../errors.ts'
+import type { Gateway } from '../gateway.ts'
 import { createApiKeyScript, updateApiKeyScript } from '../store/scripts/catalog.ts'
 import type { Platform } from './account.ts'
 import type { ApiKey, ApiKeySettings } from './api-key.ts'
 import { readApiKey, type Stored } from './catalog.ts'
-import type { CatalogContext, Page, PageRequest } from './context.ts'
+import type { Page, PageRequest } from './page.ts'
 
 /** When a key was first and last used, in milliseconds since the epoch; undefined = never. */
 export interface ApiKeyUse {
@@ -24,12 +25,12 @@ const maxReads = 10
  * @throws GatewayError `invalid_request` when a bound account does not exist on its platform.
  */
 export async function createApiKey(
-  context: CatalogContext,
+  gateway: Gateway,
   settings: ApiKeySettings,
   createdBy: string,
 ): Promise<{ record: ApiKey; plain: string }> {
-  await checkBoundAccounts(context, settings)
-  const { runtime, keyspace } = context
+  await checkBoundAccounts(gateway, settings)
+  const { runtime, keyspace } = gateway
   const nowMs = runtime.now()
   const createdAt = new Date(nowMs).toISOString()
   const plain = createPlainKey(runtime.config.API_KEY_PREFIX)
@@ -57,7 +58,7 @@ export async function createApiKey(
  * left out, a page may be short although more follow.
  */
 export async function listApiKeys(
-  context: CatalogContext,
+  gateway: Gateway,
   request: PageRequest & { includeDeleted: boolean },
 ): Promise<Page<ApiKey>> {
   const { limit, includeDeleted } = request
@@ -65,8 +66,8 @@ export async function listApiKeys(
   let cursor = request.cursor
   for (let reads = 0; reads < maxReads; reads++) {
     // One more than fits tells whether another page follows.
-    const ids = await idsBefore(context, cursor, limit + 1)
-    for (const { record } of await readMany(context, ids)) {
+    const ids = await idsBefore(gateway, cursor, limit + 1)
+    for (const { record } of await readMany(gateway, ids)) {
       if (record.isDeleted && !includeDeleted) continue
       if (data.length === limit) return { data, nextCursor: data.at(-1)?.id ?? null }
       data.push(record)
@@ -79,10 +80,10 @@ export async function listApiKeys(
 
 /** Reads one key, deleted or not, and its use. @throws GatewayError `not_found` */
 export async function getApiKey(
-  context: CatalogContext,
+  gateway: Gateway,
   keyId: string,
 ): Promise<{ stored: Stored<ApiKey>; use: ApiKeyUse }> {
-  const { runtime, keyspace } = context
+  const { runtime, keyspace } = gateway
   const digest = await runtime.redis.get<string>(keyspace.apiKeyDigest(keyId))
   if (digest === null) throw unknownKey()
   const [rows, use] = (await runtime.redis
@@ -102,12 +103,12 @@ export async function getApiKey(
  * @throws GatewayError `not_found`, `conflict`
  */
 export async function removeApiKey(
-  context: CatalogContext,
+  gateway: Gateway,
   keyId: string,
   deletedBy: string,
 ): Promise<ApiKey> {
-  const { runtime, keyspace } = context
-  const { record, revision } = (await getApiKey(context, keyId)).stored
+  const { runtime, keyspace } = gateway
+  const { record, revision } = (await getApiKey(gateway, keyId)).stored
   if (record.isDeleted) return record
   const deletedAt = new Date(runtime.now()).toISOString()
   const removed = { ...record, isDeleted: true, deletedAt, deletedBy, updatedAt: deletedAt }
@@ -121,10 +122,10 @@ export async function removeApiKey(
   return removed
 }
 
-async function checkBoundAccounts(context: CatalogContext, settings: ApiKeySettings) {
+async function checkBoundAccounts(gateway: Gateway, settings: ApiKeySettings) {
   const { claudeConsoleAccountId, codexAccountId } = settings
   if (claudeConsoleAccountId === null && codexAccountId === null) return
-  const { accounts } = await context.catalog.loadPool()
+  const { accounts } = await gateway.catalog.loadPool()
   const issues: Issue[] = []
   const check = (field: string, accountId: string | null, platform: Platform) => {
     if (accountId === null || accounts.get(accountId)?.record.platform === platform) return
@@ -138,7 +139,7 @@ async function checkBoundAccounts(context: CatalogContext, settings: ApiKeySetti
 
 /** Up to `count` ids of keys made before `cursor`, newest first. */
 async function idsBefore(
-  { runtime, keyspace }: CatalogContext,
+  { runtime, keyspace }: Gateway,
   cursor: string | undefined,
   count: number,
 ): Promise<string[]> {
@@ -147,10 +148,7 @@ async function idsBefore(
   return runtime.redis.zrange<string[]>(keyspace.apiKeyIndex, from, '-', options)
 }
 
-async function readMany(
-  { runtime, keyspace }: CatalogContext,
-  ids: string[],
-): Promise<Stored<ApiKey>[]> {
+async function readMany({ runtime, keyspace }: Gateway, ids: string[]): Promise<Stored<ApiKey>[]> {
   if (ids.length === 0) return []
   const digests = await runtime.redis.mget<(string | null)[]>(ids.map(keyspace.apiKeyDigest))
   const pipeline = runtime.redis.pipeline()

@@ -1,13 +1,13 @@
 /** Guards the sealed credentials of a store against a gateway that holds another key. */
 import { ConfigError } from '../config.ts'
-import type { CatalogContext } from './context.ts'
+import type { Gateway } from '../gateway.ts'
 
 /**
  * Claims the store for this gateway's ENCRYPTION_KEY, or checks the claim that is there.
  * @throws ConfigError when the store's credentials are sealed with another key.
  */
 export async function ensureSealingKey(
-  gateway: Pick<CatalogContext, 'runtime' | 'keyspace' | 'sealer'>,
+  gateway: Pick<Gateway, 'runtime' | 'keyspace' | 'sealer'>,
 ): Promise<void> {
   const { runtime, keyspace, sealer } = gateway
   const [, claimed] = (await runtime.redis
