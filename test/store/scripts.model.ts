@@ -1,0 +1,214 @@
+/** What must hold in the store after every step, read from its raw keys. */
+import { expect } from 'vitest'
+import { accountsOf, type Call, keyIds, models, platforms, type World } from './simulation.ts'
+
+type Row = Record<string, string>
+
+export interface State {
+  nowMs: number
+  platforms: Record<string, { leases: Row; inflight: Row; health: Row }>
+  keys: Record<string, { leases: Row; counters: Row }>
+  requests: Record<string, Row>
+  orphans: Row
+  books: Record<string, Row>
+}
+
+/** A lease member, taken apart. */
+export function parseMember(member: string) {
+  const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold] = member.split('|')
+  return { ledgerId, platform, keyId, accountId, hold: Number(hold) }
+}
+
+export async function readState(world: World): Promise<State> {
+  const { keyspace, store } = world
+  const read = async (...body: (string | number)[]): Promise<Row> => {
+    const { result, error } = await store.engine.request<string[]>({ body })
+    if (!result) throw new Error(error)
+    const row: Row = {}
+    for (let i = 0; i < result.length; i += 2) row[result[i] ?? ''] = String(result[i + 1])
+    return row
+  }
+  const hash = (key: string) => read('hgetall', key)
+  const sortedSet = (key: string) => read('zrange', key, 0, -1, 'withscores')
+  const all = async <Value>(names: readonly string[], one: (name: string) => Promise<Value>) =>
+    Object.fromEntries(
+      await Promise.all(names.map(async (name) => [name, await one(name)] as const)),
+    )
+
+  const [ofPlatforms, ofKeys, requests, orphans, books] = await Promise.all([
+    all(platforms, async (platform) => {
+      const [leases, inflight, health] = await Promise.all([
+        sortedSet(keyspace.platformLeases(platform)),
+        hash(keyspace.inflight(platform)),
+        hash(keyspace.health(platform)),
+      ])
+      return { leases, inflight, health }
+    }),
+    all(keyIds, async (keyId) => {
+      const [leases, counters] = await Promise.all([
+        sortedSet(keyspace.keyLeases(keyId)),
+        hash(keyspace.keyCounters(keyId)),
+      ])
+      return { leases, counters }
+    }),
+    all(world.ledgerIds, (ledgerId) => hash(keyspace.request(ledgerId))),
+    sortedSet(keyspace.orphans),
+    all(bookNames(world), hash),
+  ])
+  return { nowMs: store.nowMs(), platforms: ofPlatforms, keys: ofKeys, requests, orphans, books }
+}
+
+function bookNames({ keyspace: { books } }: World): string[] {
+  return [
+    ...keyIds.map(books.key),
+    ...['', ...platforms.flatMap(accountsOf)].map(books.account),
+    ...models.map(books.model),
+    ...keyIds.flatMap((keyId) => models.map((model) => books.keyModel(keyId, model))),
+  ]
+}
+
+/** Counters are the sums of what they count, and every open request has exactly one lease or orphan. */
+export function checkState(world: World, state: State): void {
+  const heldMembers = Object.values(state.keys).flatMap(({ leases }) => Object.keys(leases))
+  const leased = Object.values(state.platforms).flatMap(({ leases }) => Object.keys(leases))
+  const open = Object.values(state.requests).filter(({ state }) => state === 'admitted')
+  const orphans = Object.keys(state.orphans)
+  expect(heldMembers.sort(), 'held = open').toEqual(open.map(({ member }) => member).sort())
+  expect([...leased, ...orphans].sort(), 'leased or orphaned = held').toEqual(heldMembers)
+
+  for (const [platform, { leases, inflight }] of Object.entries(state.platforms)) {
+    for (const accountId of accountsOf(platform)) {
+      const live = Object.keys(leases).filter((m) => parseMember(m).accountId === accountId).length
+      expect(Number(inflight[accountId] ?? 0), `in flight of ${accountId}`).toBe(live)
+      if (world.limits.cap > 0)
+        expect(live, `cap of ${accountId}`).toBeLessThanOrEqual(world.limits.cap)
+    }
+  }
+  for (const [keyId, { leases, counters }] of Object.entries(state.keys)) {
+    const holds = Object.keys(leases).map((member) => parseMember(member).hold)
+    expect(Number(counters.heldNanoUsd ?? 0), `held of ${keyId}`).toBe(sum(holds))
+    const total = state.books[world.keyspace.books.key(keyId)]?.total?.split(':')[7]
+    expect(counters.spentNanoUsd ?? '0', `spent of ${keyId}`).toBe(total ?? '0')
+    if (world.limits.windowRequests > 0) {
+      const used = Number(counters.windowRequests ?? 0)
+      expect(used, 'window').toBeLessThanOrEqual(world.limits.windowRequests)
+    }
+  }
+  expect(withoutZeros(state.books), 'books = receipts').toEqual(withoutZeros(booksOf(world, state)))
+}
+
+/** The books as the receipts say they should be. */
+function booksOf(world: World, state: State): Record<string, Row> {
+  const { books } = world.keyspace
+  const expected: Record<string, Row> = {}
+  for (const receipt of Object.values(state.requests)) {
+    if (receipt.state !== 'settled' && receipt.state !== 'orphaned') continue
+    const { account = '', model = '', amounts = '', cost } = receipt
+    const { keyId } = parseMember(receipt.member ?? '')
+    expect(amounts.split(':')[7], 'cost of the receipt').toBe(cost)
+    for (const book of [
+      books.key(keyId),
+      books.account(account),
+      books.model(model),
+      books.keyModel(keyId, model),
+    ]) {
+      expected[book] ??= {}
+      for (const field of ['total', receipt.hour, receipt.day, receipt.month]) {
+        expected[book][field ?? ''] = add(expected[book][field ?? ''], amounts)
+      }
+    }
+  }
+  return expected
+}
+
+/** What one executed script may have changed; `before` and `after` enclose it. */
+export function checkStep(
+  world: World,
+  before: State,
+  after: State,
+  call: Call,
+  result: unknown,
+): void {
+  for (const [ledgerId, { state }] of Object.entries(after.requests)) {
+    const was = before.requests[ledgerId]?.state ?? 'none'
+    expect(successors[was], `${ledgerId} was ${was}`).toContain(state ?? 'none')
+  }
+  if (call.script === 'settle' && call.input.kind !== 'orphan') {
+    const wanted = call.input.kind === 'final' ? 'settled' : 'void'
+    const other = before.requests[call.input.ledgerId]?.state
+    const state = after.requests[call.input.ledgerId]
+    if (Array.isArray(result)) expect([other, result[0]]).toEqual(['orphaned', 'elsewhere'])
+    else if (other === 'settled' || other === 'void') expect(result).toBe('duplicate')
+    else expect(state?.state).toBe(wanted)
+    if (result === 'booked') expect(state?.cost).toBe(String(call.input.costNanoUsd))
+  }
+  if (call.script === 'reassign' || call.script === 'renew') {
+    const { ledgerId, generation } = call.input
+    const changed = { request: after.requests[ledgerId], platforms: after.platforms }
+    const unchanged = { request: before.requests[ledgerId], platforms: before.platforms }
+    const { generation: current, state } = before.requests[ledgerId] ?? {}
+    const isCurrent = state === 'admitted' && current === String(generation)
+    if (!isCurrent) expect(changed, 'replay of an old generation').toEqual(unchanged)
+  }
+  if (call.script !== 'admit' && call.script !== 'reassign') return
+  if (!Array.isArray(result) || result[0] !== 'ok') return
+  const { ledgerId, platform, keyId, candidates, probeMs } = call.input
+  const was = before.requests[ledgerId]
+  const is = after.requests[ledgerId]
+  if (was?.generation === is?.generation) return
+  const accountId = is?.account ?? ''
+  expect(candidates.map((candidate) => candidate.accountId)).toContain(accountId)
+  const record = before.platforms[platform]?.health[accountId]
+  if (record) {
+    const untilMs = Number(record.split('|')[0])
+    expect(untilMs, `${accountId} is cooling`).toBeLessThanOrEqual(after.nowMs)
+    const probe = Number(after.platforms[platform]?.health[accountId]?.split('|')[0])
+    expect(probe, 'probe').toBeGreaterThanOrEqual(before.nowMs + probeMs)
+  }
+  if (call.script === 'admit') checkAdmission(world, before, after, keyId)
+}
+
+function checkAdmission(world: World, before: State, after: State, keyId: string): void {
+  const { limits, windowMs } = world
+  const live = Object.values(after.keys[keyId]?.leases ?? {}).filter(
+    (end) => Number(end) > after.nowMs,
+  )
+  if (limits.concurrency > 0) expect(live.length).toBeLessThanOrEqual(limits.concurrency)
+  const was = before.keys[keyId]?.counters ?? {}
+  const is = after.keys[keyId]?.counters ?? {}
+  if (is.windowEndsMs === was.windowEndsMs) {
+    expect(Number(is.windowEndsMs)).toBeGreaterThan(before.nowMs)
+    expect(Number(is.windowRequests)).toBe(Number(was.windowRequests) + 1)
+  } else {
+    expect(Number(was.windowEndsMs ?? 0)).toBeLessThanOrEqual(after.nowMs)
+    expect(Number(is.windowEndsMs)).toBeGreaterThanOrEqual(before.nowMs + windowMs)
+    expect(is.windowRequests).toBe('1')
+  }
+}
+
+const successors: Record<string, string[]> = {
+  none: ['none', 'admitted', 'void'],
+  admitted: ['admitted', 'settled', 'void', 'orphaned'],
+  orphaned: ['orphaned', 'settled', 'void'],
+  settled: ['settled'],
+  void: ['void'],
+}
+
+const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0)
+
+function add(packed: string | undefined, amounts: string): string {
+  const sums = packed?.split(':').map(Number) ?? []
+  return amounts
+    .split(':')
+    .map((amount, i) => Number(amount) + (sums[i] ?? 0))
+    .join(':')
+}
+
+/** Taking an orphan back leaves zeros behind, which say the same as nothing. */
+function withoutZeros(books: Record<string, Row>): Record<string, Row> {
+  const rows = Object.entries(books).map(([book, row]) => {
+    const fields = Object.entries(row).filter(([, packed]) => !/^[0:]*$/.test(packed))
+    return [book, Object.fromEntries(fields)] as const
+  })
+  return Object.fromEntries(rows.filter(([, row]) => Object.keys(row).length > 0))
+}

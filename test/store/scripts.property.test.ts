@@ -1,0 +1,25 @@
+/** Every hold ends exactly once and is booked exactly once, whatever gets lost: hours pass at once here. */
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import { ttl } from '../../src/store/keyspace.ts'
+import { live } from './life.ts'
+import { openStore, storeNames, type TestStore } from './stores.ts'
+
+const pace = { leaseMs: 1_000, claimMs: ttl.orphanClaimMs, hours: 20 }
+const limits = { numRuns: 45, interruptAfterTimeLimit: 2_500 }
+
+describe.each(storeNames)('the scripts on %s, with faults', (name) => {
+  let store: TestStore
+  beforeAll(async () => {
+    store = await openStore(name)
+  })
+  afterAll(() => store?.engine.close())
+
+  it('end every hold exactly once and book it exactly once', async () => {
+    const tape = fc.noBias(
+      fc.array(fc.nat({ max: 99_999 }), { minLength: 1, maxLength: 500, size: 'max' }),
+    )
+    const life = fc.asyncProperty(tape, (numbers) => live(store, pace, numbers))
+    await fc.assert(life, limits)
+  })
+})

@@ -1,0 +1,91 @@
+/** The contract of catalog writes: no edit is lost, and every edit is seen. */
+import { expect, it } from 'vitest'
+import {
+  createApiKeyScript,
+  updateApiKeyScript,
+  writeAccountScript,
+} from '../../../src/store/scripts/catalog.ts'
+import { describeOnStores } from './setup.ts'
+
+describeOnStores('writing an account', (bench) => {
+  const write = (expectedRevision: number, record: string | undefined) =>
+    writeAccountScript(bench().redis, bench().keyspace, {
+      accountId: 'a',
+      expectedRevision,
+      record,
+    })
+  const field = (name: string) => bench().redis.hget(bench().keyspace.pool, name)
+
+  it('creates, replaces and removes it, counting its revision', async () => {
+    expect(await write(0, '{"n":1}')).toBe('ok')
+    expect(await field('account:a')).toBe('1 {"n":1}')
+    expect(await write(1, '{"n":2}')).toBe('ok')
+    expect(await field('account:a')).toBe('2 {"n":2}')
+    expect(await write(2, undefined)).toBe('ok')
+    expect(await field('account:a')).toBeNull()
+  })
+
+  it('answers conflict to an edit of another revision, and leaves the version alone', async () => {
+    await write(0, '{}')
+    const version = await field('version')
+    for (const [revision, record] of [
+      [0, '{}'],
+      [2, '{}'],
+      [0, undefined],
+    ] as const)
+      expect(await write(revision, record)).toBe('conflict')
+    expect([await field('version'), await field('account:a')]).toEqual([version, '1 {}'])
+  })
+
+  it('gives the pool a version that only grows, even when the clock does not', async () => {
+    const { advance, nowMs } = bench()
+    const versions: number[] = []
+    for (const [revision, stepMs] of [0, 0, 5, -60_000].entries()) {
+      advance(stepMs)
+      await write(revision, '{}')
+      versions.push(Number(await field('version')))
+    }
+    advance(60_000)
+    expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b))
+    expect(versions[0]).toBeGreaterThanOrEqual((nowMs() - 5) * 1_000)
+  })
+})
+
+describeOnStores('writing an API key', (bench) => {
+  const create = (keyId: string, digest: string) =>
+    createApiKeyScript(bench().redis, bench().keyspace, { keyId, digest, record: '{"n":1}' })
+  const update = (expectedRevision: number, digest = 'digest') =>
+    updateApiKeyScript(bench().redis, bench().keyspace, {
+      digest,
+      expectedRevision,
+      record: '{"n":2}',
+    })
+  const stored = (digest: string) => bench().book(bench().keyspace.apiKey(digest))
+
+  it('creates it at revision 1, findable by digest, by id and in the index', async () => {
+    const { redis, keyspace } = bench()
+    expect(await create('key', 'digest')).toBe('ok')
+    expect(await stored('digest')).toEqual({ revision: '1', record: '{"n":1}' })
+    expect(await redis.get(keyspace.apiKeyDigest('key'))).toBe('digest')
+    expect(await redis.zrange(keyspace.apiKeyIndex, 0, -1)).toEqual(['key'])
+  })
+
+  it('answers conflict to a digest or an id that exists', async () => {
+    await create('key', 'digest')
+    expect(await create('other', 'digest')).toBe('conflict')
+    expect(await create('key', 'other')).toBe('conflict')
+  })
+
+  it('replaces the record that is still at the expected revision', async () => {
+    await create('key', 'digest')
+    expect(await update(1)).toBe('ok')
+    expect(await update(1)).toBe('conflict')
+    expect(await stored('digest')).toEqual({ revision: '2', record: '{"n":2}' })
+  })
+
+  it('does not create a key by updating one that does not exist', async () => {
+    expect(await update(0, 'missing')).toBe('conflict')
+    expect(await update(1, 'missing')).toBe('conflict')
+    expect(await stored('missing')).toEqual({})
+  })
+})

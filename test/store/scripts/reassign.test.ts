@@ -1,0 +1,110 @@
+/** The contract of `reassign` and `renew`: how a running request moves on and stays leased. */
+import { expect, it } from 'vitest'
+import { accounts, describeOnStores, failed, leaseMs, platform } from './setup.ts'
+
+describeOnStores('reassign', (bench) => {
+  it('moves lease and hold to the next account and records why the last one failed', async () => {
+    const { admit, reassign, inflight, counters, health, advance, nowMs } = bench()
+    await admit('one')
+    advance(10)
+    const expiresAtMs = nowMs() + leaseMs
+    const moved = { kind: 'ok', accountId: 'b', generation: 2, expiresAtMs }
+    expect(await reassign('one')).toEqual(moved)
+    expect(await inflight()).toEqual({ a: '0', b: '1' })
+    expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '1' })
+    expect(await health()).toEqual({ a: `${nowMs() + 1_000}|1|${nowMs()}|overloaded` })
+  })
+
+  it('answers a repeated generation as before, without moving again', async () => {
+    const { admit, reassign, inflight, health, advance } = bench()
+    await admit('one')
+    advance(10)
+    const first = await reassign('one')
+    const record = await health()
+    advance(10)
+    expect(await reassign('one', { candidates: accounts('c') })).toEqual(first)
+    expect(await inflight()).toEqual({ a: '0', b: '1' })
+    expect(await health()).toEqual(record)
+  })
+
+  it('answers none when no other account can serve, and keeps the lease for the settlement', async () => {
+    const { admit, reassign, settle, inflight, health, advance, nowMs } = bench()
+    await admit('other', { candidates: accounts('b') })
+    await settle('other', { accountId: 'b', verdict: failed({ untilMs: nowMs() + 4_000 }) })
+    const soonestMs = nowMs() + 4_000
+    await admit('one')
+    advance(10)
+    expect(await reassign('one')).toEqual({ kind: 'none', soonestMs, nowMs: nowMs() })
+    const record = await health()
+    advance(10)
+    expect(await reassign('one', { candidates: [] })).toMatchObject({ kind: 'none', soonestMs: 0 })
+    expect(await health()).toEqual(record)
+    expect(await inflight()).toMatchObject({ a: '1' })
+    expect(await settle('one')).toBe('booked')
+  })
+
+  it('answers gone to a request that has ended or whose lease was reaped', async () => {
+    const { admit, reassign, settle, sweep, advance, inflight } = bench()
+    expect(await reassign('never admitted')).toEqual({ kind: 'gone' })
+    await admit('settled')
+    await settle('settled')
+    expect(await reassign('settled')).toEqual({ kind: 'gone' })
+    await admit('reaped')
+    await admit('moved and reaped')
+    await reassign('moved and reaped')
+    advance(leaseMs)
+    await sweep()
+    expect(await reassign('reaped')).toEqual({ kind: 'gone' })
+    expect(await reassign('moved and reaped')).toEqual({ kind: 'gone' })
+    expect(await inflight()).toEqual({ a: '0', b: '0' })
+  })
+
+  it('claims the probe of the account it moves to, and writes affinity', async () => {
+    const { admit, reassign, settle, advance, redis, keyspace, nowMs, health } = bench()
+    await admit('failing', { candidates: accounts('b') })
+    await settle('failing', { accountId: 'b', verdict: failed() })
+    const sinceMs = nowMs()
+    advance(1_000)
+    await admit('one')
+    await reassign('one', { sessionKey: 'session' })
+    expect(await health()).toMatchObject({ b: `${nowMs() + 3_000}|1|${sinceMs}|overloaded` })
+    expect(await redis.get(keyspace.sticky(platform, 'key', 'session'))).toBe('b')
+    await admit('two', { candidates: accounts('c') })
+    expect(await reassign('two')).toMatchObject({ kind: 'none' })
+  })
+
+  it('keeps a model name that contains the separator of lease members', async () => {
+    const { admit, reassign, request } = bench()
+    await admit('one', { model: 'a|b' })
+    await reassign('one')
+    expect(await request('one')).toMatchObject({ member: 'one|claude-console|key|b|2|100|a|b' })
+  })
+})
+
+describeOnStores('renew', (bench) => {
+  it('extends the lease by its length from now', async () => {
+    const { admit, renew, advance, sweep, nowMs } = bench()
+    await admit('one')
+    advance(leaseMs - 1)
+    expect(await renew('one')).toBe(nowMs() + leaseMs)
+    advance(leaseMs - 1)
+    expect(await sweep()).toEqual([])
+    expect(await admit('two', { concurrencyLimit: 1 })).toMatchObject({ cause: 'concurrency' })
+  })
+
+  it('extends nothing that has ended, moved on or been reaped', async () => {
+    const { admit, renew, reassign, settle, advance, sweep, inflight } = bench()
+    expect(await renew('never admitted')).toBeUndefined()
+    await admit('settled')
+    await settle('settled')
+    expect(await renew('settled')).toBeUndefined()
+    await admit('moved')
+    await reassign('moved')
+    expect(await renew('moved', 1)).toBeUndefined()
+    expect(await renew('moved', 2)).toBeGreaterThan(0)
+    advance(leaseMs)
+    await sweep()
+    expect(await renew('moved', 2)).toBeUndefined()
+    expect(await inflight()).toEqual({ a: '0', b: '0' })
+  })
+})

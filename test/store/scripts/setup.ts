@@ -1,0 +1,131 @@
+/** A fresh corner of a store for each test, and the scripts with inputs that a test only has to vary. */
+import { afterAll, beforeAll, beforeEach, describe } from 'vitest'
+import { bucketsAt, packSums } from '../../../src/ledger/ledger.ts'
+import { createKeyspace } from '../../../src/store/keyspace.ts'
+import { createRedis } from '../../../src/store/redis.ts'
+import { type AdmitInput, admitScript, type Candidate } from '../../../src/store/scripts/admit.ts'
+import {
+  type AccountFailure,
+  type ReassignInput,
+  reassignScript,
+} from '../../../src/store/scripts/reassign.ts'
+import { renewScript } from '../../../src/store/scripts/renew.ts'
+import { type SettleInput, settleScript } from '../../../src/store/scripts/settle.ts'
+import { sweepScript } from '../../../src/store/scripts/sweep.ts'
+import { openStore, storeNames, type TestStore } from '../stores.ts'
+
+export const platform = 'claude-console'
+export const leaseMs = 10_000
+
+export type Bench = ReturnType<typeof createBench>
+
+/** Runs `body` on every store; `bench()` is new in each test. */
+export function describeOnStores(title: string, body: (bench: () => Bench) => void): void {
+  describe.each(storeNames)(`${title} on %s`, (name) => {
+    let store: TestStore
+    let bench: Bench
+    let count = 0
+    beforeAll(async () => {
+      store = await openStore(name)
+    })
+    afterAll(() => store.engine.close())
+    beforeEach(() => {
+      bench = createBench(store, `test-${++count}:`)
+    })
+    body(() => bench)
+  })
+}
+
+/** Candidates that are all alike unless told otherwise. */
+export function accounts(...list: (string | Partial<Candidate>)[]): Candidate[] {
+  return list.map((item) => {
+    const given = typeof item === 'string' ? { accountId: item } : item
+    return { accountId: 'a', priority: 50, maxConcurrency: 0, ...given }
+  })
+}
+
+export const failed = (given: Partial<AccountFailure> = {}): AccountFailure => ({
+  reason: 'overloaded',
+  untilMs: 0,
+  cooldownMs: 1_000,
+  maxCooldownMs: 5_000,
+  ...given,
+})
+
+/** The scripts on `store`, under keys of their own. */
+export function createBench(store: TestStore, prefix: string) {
+  const keyspace = createKeyspace(prefix)
+  const redis = createRedis(store.engine)
+  return {
+    keyspace,
+    redis,
+    nowMs: store.nowMs,
+    advance: store.advance,
+
+    admit: (ledgerId: string, given: Partial<AdmitInput> = {}) =>
+      admitScript(redis, keyspace, {
+        poolVersion: '0',
+        keyRevision: '0',
+        digest: 'digest',
+        ledgerId,
+        platform,
+        keyId: 'key',
+        sessionKey: undefined,
+        model: 'opus',
+        holdNanoUsd: 100,
+        leaseMs,
+        probeMs: 3_000,
+        concurrencyLimit: 0,
+        windowMs: 0,
+        windowRequests: 0,
+        activationMs: 0,
+        candidates: accounts('a'),
+        ...given,
+      }),
+    reassign: (ledgerId: string, given: Partial<ReassignInput> = {}) =>
+      reassignScript(redis, keyspace, {
+        ledgerId,
+        platform,
+        keyId: 'key',
+        sessionKey: undefined,
+        generation: 1,
+        failure: failed(),
+        leaseMs,
+        probeMs: 3_000,
+        candidates: accounts('b'),
+        ...given,
+      }),
+    renew: (ledgerId: string, generation = 1) =>
+      renewScript(redis, keyspace, { ledgerId, platform, keyId: 'key', generation, leaseMs }),
+    settle: (ledgerId: string, given: Partial<SettleInput> = {}) => {
+      const costNanoUsd = given.costNanoUsd ?? 40
+      return settleScript(redis, keyspace, {
+        ledgerId,
+        platform,
+        keyId: 'key',
+        accountId: 'a',
+        model: 'opus',
+        kind: 'final',
+        amounts: packSums({ requests: 1, costNanoUsd }),
+        costNanoUsd,
+        verdict: undefined,
+        buckets: bucketsAt(store.nowMs(), 'UTC'),
+        ...given,
+      })
+    },
+    sweep: (limit = 10) => sweepScript(redis, keyspace, { platform, limit }),
+
+    counters: async (keyId = 'key') => row(await redis.hgetall(keyspace.keyCounters(keyId))),
+    inflight: async () => row(await redis.hgetall(keyspace.inflight(platform))),
+    health: async () => row(await redis.hgetall(keyspace.health(platform))),
+    request: async (ledgerId: string) => row(await redis.hgetall(keyspace.request(ledgerId))),
+    book: async (book: string) => row(await redis.hgetall(book)),
+  }
+}
+
+/** A flat reply of fields and values as a record. */
+export function row(reply: unknown): Record<string, string> {
+  const texts = reply as string[]
+  const pairs = texts.flatMap((text, i) => (i % 2 === 0 ? [[text, texts[i + 1] ?? '']] : []))
+  return Object.fromEntries(pairs) as Record<string, string>
+}

@@ -1,0 +1,229 @@
+/** Simulated gateway processes that serve requests over an unreliable network, as the relay would. */
+import type { Redis } from '@upstash/redis'
+import { GatewayError } from '../../src/errors.ts'
+import { bucketsAt, orphanedSums, packSums } from '../../src/ledger/ledger.ts'
+import { createKeyspace, type Keyspace } from '../../src/store/keyspace.ts'
+import { createRedis } from '../../src/store/redis.ts'
+import { type AdmitInput, admitScript } from '../../src/store/scripts/admit.ts'
+import {
+  type AccountFailure,
+  type ReassignInput,
+  reassignScript,
+} from '../../src/store/scripts/reassign.ts'
+import { renewScript } from '../../src/store/scripts/renew.ts'
+import { type SettleInput, settleScript } from '../../src/store/scripts/settle.ts'
+import { sweepScript } from '../../src/store/scripts/sweep.ts'
+import { createNetwork, type Fault, type Network, type Tape } from './fault-shim.ts'
+import type { TestStore } from './stores.ts'
+
+export type Call =
+  | { script: 'admit'; input: AdmitInput }
+  | { script: 'reassign'; input: ReassignInput }
+  | { script: 'renew'; input: Parameters<typeof renewScript>[2] }
+  | { script: 'settle'; input: SettleInput }
+  | { script: 'sweep'; input: { platform: string; limit: number } }
+
+export const platforms = ['claude-console', 'codex'] as const
+export const keyIds = ['key-a', 'key-b'] as const
+export const models = ['opus', 'gpt|5'] as const
+export const accountsOf = (platform: string) => [`${platform}-1`, `${platform}-2`, `${platform}-3`]
+
+export interface World {
+  store: TestStore
+  keyspace: Keyspace
+  tape: Tape
+  network: Network<Call>
+  leaseMs: number
+  windowMs: number
+  /** Limits are fixed for a run, so that every state can be held against them. */
+  limits: { concurrency: number; windowRequests: number; cap: number }
+  ledgerIds: string[]
+  /** Requests at work: the driver wakes each when it likes. */
+  sleepers: { process: string; wake(): void }[]
+  /** Turns all faults off, for the way to rest. */
+  calm: boolean
+}
+
+export function createWorld(store: TestStore, prefix: string, tape: Tape, leaseMs: number): World {
+  const faults: Fault[] = ['drop-request', 'drop-reply', 'late', 'duplicate']
+  const chooseFault = () =>
+    !world.calm && tape.chance(30) ? tape.oneOf('none', ...faults) : 'none'
+  const world: World = {
+    store,
+    keyspace: createKeyspace(prefix),
+    tape,
+    network: createNetwork<Call>(store.engine, chooseFault),
+    leaseMs,
+    windowMs: leaseMs * 4,
+    limits: { concurrency: tape.pick(4), windowRequests: tape.oneOf(0, 3, 6), cap: tape.pick(3) },
+    ledgerIds: [],
+    sleepers: [],
+    calm: false,
+  }
+  return world
+}
+
+/** One request from admission to settlement by `process`, which may die anywhere on the way. */
+export async function serve(world: World, process: string): Promise<void> {
+  const { tape, keyspace, leaseMs } = world
+  const job = createJob(world)
+  const { ledgerId, platform, keyId, sessionKey } = job
+  const { reply: admission, failures } = await insist(3, () =>
+    admitScript(connect(world, process, { script: 'admit', input: job }), keyspace, job),
+  )
+  if (admission?.kind !== 'ok') {
+    // An attempt that got no answer may have been admitted, or may yet be; some gateways forget that.
+    if (!admission || (failures > 0 && tape.chance(70))) await settle(world, process, job, 'void')
+    return
+  }
+  for (const member of admission.orphans) void bookOrphan(world, process, member)
+  let { accountId, generation } = admission
+  const tried = [accountId]
+  for (let steps = tape.pick(4); steps > 0; steps--) {
+    await pause(world, process)
+    const lease = { ledgerId, platform, keyId, generation, leaseMs }
+    if (tape.chance(40)) {
+      const redis = connect(world, process, { script: 'renew', input: lease })
+      await insist(2, () => renewScript(redis, keyspace, lease))
+      continue
+    }
+    const candidates = job.candidates.filter((other) => !tried.includes(other.accountId))
+    const failure = failureOf(world)
+    const input = { ...lease, sessionKey, failure, probeMs: leaseMs, candidates }
+    const redis = connect(world, process, { script: 'reassign', input })
+    const { reply } = await insist(2, () => reassignScript(redis, keyspace, input))
+    // Without an answer the request may have moved on; what it consumed is booked where it was last seen.
+    if (reply?.kind !== 'ok') break
+    accountId = reply.accountId
+    generation = reply.generation
+    tried.push(accountId)
+  }
+  await pause(world, process)
+  // An aborted stream and its last chunk may both try to end the request.
+  const ends = [settle(world, process, job, tape.oneOf('final', 'final', 'void'), accountId)]
+  if (tape.chance(20))
+    ends.push(settle(world, process, job, tape.oneOf('void', 'final'), accountId))
+  await Promise.all(ends)
+}
+
+/** Frees expired leases and books the orphans it is handed. */
+export async function sweep(world: World, process: string, platform: string): Promise<void> {
+  const input = { platform, limit: 3 }
+  const redis = connect(world, process, { script: 'sweep', input })
+  const { reply } = await insist(1, () => sweepScript(redis, world.keyspace, input))
+  await Promise.all((reply ?? []).map((member) => bookOrphan(world, process, member)))
+}
+
+async function bookOrphan(world: World, process: string, member: string): Promise<void> {
+  const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold, ...model] =
+    member.split('|')
+  const holdNanoUsd = Number(hold)
+  await insistOnSettling(world, process, {
+    ledgerId,
+    platform,
+    keyId,
+    accountId,
+    model: model.join('|'),
+    kind: 'orphan',
+    member,
+    amounts: packSums(orphanedSums(holdNanoUsd)),
+    costNanoUsd: holdNanoUsd,
+    verdict: undefined,
+    buckets: bucketsAt(world.store.nowMs(), 'UTC'),
+  })
+}
+
+async function settle(
+  world: World,
+  process: string,
+  job: AdmitInput,
+  kind: 'final' | 'void',
+  accountId = '',
+): Promise<void> {
+  const { tape } = world
+  const { ledgerId, platform, keyId, model } = job
+  const costNanoUsd = tape.pick(5) * 700
+  const sums = { requests: 1, outputTokens: tape.pick(9), costNanoUsd }
+  await insistOnSettling(world, process, {
+    ledgerId,
+    platform,
+    keyId,
+    accountId,
+    model,
+    kind,
+    amounts: packSums(sums),
+    costNanoUsd,
+    verdict:
+      kind === 'void'
+        ? undefined
+        : tape.oneOf<SettleInput['verdict']>('success', failureOf(world), undefined),
+    buckets: bucketsAt(world.store.nowMs(), 'UTC'),
+  })
+}
+
+async function insistOnSettling(world: World, process: string, input: SettleInput): Promise<void> {
+  const redis = connect(world, process, { script: 'settle', input })
+  await insist(3, async () => {
+    if (world.tape.chance(20)) await pause(world, process)
+    return settleScript(redis, world.keyspace, input)
+  })
+}
+
+function createJob(world: World): AdmitInput {
+  const { tape, limits, ledgerIds } = world
+  const ledgerId = `ledger-${ledgerIds.length + 1}`
+  ledgerIds.push(ledgerId)
+  const platform = tape.oneOf(...platforms)
+  const candidates = accountsOf(platform).map((accountId) => ({
+    accountId,
+    priority: tape.oneOf(50, 10),
+    maxConcurrency: limits.cap,
+  }))
+  return {
+    poolVersion: '0',
+    keyRevision: '0',
+    digest: 'digest',
+    ledgerId,
+    platform,
+    keyId: tape.oneOf(...keyIds),
+    sessionKey: tape.oneOf(undefined, 'session'),
+    model: tape.oneOf(...models),
+    holdNanoUsd: tape.oneOf(1_000, 0, 333),
+    leaseMs: world.leaseMs,
+    probeMs: world.leaseMs,
+    concurrencyLimit: limits.concurrency,
+    windowMs: world.windowMs,
+    windowRequests: limits.windowRequests,
+    activationMs: 0,
+    candidates: candidates.slice(0, tape.oneOf(3, 2, 1)),
+  }
+}
+
+function failureOf(world: World): AccountFailure {
+  const { leaseMs, tape, store } = world
+  const untilMs = tape.oneOf(0, store.nowMs() + leaseMs)
+  return { reason: 'overloaded', untilMs, cooldownMs: leaseMs / 4, maxCooldownMs: leaseMs }
+}
+
+function connect(world: World, process: string, call: Call): Redis {
+  return createRedis(world.network.connect(process, call))
+}
+
+function pause(world: World, process: string): Promise<void> {
+  return new Promise((wake) => world.sleepers.push({ process, wake }))
+}
+
+/** Repeats a call that got no answer. @returns the answer, unless every attempt failed. */
+async function insist<Reply>(
+  attempts: number,
+  attempt: () => Promise<Reply>,
+): Promise<{ reply: Reply | undefined; failures: number }> {
+  for (let failures = 0; failures < attempts; failures++) {
+    try {
+      return { reply: await attempt(), failures }
+    } catch (error) {
+      if (!(error instanceof GatewayError && error.code === 'store_unavailable')) throw error
+    }
+  }
+  return { reply: undefined, failures: attempts }
+}

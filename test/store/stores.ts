@@ -1,0 +1,93 @@
+/** The stores that the script tests run on, each with a clock that the test moves. */
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis as Client, Command } from 'ioredis'
+import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import type { Engine } from '../../src/store/redis.ts'
+
+export interface TestStore {
+  engine: Engine
+  nowMs(): number
+  advance(ms: number): void | Promise<void>
+}
+
+export type StoreName = 'the embedded engine' | 'redis-server'
+
+export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
+export const storeNames: StoreName[] = hasRedis
+  ? ['the embedded engine', 'redis-server']
+  : ['the embedded engine']
+
+const startMs = Date.UTC(2026, 10, 22, 10, 20)
+
+/** Opens an empty store whose clock stands still until the test advances it. */
+export async function openStore(name: StoreName): Promise<TestStore> {
+  const clock = { nowMs: startMs }
+  const engine =
+    name === 'redis-server'
+      ? withClock(await openRedis(), clock)
+      : createEmbeddedEngine({ path: ':memory:', now: () => clock.nowMs })
+  return {
+    engine,
+    nowMs: () => clock.nowMs,
+    advance: (ms) => {
+      clock.nowMs += ms
+    },
+  }
+}
+
+/**
+ * Scripts ask a real server for the time; here the answer is passed in behind their arguments, so that
+ * hours pass at once. Lifetimes of keys still follow the server's own clock.
+ */
+function withClock(engine: Engine, clock: { nowMs: number }): Engine {
+  const sources = new Map<string, string>()
+  const request = async (given: Parameters<Engine['request']>[0]) => {
+    const [name, text, ...rest] = given.body as [string, string, ...unknown[]]
+    if (name !== 'eval' && name !== 'evalsha') return engine.request(given)
+    if (name === 'eval') sources.set(createHash('sha1').update(text).digest('hex'), text)
+    const source = name === 'eval' ? text : sources.get(text)
+    if (source === undefined) return { error: 'NOSCRIPT No matching script.' }
+    const lua = source.replaceAll("redis.call('TIME')", '{ ARGV[#ARGV - 1], ARGV[#ARGV] }')
+    const time = [Math.floor(clock.nowMs / 1_000), (clock.nowMs % 1_000) * 1_000]
+    return engine.request({ ...given, body: ['eval', lua, ...rest, ...time] })
+  }
+  return { ...engine, request: request as Engine['request'] }
+}
+
+/** Starts a redis-server that ends with its engine; replies come back as the wire has them. */
+export async function openRedis(): Promise<Engine> {
+  const directory = mkdtempSync(join(tmpdir(), 'store-'))
+  const path = join(directory, 'redis.sock')
+  const server = spawn('redis-server', ['--port', '0', '--unixsocket', path, '--save', ''])
+  const stop = () => void server.kill('SIGKILL')
+  process.once('exit', stop)
+  await new Promise<void>((resolve, reject) => {
+    server.once('exit', () => reject(new Error('redis-server did not start')))
+    server.stdout.on('data', (text) => {
+      if (/ready to accept/i.test(String(text))) resolve()
+    })
+  })
+  const client = new Client({ path, protocol: 2 })
+  const request = async ({ body }: Parameters<Engine['request']>[0]) => {
+    const [name = '', ...args] = (body as unknown[]).map(String)
+    // The client turns the reply to a lower-case `hgetall` into an object.
+    const command = new Command(name.toUpperCase(), args, { replyEncoding: 'utf8' })
+    const [outcome] = await Promise.allSettled([client.sendCommand(command)])
+    return outcome.status === 'fulfilled'
+      ? { result: outcome.value }
+      : { error: String(outcome.reason.message) }
+  }
+  return {
+    request: request as Engine['request'],
+    close: async () => {
+      client.disconnect()
+      process.off('exit', stop)
+      stop()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
