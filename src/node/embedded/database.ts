@@ -1,0 +1,121 @@
+/** The SQLite file under the engine: schema, cached statements and transactions. */
+import { DatabaseSync } from 'node:sqlite'
+
+type Parameter = string | number | bigint | null | Uint8Array
+
+/** A prepared statement whose rows are tuples. */
+export interface Statement<Row> {
+  get(...parameters: Parameter[]): Row | undefined
+  all(...parameters: Parameter[]): Row[]
+  run(...parameters: Parameter[]): { changes: number | bigint; lastInsertRowid: number | bigint }
+}
+
+export type TransactionMode = 'none' | 'read' | 'write'
+
+export interface Database {
+  /** Prepares once and returns the cached statement from then on. */
+  sql<Row = []>(text: string): Statement<Row>
+  /** Runs the work in one transaction, which an exception rolls back; nested calls join it. */
+  transact<T>(mode: TransactionMode, work: () => T): T
+  /** Whether a write transaction is open. */
+  writing(): boolean
+  close(): void
+}
+
+export interface DatabaseOptions {
+  path: string
+  synchronous: 'normal' | 'full'
+}
+
+const BUSY_TIMEOUT_MS = 5_000
+
+// Ids are never reused, so a reader that raced with a deletion finds nothing, never another key.
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS keys (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    type INTEGER NOT NULL,
+    expires_at INTEGER,
+    value TEXT
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS keys_by_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS fields (
+    id INTEGER NOT NULL,
+    field TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (id, field)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS members (
+    id INTEGER NOT NULL,
+    member TEXT NOT NULL,
+    score REAL NOT NULL,
+    PRIMARY KEY (id, member)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS members_by_score ON members (id, score, member);
+  CREATE TRIGGER IF NOT EXISTS keys_contents AFTER DELETE ON keys WHEN old.type <> 1 BEGIN
+    DELETE FROM fields WHERE id = old.id;
+    DELETE FROM members WHERE id = old.id;
+  END;
+`
+
+function open({ path, synchronous }: DatabaseOptions): DatabaseSync {
+  try {
+    const connection = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, returnArrays: true })
+    // Most commits touch a few short rows, and every page touched is written to the log as a whole.
+    connection.exec('PRAGMA page_size = 2048')
+    connection.exec('PRAGMA journal_mode = WAL')
+    connection.exec('PRAGMA wal_autocheckpoint = 2000')
+    connection.exec(`PRAGMA synchronous = ${synchronous}`)
+    connection.exec('PRAGMA journal_size_limit = 67108864')
+    connection.exec(SCHEMA)
+    return connection
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`DATA_DIR: the data file ${path} cannot be opened: ${reason}`, { cause })
+  }
+}
+
+/** Opens the file, creating it where it does not exist. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const connection = open(options)
+  const statements = new Map<string, unknown>()
+  let current: TransactionMode = 'none'
+
+  function sql<Row>(text: string): Statement<Row> {
+    let statement = statements.get(text)
+    if (statement === undefined) {
+      statement = connection.prepare(text)
+      statements.set(text, statement)
+    }
+    return statement as Statement<Row>
+  }
+
+  const begin = { read: sql('BEGIN'), write: sql('BEGIN IMMEDIATE') }
+  const commit = sql('COMMIT')
+
+  function transact<T>(mode: TransactionMode, work: () => T): T {
+    if (mode === 'none' || current !== 'none') return work()
+    begin[mode].run()
+    current = mode
+    try {
+      const value = work()
+      commit.run()
+      return value
+    } catch (error) {
+      // A full disk may already have ended the transaction.
+      if (connection.isTransaction) connection.exec('ROLLBACK')
+      throw error
+    } finally {
+      current = 'none'
+    }
+  }
+
+  return {
+    sql,
+    transact,
+    writing: () => current === 'write',
+    close() {
+      if (connection.isOpen) connection.close()
+    },
+  }
+}

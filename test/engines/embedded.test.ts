@@ -1,0 +1,223 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { describeEngine } from './contract.ts'
+import { check, refused, result, send } from './steps.ts'
+
+let directory = ''
+let files = 0
+const freshPath = () => join(directory, `store-${++files}.sqlite`)
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'embedded-'))
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+async function openContract(path: string) {
+  const engine = createEmbeddedEngine({ path })
+  return {
+    engine,
+    reset: async () => {
+      await result(engine, 'FLUSHALL')
+    },
+    close: () => engine.close(),
+  }
+}
+
+describeEngine('the embedded engine on a file', () => openContract(freshPath()))
+describeEngine('the embedded engine in memory', () => openContract(':memory:'))
+
+describe('the clock of the embedded engine', () => {
+  it('is the one that was injected', async () => {
+    let nowMs = 1_750_000_000_123
+    const engine = createEmbeddedEngine({ path: ':memory:', now: () => nowMs })
+    await check(engine, [
+      ['TIME', ['1750000000', '123000']],
+      [
+        ['EVAL', 'return redis.call("TIME")', 0],
+        ['1750000000', '123000'],
+      ],
+      ['SET k v PX 1000', 'OK'],
+      ['HSET h f 1', 1],
+      ['EXPIRE h 3600', 1],
+      ['PTTL k', 1000],
+    ])
+    nowMs += 1_001
+    await check(engine, [
+      ['GET k', null],
+      ['PTTL h', 3_598_999],
+      ['DBSIZE', 1],
+    ])
+    nowMs += 86_400_000
+    await check(engine, [
+      ['HGETALL h', []],
+      ['SCAN 0', ['0', []]],
+      ['DBSIZE', 0],
+    ])
+    await engine.close()
+  })
+
+  it('stands still while a script or a transaction runs', async () => {
+    let nowMs = 1_000
+    const engine = createEmbeddedEngine({ path: ':memory:', now: () => nowMs++ })
+    const script = 'return {redis.call("TIME")[2], redis.call("TIME")[2]}'
+    const [first, second] = (await result(engine, 'EVAL', script, 0)) as string[]
+    expect(second).toBe(first)
+    const body = [['TIME'], ['PING'], ['TIME']]
+    const [one, , two] = (await engine.request({
+      path: ['multi-exec'],
+      body,
+    })) as unknown as unknown[]
+    expect(two).toEqual(one)
+    await engine.close()
+  })
+
+  it('sweeps expired keys that nobody asks for', async () => {
+    let nowMs = 1_000
+    const path = freshPath()
+    const engine = createEmbeddedEngine({ path, now: () => nowMs })
+    for (let index = 0; index < 300; index++) {
+      await result(engine, 'SET', `k${index}`, 'v', 'PX', 10)
+    }
+    nowMs += 1_000
+    for (let index = 0; index < 100; index++) await result(engine, 'INCR', 'n')
+    await engine.close()
+    // Before the expiry of the keys again: whatever is left was not swept.
+    const earlier = createEmbeddedEngine({ path, now: () => 1_000 })
+    expect(await result(earlier, 'DBSIZE')).toBe(1)
+    await earlier.close()
+  })
+})
+
+describe('the file of the embedded engine', () => {
+  it('keeps everything across a restart', async () => {
+    const path = freshPath()
+    const first = createEmbeddedEngine({ path, synchronous: 'full' })
+    await check(first, [
+      ['SET s \u{1f600} EX 100', 'OK'],
+      ['HSET h f 1', 1],
+      ['ZADD z 1.5 m', 1],
+    ])
+    await first.close()
+    const second = createEmbeddedEngine({ path })
+    await check(second, [
+      ['GET s', '\u{1f600}'],
+      ['TTL s', 100],
+      ['HGETALL h', ['f', '1']],
+      ['ZRANGE z 0 -1 WITHSCORES', ['m', '1.5']],
+    ])
+    await second.close()
+  })
+
+  it('can be shared by two engines', async () => {
+    const path = freshPath()
+    const one = createEmbeddedEngine({ path })
+    const two = createEmbeddedEngine({ path })
+    const script = 'return redis.call("INCR", KEYS[1])'
+    for (let index = 0; index < 50; index++) {
+      await result(one, 'EVAL', script, 1, 'n')
+      await result(two, 'EVAL', script, 1, 'n')
+    }
+    await check(one, [['GET n', '100']])
+    await check(two, [['GET n', '100']])
+    await Promise.all([one.close(), two.close()])
+  })
+
+  it('names the setting and the path when it cannot be opened', () => {
+    const path = join(directory, 'missing', 'store.sqlite')
+    expect(() => createEmbeddedEngine({ path })).toThrow(`DATA_DIR: the data file ${path} cannot`)
+  })
+
+  it('rejects, rather than answers, when it fails underneath', async () => {
+    const engine = createEmbeddedEngine({ path: ':memory:' })
+    await result(engine, 'EVAL', 'return 1', 0)
+    await engine.close()
+    await expect(send(engine, 'GET', 'k')).rejects.toThrow()
+    await expect(send(engine, 'EVAL', 'return redis.call("GET", "k")', 0)).rejects.toThrow()
+  })
+})
+
+describe('a process that is killed while it writes', () => {
+  async function writeAndKill(path: string, delayMs: number): Promise<number> {
+    const writer = join(import.meta.dirname, 'crash-writer.ts')
+    const child = spawn(process.execPath, [writer, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const exited = once(child, 'exit')
+    let output = ''
+    const closed = once(child.stdout, 'close')
+    child.stdout.on('data', (chunk) => {
+      output += String(chunk)
+    })
+    await once(child.stdout, 'data')
+    await sleep(delayMs)
+    child.kill('SIGKILL')
+    await Promise.all([exited, closed])
+    // The last line may have been cut off.
+    return Number(output.split('\n').at(-2))
+  }
+
+  it('leaves whole scripts and transactions, and every one that was confirmed', async () => {
+    const path = freshPath()
+    let before = 0
+    for (const delayMs of [1, 20 + Math.random() * 30, 60 + Math.random() * 60]) {
+      const confirmed = await writeAndKill(path, delayMs)
+      const engine = createEmbeddedEngine({ path })
+      const left = Number(await result(engine, 'GET', 'left'))
+      expect(confirmed).toBeGreaterThan(before)
+      expect(left).toBeGreaterThanOrEqual(confirmed)
+      expect(await result(engine, 'HGET', 'right', 'count')).toBe(String(left))
+      expect(await result(engine, 'ZCARD', 'log')).toBe(left)
+      expect(await result(engine, 'GET', 'one')).toBe(await result(engine, 'GET', 'two'))
+      await engine.close()
+      before = left
+    }
+  })
+})
+
+describe('a script that runs away', () => {
+  const STOPPED = /script stopped|not enough memory/
+
+  const scripts = {
+    'never ends': 'while true do end',
+    'never ends and catches its errors':
+      'while true do pcall(function() while true do end end) end',
+    'never stops calling': 'while true do redis.call("GET", "k") end',
+    'doubles a string for ever': 'local s = "x" while true do s = s .. s end',
+    'fills memory and catches its errors':
+      'while true do pcall(function() local s = "x" while true do s = s .. s end end) end',
+    'repeats a string without end': 'return #string.rep("x", 1e9)',
+    'calls itself for ever': 'local function f() return 1 + f() end return f()',
+  }
+  for (const [what, script] of Object.entries(scripts)) {
+    it(`is stopped when it ${what}`, async () => {
+      const engine = createEmbeddedEngine({ path: ':memory:' })
+      const { error } = await send(engine, 'EVAL', script, 0)
+      expect(error).toMatch(what.startsWith('calls') ? /stack overflow/ : STOPPED)
+      await check(engine, [
+        [['EVAL', 'return redis.call("INCR", "n") + #string.rep("x", 1e6)', 0], 1_000_001],
+      ])
+      await engine.close()
+    })
+  }
+
+  it('is refused an answer that contains itself', async () => {
+    const engine = createEmbeddedEngine({ path: ':memory:' })
+    await check(engine, [
+      [['EVAL', 'local t = {} t[1] = t return t', 0], refused('ERR reached lua stack limit')],
+    ])
+    await engine.close()
+  })
+
+  it('cannot reach around the limits', async () => {
+    const engine = createEmbeddedEngine({ path: ':memory:' })
+    for (const name of ['os', 'io', 'debug', 'require', 'coroutine', 'loadstring', 'xpcall']) {
+      const { error } = await send(engine, 'EVAL', `return ${name}`, 0)
+      expect(error).toMatch(`nonexistent global variable '${name}'`)
+    }
+    await engine.close()
+  })
+})

@@ -1,0 +1,164 @@
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { createTcpEngine } from '../../src/node/tcp-engine.ts'
+import { describeEngine } from './contract.ts'
+import { hasRedisServer, type RedisServer, startRedisServer } from './redis-server.ts'
+import { result, send } from './steps.ts'
+
+const TIMEOUT_MS = 300
+
+async function portOf(server: Server): Promise<number> {
+  if (!server.listening) await once(server, 'listening')
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+if (!hasRedisServer) test.skip('the TCP engine needs a redis-server on the PATH', () => undefined)
+
+describe.runIf(hasRedisServer)('the TCP engine', () => {
+  describeEngine('a real Redis over TCP', async () => {
+    const server = await startRedisServer()
+    const engine = createTcpEngine({ url: server.url, timeoutMs: 5_000 })
+    await engine.connect()
+    return {
+      engine,
+      reset: async () => {
+        await result(engine, 'FLUSHALL')
+      },
+      close: async () => {
+        await engine.close()
+        await server.stop()
+      },
+    }
+  })
+
+  describe('when the server goes away', () => {
+    let server: RedisServer
+    beforeAll(async () => {
+      server = await startRedisServer()
+    })
+    afterAll(() => server.stop())
+
+    it('rejects within its timeout, and works again once the server is back', async () => {
+      const engine = createTcpEngine({ url: server.url, timeoutMs: TIMEOUT_MS })
+      expect(await result(engine, 'PING')).toBe('PONG')
+      await server.kill()
+      const startMs = performance.now()
+      const address = `127.0.0.1:${server.port}`
+      await expect(send(engine, 'SET', 'k', 'secret')).rejects.toThrow(address)
+      await expect(send(engine, 'GET', 'k')).rejects.toThrow(
+        `REDIS_URL: cannot connect to ${address}`,
+      )
+      expect(performance.now() - startMs).toBeLessThan(3 * TIMEOUT_MS)
+      server = await startRedisServer(server.port)
+      await expect.poll(() => send(engine, 'GET', 'k').catch(String)).toEqual({ result: null })
+      await engine.close()
+    })
+
+    it('waits out an interruption that is shorter than its timeout', async () => {
+      const engine = createTcpEngine({ url: server.url, timeoutMs: 3_000 })
+      await result(engine, 'PING')
+      await server.stop()
+      const [answer, restarted] = await Promise.all([
+        send(engine, 'PING'),
+        startRedisServer(server.port),
+      ])
+      expect(answer).toEqual({ result: 'PONG' })
+      server = restarted
+      await engine.close()
+    })
+  })
+
+  describe('with a server that takes commands and does not answer', () => {
+    it('times out and never sends a command twice', async () => {
+      let received = ''
+      const sockets: Socket[] = []
+      const silent = createServer((socket) => {
+        sockets.push(socket)
+        socket.on('data', (bytes) => {
+          const text = bytes.toString('latin1')
+          if (text.includes('INFO') || text.includes('info'))
+            socket.write('$16\r\nredis_version:7\n\r\n')
+          received += text
+        })
+        socket.on('error', () => undefined)
+      }).listen(0, '127.0.0.1')
+      const port = await portOf(silent)
+      const engine = createTcpEngine({ url: `redis://127.0.0.1:${port}`, timeoutMs: TIMEOUT_MS })
+
+      const startMs = performance.now()
+      await expect(send(engine, 'INCR', 'paid-once')).rejects.toThrow(`127.0.0.1:${port}`)
+      expect(performance.now() - startMs).toBeLessThan(2 * TIMEOUT_MS)
+      const lost = send(engine, 'INCR', 'lost-once')
+      const refused = expect(lost).rejects.toThrow(`127.0.0.1:${port}`)
+      await expect.poll(() => received).toContain('lost-once')
+      const connections = sockets.length
+      for (const socket of sockets) socket.destroy()
+      await refused
+      await expect.poll(() => sockets.length).toBeGreaterThan(connections)
+      await expect(send(engine, 'PING')).rejects.toThrow('REDIS_URL')
+      expect(received.match(/paid-once/g)).toHaveLength(1)
+      expect(received.match(/lost-once/g)).toHaveLength(1)
+
+      await engine.close()
+      for (const socket of sockets) socket.destroy()
+      silent.close()
+    })
+  })
+
+  describe('at start', () => {
+    it('names the setting and the address when it cannot connect, never the credentials', async () => {
+      const url = 'redis://someone:s3cret@127.0.0.1:1/0'
+      const engine = createTcpEngine({ url, timeoutMs: TIMEOUT_MS })
+      const error = await engine.connect().catch((reason: unknown) => String(reason))
+      expect(error).toMatch(/REDIS_URL: cannot connect to 127\.0\.0\.1:1: .*ECONNREFUSED/)
+      expect(error).not.toMatch(/someone|s3cret/)
+      await engine.close()
+    })
+
+    it('says that the password is wrong', async () => {
+      const server = await startRedisServer()
+      const admin = createTcpEngine({ url: server.url, timeoutMs: 2_000 })
+      await result(admin, 'CONFIG', 'SET', 'requirepass', 'right')
+      const at = `127.0.0.1:${server.port}`
+      const wrong = createTcpEngine({ url: `redis://:wrong@${at}`, timeoutMs: TIMEOUT_MS })
+      const error = await wrong.connect().catch((reason: unknown) => String(reason))
+      expect(error).toMatch(/REDIS_URL: cannot connect to .*WRONGPASS/)
+      const right = createTcpEngine({ url: `redis://:right@${at}`, timeoutMs: 2_000 })
+      expect(await result(right, 'PING')).toBe('PONG')
+      await Promise.all([admin.close(), wrong.close(), right.close()])
+      await server.stop()
+    })
+
+    it('refuses an address that is none, without repeating it', () => {
+      for (const url of ['http://user:s3cret@host', 'redis//s3cret', '']) {
+        expect(() => createTcpEngine({ url, timeoutMs: 1 })).toThrow(/^REDIS_URL: expected redis:/)
+      }
+    })
+
+    it('speaks TLS to rediss addresses', async () => {
+      let first: number | undefined
+      const server = createServer((socket) => {
+        socket.on('data', (bytes) => {
+          first ??= bytes[0]
+          socket.destroy()
+        })
+        socket.on('error', () => undefined)
+      }).listen(0, '127.0.0.1')
+      const port = await portOf(server)
+      const engine = createTcpEngine({ url: `rediss://127.0.0.1:${port}`, timeoutMs: TIMEOUT_MS })
+      await expect(engine.connect()).rejects.toThrow('REDIS_URL')
+      // The first byte of a TLS handshake record.
+      expect(first).toBe(0x16)
+      await engine.close()
+      server.close()
+    })
+
+    it('refuses commands after it has been closed', async () => {
+      const engine = createTcpEngine({ url: 'redis://127.0.0.1:1', timeoutMs: TIMEOUT_MS })
+      await engine.close()
+      await expect(send(engine, 'PING')).rejects.toThrow('has been closed')
+    })
+  })
+})
