@@ -57,7 +57,7 @@ export async function logIn(host: GatewayHost) {
 
 export const messageBody = (fields: Record<string, unknown> = {}) =>
   JSON.stringify({
-    model: 'claude-sonnet-4-5-20250929',
+    model: 'claude-sonnet-4-6',
     max_tokens: 64,
     messages: [{ role: 'user', content: 'hi' }],
     ...fields,

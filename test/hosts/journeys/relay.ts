@@ -132,7 +132,7 @@ export function relayJourneys(stage: Stage): void {
       stage.upstream.behave('sk-ant-a', anthropicJson({ text: 'whole' }), anthropicStream())
       const client = new Anthropic({ baseURL: `${stage.host.url}/api`, apiKey: key, maxRetries: 0 })
       const params = {
-        model: 'claude-sonnet-4-5-20250929',
+        model: 'claude-sonnet-4-6',
         max_tokens: 64,
         messages: [{ role: 'user' as const, content: 'hi' }],
       }
