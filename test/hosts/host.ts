@@ -19,6 +19,6 @@ export const journeySettings = {
   ADMIN_PASSWORD: 'correct horse battery staple',
   ALLOW_PRIVATE_UPSTREAMS: 'true',
   UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '1',
-  UPSTREAM_IDLE_TIMEOUT_SECONDS: '2',
+  UPSTREAM_IDLE_TIMEOUT_SECONDS: '1',
   DRAIN_TIMEOUT_SECONDS: '2',
 }

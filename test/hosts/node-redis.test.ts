@@ -3,8 +3,6 @@ import { hasRedisServer, startRedisServer } from '../engines/redis-server.ts'
 import { describeJourneys } from './journeys.ts'
 import { startNodeHost } from './node.ts'
 
-describeJourneys('on Node over the embedded store', startNodeHost)
-
 describe.runIf(hasRedisServer)('with a redis-server', () => {
   let redis: Awaited<ReturnType<typeof startRedisServer>>
   let started = 0
