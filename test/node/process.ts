@@ -1,9 +1,11 @@
 /** Starts the gateway as its users do: as a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterEach, beforeEach } from 'vitest'
 import { journeySettings } from '../hosts/host.ts'
+import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'node.ts')
 
@@ -14,8 +16,6 @@ export interface GatewayProcess {
   /** Sends a signal and waits for the end; resolves to the exit code, null after a kill. */
   end(signal: NodeJS.Signals): Promise<number | null>
 }
-
-export const newDataDir = () => mkdtempSync(join(tmpdir(), 'gateway-'))
 
 function launch(settings: Record<string, string>) {
   // Away from the checkout, so that no .dev.vars of a developer is read.
@@ -62,3 +62,45 @@ export async function startProcess(settings: Record<string, string>): Promise<Ga
     },
   }
 }
+
+/** What each test of a process has: an upstream, a data directory, and an end for all it started. */
+export function useProcesses() {
+  let upstream: Upstream
+  let dataDir: string
+  let running: GatewayProcess[]
+  beforeEach(async () => {
+    upstream = await startUpstream()
+    dataDir = mkdtempSync(join(tmpdir(), 'gateway-'))
+    running = []
+  })
+  afterEach(async () => {
+    await Promise.all(running.map((gateway) => gateway.end('SIGKILL')))
+    await upstream.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+  return {
+    get upstream() {
+      return upstream
+    },
+    get dataDir() {
+      return dataDir
+    },
+    async start(settings: Record<string, string> = {}) {
+      const gateway = await startProcess({ DATA_DIR: dataDir, ...settings })
+      running.push(gateway)
+      return gateway
+    },
+  }
+}
+
+/** A process as the clients of the journeys see it. */
+export const asHost = (
+  { url }: GatewayProcess,
+  adminPassword = journeySettings.ADMIN_PASSWORD,
+) => ({
+  url,
+  adminPassword,
+  log: [],
+  restart: async () => {},
+  close: async () => {},
+})

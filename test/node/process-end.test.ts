@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest'
+import { eventually, logIn, messageBody, sendMessage } from '../hosts/client.ts'
+import { anthropicJson, anthropicStream } from '../support/upstream.ts'
+import { asHost, useProcesses } from './process.ts'
+
+const stage = useProcesses()
+
+describe('an end', () => {
+  it('SIGTERM lets a running stream and its settlement finish', async () => {
+    const gateway = await stage.start({ DRAIN_TIMEOUT_SECONDS: '10' })
+    const admin = await logIn(asHost(gateway))
+    await admin.createAccount({ apiUrl: stage.upstream.url, apiKey: 'sk-ant-a' })
+    const { id, key } = await admin.createKey()
+    stage.upstream.behave('sk-ant-a', anthropicStream({ delayMs: 100 }))
+    const response = await sendMessage(asHost(gateway), key, messageBody({ stream: true }))
+    const ended = gateway.end('SIGTERM')
+    expect(await response.text()).toContain('message_stop')
+    expect(await ended).toBe(0)
+    const again = await logIn(asHost(await stage.start()))
+    expect((await again.stats(id)).total).toMatchObject({ requests: 1, estimatedRequests: 0 })
+  })
+
+  it('SIGTERM breaks a stream off after the drain time, and books it', async () => {
+    const gateway = await stage.start({ DRAIN_TIMEOUT_SECONDS: '1' })
+    const admin = await logIn(asHost(gateway))
+    await admin.createAccount({ apiUrl: stage.upstream.url, apiKey: 'sk-ant-a' })
+    const { id, key } = await admin.createKey()
+    const deltas = Array.from({ length: 1_000 }, () => 'more')
+    stage.upstream.behave('sk-ant-a', anthropicStream({ deltas, delayMs: 20 }))
+    const response = await sendMessage(asHost(gateway), key, messageBody({ stream: true }))
+    const text = response.text().catch(() => 'broken')
+    expect(await gateway.end('SIGTERM')).toBe(0)
+    expect(await text).not.toContain('message_stop')
+    const again = await logIn(asHost(await stage.start()))
+    expect((await again.stats(id)).total).toMatchObject({ requests: 1, estimatedRequests: 1 })
+  })
+
+  it('kill -9 during 50 streams: the books equal what the upstream finished, plus orphans', async () => {
+    const settings = { LEASE_SECONDS: '2' }
+    const gateway = await stage.start(settings)
+    const admin = await logIn(asHost(gateway))
+    await admin.createAccount({ apiUrl: stage.upstream.url, apiKey: 'sk-ant-a' })
+    const { id, key } = await admin.createKey({ concurrencyLimit: 50 })
+    const usage = { input_tokens: 12, output_tokens: 40 }
+    const deltas = Array.from({ length: 20 }, () => 'text')
+    const script = (delayMs: number) => anthropicStream({ deltas, usage, delayMs })
+    stage.upstream.behave('sk-ant-a', ...Array.from({ length: 50 }, (_, i) => script(1 + 2 * i)))
+    const streams = Array.from({ length: 50 }, async () => {
+      const body = messageBody({ stream: true })
+      const response = await sendMessage(asHost(gateway), key, body)
+      return response.text()
+    })
+    const settled = Promise.allSettled(streams)
+    await eventually(async () => {
+      const completed = stage.upstream.served.filter((served) => served.completed).length
+      expect(completed).toBeGreaterThan(15)
+    })
+    await gateway.end('SIGKILL')
+    await settled
+    const finished = stage.upstream.served.filter((served) => served.completed).length
+    expect(finished).toBeLessThan(50)
+
+    const survivor = await stage.start(settings)
+    const again = await logIn(asHost(survivor))
+    const { total } = await eventually(async () => {
+      const stats = await again.stats(id)
+      expect(stats.total.requests).toBe(50)
+      return stats
+    }, 10_000)
+    const booked = 50 - total.orphanedRequests
+    expect(total.orphanedRequests).toBeGreaterThanOrEqual(50 - finished)
+    // A stream the upstream finished in its last moment may not have been booked any more.
+    expect(booked).toBeGreaterThan(finished - 5)
+    expect(total.inputTokens).toBe(12 * booked)
+    expect(total.outputTokens).toBe(40 * booked)
+    expect(total.estimatedRequests).toBe(0)
+
+    stage.upstream.behave('sk-ant-a', anthropicJson())
+    const fresh = await Promise.all(
+      Array.from({ length: 50 }, () => sendMessage(asHost(survivor), key)),
+    )
+    expect(fresh.map((response) => response.status)).toEqual(Array(50).fill(200))
+  })
+})
