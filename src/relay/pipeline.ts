@@ -25,12 +25,28 @@ export async function relay(
   request: Request,
   requestId: string,
 ): Promise<Response> {
+  const answer = serve(gateway, protocol, request, requestId)
+  // workerd drops a request whose client has left, unless something is asked to outlive it at once.
+  const outlive = () => gateway.runtime.defer(answer.catch(() => {}))
+  request.signal.addEventListener('abort', outlive, { once: true })
+  try {
+    return await answer
+  } finally {
+    request.signal.removeEventListener('abort', outlive)
+  }
+}
+
+async function serve(
+  gateway: Gateway,
+  protocol: Protocol,
+  request: Request,
+  requestId: string,
+): Promise<Response> {
   const principal = await authenticate(gateway.catalog, request.headers)
   const client = await readClientRequest(request, requestId)
   const admission = await planAndAdmit(gateway, protocol, client, principal)
   const { runtime, sealer } = gateway
-  const context = { runtime, sealer, protocol, client }
-  const exchange = await dispatch(gateway, context, admission)
+  const exchange = await dispatch(gateway, { runtime, sealer, protocol, client }, admission)
   return respond(gateway, client, exchange)
 }
 
