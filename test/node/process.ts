@@ -100,6 +100,7 @@ export const asHost = (
 ) => ({
   url,
   adminPassword,
+  noticesQuietLeave: true,
   log: [],
   restart: async () => {},
   close: async () => {},
