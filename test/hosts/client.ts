@@ -1,4 +1,5 @@
 /** What an admin and a member do over HTTP, in as few words as a journey needs. */
+import { connect } from 'node:net'
 import { expect } from 'vitest'
 import type { GatewayHost } from './host.ts'
 
@@ -76,6 +77,23 @@ export function sendMessage(
     body,
     ...(init.signal && { signal: init.signal }),
   })
+}
+
+/** Sends a message on a socket of its own; resolves to a way to reset that socket. */
+export function sendAndReset(host: GatewayHost, key: string): () => void {
+  const { hostname, port } = new URL(host.url)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => {})
+  const body = messageBody()
+  const head = [
+    'POST /api/v1/messages HTTP/1.1',
+    `host: ${hostname}`,
+    `x-api-key: ${key}`,
+    'content-type: application/json',
+    `content-length: ${body.length}`,
+  ]
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  return () => void socket.resetAndDestroy()
 }
 
 /** Repeats `probe` until it passes; what settles in the background has no other signal. */

@@ -3,6 +3,11 @@
 export interface GatewayHost {
   url: string
   adminPassword: string
+  /**
+   * Whether a client that closes its side before anything was written to it is noticed. workerd
+   * sees only a reset then: a closed socket shows itself when it is written to.
+   */
+  noticesQuietLeave: boolean
   /** Every log line so far. */
   log: string[]
   /** Ends the gateway in order and starts it again over the same data. */

@@ -21,6 +21,7 @@ export async function startNodeHost(settings: Record<string, string> = {}): Prom
       return running.url
     },
     adminPassword: environment.ADMIN_PASSWORD,
+    noticesQuietLeave: true,
     log,
     async restart() {
       await running.close()

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import Anthropic from '@anthropic-ai/sdk'
 import { describe, expect, it } from 'vitest'
 import { readFixture } from '../../support/fixtures.ts'
-import { anthropicJson, anthropicStream, bytes, hang, sse } from '../../support/upstream.ts'
-import { eventually, messageBody, sendMessage } from '../client.ts'
+import { after, anthropicJson, anthropicStream, bytes, hang, sse } from '../../support/upstream.ts'
+import { eventually, messageBody, sendAndReset, sendMessage } from '../client.ts'
 import type { Stage } from '../journeys.ts'
 
 export function relayJourneys(stage: Stage): void {
@@ -165,18 +165,35 @@ export function relayJourneys(stage: Stage): void {
       expect((await sendMessage(stage.host, key)).status).toBe(200)
     })
 
-    it('releases the lease when the client leaves before any answer', async () => {
+    it('aborts the upstream and releases the lease when a client resets before any answer', async () => {
       await stage.addAccount('sk-ant-a')
       const { id, key } = await stage.admin.createKey({ concurrencyLimit: 1 })
       stage.upstream.behave('sk-ant-a', hang(), anthropicJson())
+      const reset = sendAndReset(stage.host, key)
+      await eventually(async () => expect(stage.upstream.requests).toHaveLength(1))
+      reset()
+      expect(await stage.upstream.requests[0]?.aborted).toBe(true)
+      await eventually(async () =>
+        expect((await stage.admin.stats(id)).total.estimatedRequests).toBe(1),
+      )
+      expect((await sendMessage(stage.host, key)).status).toBe(200)
+    })
+
+    it('books once, and releases the lease, when a client closes quietly before any answer', async () => {
+      await stage.addAccount('sk-ant-a')
+      const { id, key } = await stage.admin.createKey({ concurrencyLimit: 1 })
+      stage.upstream.behave('sk-ant-a', after(300, anthropicJson()), anthropicJson())
       const leave = new AbortController()
       const asked = sendMessage(stage.host, key, messageBody(), { signal: leave.signal })
       await eventually(async () => expect(stage.upstream.requests).toHaveLength(1))
       leave.abort()
       await expect(asked).rejects.toThrow()
-      expect(await stage.upstream.requests[0]?.aborted).toBe(true)
+      const estimatedRequests = stage.host.noticesQuietLeave ? 1 : 0
       await eventually(async () =>
-        expect((await stage.admin.stats(id)).total.estimatedRequests).toBe(1),
+        expect((await stage.admin.stats(id)).total).toMatchObject({
+          requests: 1,
+          estimatedRequests,
+        }),
       )
       expect((await sendMessage(stage.host, key)).status).toBe(200)
     })

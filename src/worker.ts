@@ -1,0 +1,55 @@
+/** Entry of the Workers host: composes a Runtime once per isolate. */
+import { waitUntil } from 'cloudflare:workers'
+import { createApp } from './app.ts'
+import { type Config, ConfigError, loadConfig } from './config.ts'
+import { createGateway } from './gateway.ts'
+import { createLogger } from './log.ts'
+import type { Runtime } from './runtime.ts'
+import { createRedis } from './store/redis.ts'
+import { createUpstashEngine } from './store/upstash.ts'
+
+/** Variables and secrets of the Worker; anything that is no text is not a setting. */
+type Environment = Record<string, unknown>
+
+let app: ReturnType<typeof createApp> | undefined
+
+export default {
+  fetch(request: Request, environment: Environment): Response | Promise<Response> {
+    try {
+      app ??= createApp(createGateway(createRuntime(readConfig(environment))))
+    } catch (error) {
+      if (error instanceof ConfigError) return misconfigured(error)
+      throw error
+    }
+    return app.fetch(request)
+  },
+}
+
+function readConfig(environment: Environment): Config & { url: string; token: string } {
+  const settings = Object.entries(environment).filter(([, value]) => typeof value === 'string')
+  const config = loadConfig(Object.fromEntries(settings) as Record<string, string>)
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = config
+  if (url && token) return { ...config, url, token }
+  throw new ConfigError(
+    'These settings are wrong:\n  UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN: are required on Workers',
+  )
+}
+
+function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
+  const { url, token, STORE_TIMEOUT_MS: timeoutMs } = config
+  const log = createLogger(config.LOG_LEVEL, (line) => console.log(line), Date.now)
+  return {
+    config,
+    redis: createRedis(createUpstashEngine({ url, token, timeoutMs })),
+    fetch: (address, { body, ...request }) => fetch(address, { ...request, body: body ?? null }),
+    now: Date.now,
+    log,
+    defer: (work) =>
+      waitUntil(work.catch((error) => log.error('deferred_failed', { error: String(error) }))),
+  }
+}
+
+/** Tells the deployer what to set; names of settings are no secret, and their values stay out. */
+function misconfigured({ message }: ConfigError): Response {
+  return Response.json({ error: { code: 'misconfigured', message } }, { status: 500 })
+}
