@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '..', 'src')
 
 /** Lower may not import higher; the same rank may, as long as nothing goes round in a circle. */
 const ranks: [pattern: RegExp, rank: number][] = [
-  [/^(node|worker)\.ts$|^node\//, 6],
+  [/^(node|worker|cloudflare-workers\.d)\.ts$|^node\//, 6],
   [/^app\.ts$/, 5],
   [/^admin\//, 4],
   [/^relay\//, 3],

@@ -1,23 +1,27 @@
 /** The Workers host: the real bundle in workerd, over the REST bridge and an embedded store. */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createAdaptorServer } from '@hono/node-server'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { unstable_readConfig } from 'wrangler'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
-import { createRestBridge } from '../../src/node/rest-bridge.ts'
+import type { Engine } from '../../src/store/redis.ts'
+import { serveBridge } from '../support/rest-bridge.ts'
 import { type GatewayHost, journeySettings } from './host.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const configPath = join(root, 'wrangler.toml')
-const token = 'the token of the bridge'
+
+/** Secrets that every process over one store has to share. */
+export const sharedSecrets = {
+  JWT_SECRET: 'a JWT secret that only tests know',
+  ENCRYPTION_KEY: '5a'.repeat(32),
+}
 
 let bundle: Promise<string> | undefined
 
-/** Builds the Worker as a deployment would, once; resolves to its script and its settings. */
+/** Builds the Worker as a deployment would, once; resolves to its script. */
 function buildWorker(): Promise<string> {
   bundle ??= new Promise((resolve, reject) => {
     const directory = mkdtempSync(join(tmpdir(), 'worker-'))
@@ -33,71 +37,61 @@ function buildWorker(): Promise<string> {
   return bundle
 }
 
-/** Serves an embedded store over Upstash's REST protocol on loopback. */
-async function startBridge(path: string) {
-  const engine = createEmbeddedEngine({ path })
-  const server = createAdaptorServer({ fetch: createRestBridge({ engine, token }).fetch })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async close() {
-      await new Promise((resolve) => {
-        server.close(resolve)
-        if ('closeAllConnections' in server) server.closeAllConnections()
-      })
-      await engine.close()
-    },
-  }
+/**
+ * Starts the Worker in workerd: Miniflare alone, not wrangler's own servers, which stand between the
+ * Worker and the network and hide disconnects, redirects and resets from it.
+ */
+export async function startWorker(settings: Record<string, string>, log: string[] = []) {
+  const { compatibility_date, compatibility_flags } = unstable_readConfig({ config: configPath })
+  const worker = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      script: await buildWorker(),
+      compatibilityDate: compatibility_date ?? '',
+      compatibilityFlags: compatibility_flags,
+      bindings: settings,
+      cf: false,
+      host: '127.0.0.1',
+      port: 0,
+      handleStructuredLogs: ({ message }) => void log.push(message),
+    }),
+  )
+  return { url: (await worker.ready).origin, close: () => worker.dispose() }
 }
 
-export async function startWorkerHost(settings: Record<string, string> = {}): Promise<GatewayHost> {
+/** @param wrap puts something between the bridge and the store, such as a fault. */
+export async function startWorkerHost(
+  settings: Record<string, string> = {},
+  wrap: (engine: Engine) => Engine = (engine) => engine,
+): Promise<GatewayHost> {
   const directory = mkdtempSync(join(tmpdir(), 'gateway-'))
-  const bridge = await startBridge(join(directory, 'store.sqlite'))
-  const vars = {
+  const engine = createEmbeddedEngine({ path: join(directory, 'store.sqlite') })
+  const bridge = await serveBridge(wrap(engine))
+  const variables = {
     ...journeySettings,
+    ...sharedSecrets,
     LOG_LEVEL: 'debug',
-    JWT_SECRET: 'a JWT secret that only tests know',
-    ENCRYPTION_KEY: '5a'.repeat(32),
     UPSTASH_REDIS_REST_URL: bridge.url,
-    UPSTASH_REDIS_REST_TOKEN: token,
+    UPSTASH_REDIS_REST_TOKEN: bridge.token,
     ...settings,
   }
   const log: string[] = []
-  // Miniflare alone, not wrangler's own servers: those stand between the Worker and the network,
-  // and hide disconnects, redirects and resets from it.
-  const start = async () => {
-    const { compatibility_date, compatibility_flags } = unstable_readConfig({ config: configPath })
-    const worker = new Miniflare(
-      convertV4MiniflareOptions({
-        modules: true,
-        script: await buildWorker(),
-        compatibilityDate: compatibility_date ?? '',
-        compatibilityFlags: compatibility_flags,
-        bindings: vars,
-        cf: false,
-        host: '127.0.0.1',
-        port: 0,
-        handleStructuredLogs: ({ message }) => void log.push(message),
-      }),
-    )
-    return { worker, url: (await worker.ready).origin }
-  }
-  let running = await start()
+  let running = await startWorker(variables, log)
   return {
     get url() {
       return running.url
     },
-    adminPassword: vars.ADMIN_PASSWORD,
+    adminPassword: variables.ADMIN_PASSWORD,
     noticesQuietLeave: false,
     log,
     async restart() {
-      await running.worker.dispose()
-      running = await start()
+      await running.close()
+      running = await startWorker(variables, log)
     },
     async close() {
-      await running.worker.dispose()
+      await running.close()
       await bridge.close()
+      await engine.close()
       rmSync(directory, { recursive: true, force: true })
     },
   }
