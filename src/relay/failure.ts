@@ -1,4 +1,5 @@
 /** Which answers are the account's fault, and for how long it rests; everything else is the caller's. */
+import { z } from 'zod'
 import type { AccountFailure } from '../store/scripts/reassign.ts'
 
 const second = 1_000
@@ -35,15 +36,39 @@ export function accountFailure(reason: FailureReason, untilMs = 0): AccountFailu
   return { reason, untilMs, cooldownMs, maxCooldownMs }
 }
 
-/** Sentences by which vendors say that the account, not the request, is refused; also with a 400. */
-const accountRefusals = [
-  /credit balance is too low/i,
-  /organi[sz]ation has been disabled/i,
-  /account (has been|is) (disabled|suspended|deactivated)/i,
-  /insufficient_quota/i,
-  /billing_(error|hard_limit)/i,
-  /exceeded your current quota/i,
+/** Error types and codes by which vendors say that the account is refused, not the request. */
+const refusalCodes = new Set([
+  'authentication_error',
+  'billing_error',
+  'billing_hard_limit_reached',
+  'insufficient_quota',
+  'permission_error',
+])
+
+/** The same in words. Anchored: a message may go on to quote the caller, who must not forge one. */
+const refusalSentences = [
+  /^Your credit balance is too low/i,
+  /^This organi[sz]ation has been disabled/i,
+  /^(This|Your) account (has been|is) (disabled|suspended|deactivated)/i,
+  /^You exceeded your current quota/i,
 ]
+
+const errorOf = z.object({
+  error: z.object({
+    type: z.string().nullish().catch(undefined),
+    code: z.string().nullish().catch(undefined),
+    message: z.string().nullish().catch(undefined),
+  }),
+})
+
+/** Whether an error body says that the account is disabled, out of credit or over its spend. */
+export function refusesAccount(body: string): boolean {
+  const { error } = errorOf.safeParse(parseJson(body)).data ?? {}
+  if (!error) return false
+  const { type, code, message } = error
+  if (refusalCodes.has(type ?? '') || refusalCodes.has(code ?? '')) return true
+  return refusalSentences.some((sentence) => sentence.test(message ?? ''))
+}
 
 /**
  * Judges an answer that is not a success.
@@ -56,7 +81,7 @@ export function classifyAnswer(
   nowMs: number,
 ): AccountFailure | undefined {
   const { status, headers, body } = answer
-  if (accountRefusals.some((sentence) => sentence.test(body))) {
+  if ((status === 400 || status === 429) && refusesAccount(body)) {
     return accountFailure('account_refused')
   }
   if (status === 429) {
@@ -73,7 +98,9 @@ export function classifyAnswer(
   if (status >= 500) return accountFailure('server_error')
   if (status < 400) return accountFailure('bad_answer')
   // A page that is not JSON comes from something in front of the vendor: the address is wrong.
-  if ((status === 404 || status === 405) && !isJson(body)) return accountFailure('bad_answer')
+  if ((status === 404 || status === 405) && parseJson(body) === undefined) {
+    return accountFailure('bad_answer')
+  }
   return undefined
 }
 
@@ -86,11 +113,11 @@ export function resetMs(headers: Headers, nowMs: number): number {
   return Math.round(Math.min(thenMs, nowMs + longestCooldownMs))
 }
 
-export function isJson(text: string): boolean {
+/** The parsed text, or undefined when it is not JSON. */
+export function parseJson(text: string): unknown {
   try {
-    JSON.parse(text)
-    return true
+    return JSON.parse(text)
   } catch {
-    return false
+    return undefined
   }
 }

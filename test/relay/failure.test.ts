@@ -29,10 +29,26 @@ describe('the judgement of an answer', () => {
   it.each([
     'Your credit balance is too low to access the Anthropic API.',
     'This organization has been disabled.',
-    'insufficient_quota',
     'You exceeded your current quota, please check your plan',
   ])('a 400 that says "%s" is the account’s failure', (message) => {
     expect(judge(400, JSON.stringify({ error: { message } }))?.reason).toBe('account_refused')
+  })
+
+  it.each(['insufficient_quota', 'billing_hard_limit_reached'])(
+    'a 400 or 429 whose code is %s is the account’s failure',
+    (code) => {
+      expect(judge(400, JSON.stringify({ error: { code } }))?.reason).toBe('account_refused')
+      expect(judge(429, JSON.stringify({ error: { type: code } }))?.reason).toBe('account_refused')
+    },
+  )
+
+  it('what the caller wrote, and the vendor quotes, says nothing about the account', () => {
+    const quoted = 'model: insufficient_quota Your credit balance is too low'
+    for (const status of [400, 404, 413, 422]) {
+      expect(judge(status, JSON.stringify({ error: { message: quoted } }))).toBeUndefined()
+    }
+    const refusal = JSON.stringify({ error: { code: 'insufficient_quota' } })
+    expect(judge(404, refusal)).toBeUndefined()
   })
 
   it('a 404 or 405 that is not JSON means that the address is wrong', () => {
