@@ -1,5 +1,5 @@
 /** Keys, passwords and sealed secrets: the gateway's only uses of cryptography. */
-import { createHash, scrypt, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, scrypt, timingSafeEqual } from 'node:crypto'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 /** Without 0 O, 1 I l, which people confuse. */
@@ -50,9 +50,9 @@ export interface Sealer {
   /** First 8 hexadecimal digits of the key's SHA-256; every sealed text names it. */
   keyId: string
   /** Encrypts `plain`; `context`, such as a record's id, must be given again to unseal. */
-  seal(plain: string, context: string): Promise<string>
+  seal(plain: string, context: string): string
   /** @throws SealError if sealed with another key, for another context, or altered. */
-  unseal(sealed: string, context: string): Promise<string>
+  unseal(sealed: string, context: string): string
 }
 
 /**
@@ -61,40 +61,39 @@ export interface Sealer {
  */
 export function createSealer(encryptionKey: Uint8Array<ArrayBuffer>): Sealer {
   const keyId = createHash('sha256').update(encryptionKey).digest('hex').slice(0, 8)
-  const raw = encryptionKey.slice()
-  let imported: ReturnType<typeof crypto.subtle.importKey> | undefined
-  const key = () => {
-    imported ??= crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
-    return imported
-  }
-  const params = (iv: Uint8Array<ArrayBuffer>, context: string) => ({
-    name: 'AES-GCM',
-    iv,
-    additionalData: new TextEncoder().encode(context),
-  })
+  const key = encryptionKey.slice()
+  const aad = (context: string) => new TextEncoder().encode(context)
   return {
     keyId,
-    async seal(plain, context) {
+    seal(plain, context) {
       const iv = crypto.getRandomValues(new Uint8Array(12))
-      const bytes = new TextEncoder().encode(plain)
-      const sealed = await crypto.subtle.encrypt(params(iv, context), await key(), bytes)
-      return `v1.${keyId}.${toBase64url(iv)}.${toBase64url(new Uint8Array(sealed))}`
+      const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(aad(context))
+      const sealed = concat(cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag())
+      return `v1.${keyId}.${toBase64url(iv)}.${toBase64url(sealed)}`
     },
-    async unseal(sealed, context) {
+    unseal(sealed, context) {
       const { sealedWith, iv, ciphertext } = parseSealed(sealed)
       if (sealedWith !== keyId) {
         const message = `A stored secret was sealed with key ${sealedWith}, but ENCRYPTION_KEY is key ${keyId}`
         throw new SealError('another_key', message)
       }
-      const unsealKey = await key()
       try {
-        const plain = await crypto.subtle.decrypt(params(iv, context), unsealKey, ciphertext)
+        const end = ciphertext.length - tagBytes
+        const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes })
+        decipher.setAAD(aad(context)).setAuthTag(ciphertext.subarray(end))
+        const plain = concat(decipher.update(ciphertext.subarray(0, end)), decipher.final())
         return new TextDecoder('utf-8', { ignoreBOM: true }).decode(plain)
       } catch {
         throw damaged('it was altered, or moved from another record')
       }
     },
   }
+}
+
+const tagBytes = 16
+
+function concat(...parts: Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]))
 }
 
 function parseSealed(sealed: string) {

@@ -44,19 +44,27 @@ describe('a sealer', () => {
   const key = (fill: number) => new Uint8Array(32).fill(fill)
   const sealer = createSealer(key(1))
 
-  it('gives back what it sealed, for the same context', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.string({ unit: 'grapheme' }), fc.string(), async (plain, context) => {
-        expect(await sealer.unseal(await sealer.seal(plain, context), context)).toBe(plain)
+  const thrownBy = (work: () => unknown): unknown => {
+    try {
+      return work()
+    } catch (error) {
+      return error
+    }
+  }
+
+  it('gives back what it sealed, for the same context', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), fc.string(), (plain, context) => {
+        expect(sealer.unseal(sealer.seal(plain, context), context)).toBe(plain)
       }),
     )
   })
 
   it('writes the documented form and never the same text twice', async () => {
-    const sealed = await sealer.seal('sk-secret', 'account')
+    const sealed = sealer.seal('sk-secret', 'account')
     expect(sealed).toMatch(/^v1\.[0-9a-f]{8}\.[\w-]{16}\.[\w-]+$/)
     expect(sealed).toContain(`.${sealer.keyId}.`)
-    expect(await sealer.seal('sk-secret', 'account')).not.toBe(sealed)
+    expect(sealer.seal('sk-secret', 'account')).not.toBe(sealed)
   })
 
   it('identifies its key by the first digits of the key digest', () => {
@@ -68,36 +76,38 @@ describe('a sealer', () => {
     const bytes = key(3)
     const own = createSealer(bytes)
     bytes.fill(0)
-    expect(await createSealer(key(3)).unseal(await own.seal('x', 'c'), 'c')).toBe('x')
+    expect(createSealer(key(3)).unseal(own.seal('x', 'c'), 'c')).toBe('x')
   })
 
   it('says which key a text was sealed with, if with another', async () => {
     const other = createSealer(key(2))
-    const refused = sealer.unseal(await other.seal('sk-secret', 'account'), 'account')
-    await expect(refused).rejects.toMatchObject({ name: 'SealError', reason: 'another_key' })
-    await expect(refused).rejects.toThrow(
+    const sealed = other.seal('sk-secret', 'account')
+    const error = thrownBy(() => sealer.unseal(sealed, 'account'))
+    expect(error).toMatchObject({ name: 'SealError', reason: 'another_key' })
+    expect(String(error)).toContain(
       `sealed with key ${other.keyId}, but ENCRYPTION_KEY is key ${sealer.keyId}`,
     )
   })
 
   it('refuses a text that was moved to another record', async () => {
-    const refused = sealer.unseal(await sealer.seal('sk-secret', 'account-1'), 'account-2')
-    await expect(refused).rejects.toMatchObject({ reason: 'damaged' })
-    await expect(refused).rejects.toThrow('altered, or moved from another record')
+    const sealed = sealer.seal('sk-secret', 'account-1')
+    const error = thrownBy(() => sealer.unseal(sealed, 'account-2'))
+    expect(error).toMatchObject({ reason: 'damaged' })
+    expect(String(error)).toContain('altered, or moved from another record')
   })
 
   it('refuses a text with any character changed', async () => {
-    const sealed = await sealer.seal('sk-secret', 'account')
+    const sealed = sealer.seal('sk-secret', 'account')
     for (let at = 0; at < sealed.length - 1; at++) {
       const changed = sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1)
-      await expect(sealer.unseal(changed, 'account')).rejects.toBeInstanceOf(SealError)
+      expect(thrownBy(() => sealer.unseal(changed, 'account'))).toBeInstanceOf(SealError)
     }
   })
 
   it.each(['', 'sk-secret', 'v2.00000000.AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA', 'v1...'])(
     'refuses "%s" and does not repeat it',
     async (text) => {
-      const error: unknown = await sealer.unseal(text, 'account').catch((thrown) => thrown)
+      const error = thrownBy(() => sealer.unseal(text, 'account'))
       expect(error).toMatchObject({ reason: 'damaged' })
       expect(String(error)).toBe(
         'SealError: A stored secret cannot be unsealed: it is not in the sealed form',
