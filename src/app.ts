@@ -16,24 +16,19 @@ type App = Context<{ Variables: AppVariables }>
 const adminBodyLimitBytes = 1024 * 1024
 
 export function createApp(gateway: Gateway) {
-  const { config, log } = gateway.runtime
+  const { log } = gateway.runtime
   const app = new Hono<{ Variables: AppVariables }>()
   app.use(requestId({ limitLength: 128 }))
 
-  const tooLarge = (limitBytes: number) => () => {
-    throw new GatewayError('body_too_large', `The request body is larger than ${limitBytes} bytes`)
-  }
-  const limit = (maxSize: number) => bodyLimit({ maxSize, onError: tooLarge(maxSize) })
-
+  // Claude Code asks whether anything is there, without a credential.
+  for (const path of ['/', '/api/hello']) app.get(path, (c) => c.body(null, 200))
   app.get('/health', (c) => health(gateway, c))
 
   for (const path of ['/api/v1/messages', '/v1/messages']) {
-    app.post(path, limit(config.BODY_LIMIT_BYTES), (c) =>
-      relay(gateway, anthropic, c.req.raw, c.get('requestId')),
-    )
+    app.post(path, (c) => relay(gateway, anthropic, c.req.raw, c.get('requestId')))
   }
 
-  app.use('/api/v2/*', limit(adminBodyLimitBytes))
+  app.use('/api/v2/*', bodyLimit({ maxSize: adminBodyLimitBytes, onError: refuseLarge }))
   app.route('/api/v2', adminRoutes(gateway))
 
   app.notFound((c) => answerError(c, new GatewayError('not_found', `No route ${c.req.path}`)))
@@ -42,11 +37,16 @@ export function createApp(gateway: Gateway) {
     const answer = known ? error : new GatewayError('internal', 'The gateway failed')
     // The route, not the path: somebody may have put a key there.
     const fields = { requestId: c.get('requestId'), route: routePath(c), code: answer.code }
-    if (answer.code === 'internal') log.error('internal_error', { ...fields, error: String(error) })
-    else log.info('refused', fields)
+    if (answer.status < 500) log.info('refused', fields)
+    else log.error('failed', { ...fields, error: String(known ? (error.cause ?? error) : error) })
     return answerError(c, answer)
   })
   return app
+}
+
+function refuseLarge(): never {
+  const message = `The request body is larger than ${adminBodyLimitBytes} bytes`
+  throw new GatewayError('body_too_large', message)
 }
 
 /** The error in the dialect of the route: admin under /api/v2, else the vendor's. */

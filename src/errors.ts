@@ -20,8 +20,10 @@ export const errorStatus = {
   client_closed: 499,
   internal: 500,
   upstream_failed: 502,
+  misconfigured: 500,
   no_account: 503,
   store_unavailable: 503,
+  upstream_timeout: 504,
   accounts_unavailable: 529,
 } as const
 

@@ -27,6 +27,8 @@ export interface UpstreamRequest {
 export interface SettlementJournal {
   /** Records a settlement durably before it is sent. */
   put(ledgerId: string, payload: string, nowMs: number): void
+  /** The settlement of a request, if it waits. */
+  get(ledgerId: string): string | undefined
   /** Forgets a settlement that the store has confirmed. */
   remove(ledgerId: string): void
   /** Every settlement still waiting, oldest first. */

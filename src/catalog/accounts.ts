@@ -7,6 +7,7 @@ import { checkUpstreamUrl } from '../upstream-url.ts'
 import type { Account, AccountInput, Platform } from './account.ts'
 import type { Stored } from './catalog.ts'
 import type { Page, PageRequest } from './page.ts'
+import { ensureSealingKey } from './sealing.ts'
 
 /** How an account fares: `recovering` waits for the one request that tries it again. */
 export interface AccountHealth {
@@ -24,7 +25,8 @@ export interface AccountState {
 
 /**
  * Creates an account and seals its credential.
- * @throws GatewayError `invalid_request` when the gateway may not call this address.
+ * @throws GatewayError `invalid_request` when the gateway may not call this address, `misconfigured`
+ * when this gateway seals with another key than the store's.
  */
 export async function createAccount(
   gateway: Gateway,
@@ -38,11 +40,12 @@ export async function createAccount(
     const issues = [{ field: 'apiUrl', message }]
     throw new GatewayError('invalid_request', 'The gateway may not call this apiUrl', { issues })
   }
+  await ensureSealingKey(gateway)
   const { apiKey, ...settings } = input
   const nowMs = runtime.now()
   const createdAt = new Date(nowMs).toISOString()
   const id = uuidv7({ msecs: nowMs })
-  const sealedApiKey = await sealer.seal(apiKey, id)
+  const sealedApiKey = sealer.seal(apiKey, id)
   const record: Account = {
     ...settings,
     id,

@@ -67,6 +67,19 @@ export function createCatalog(redis: Redis, keyspace: Keyspace, now: () => numbe
       return { digest, pool, apiKey }
     },
 
+    /**
+     * Reads a key that memory does not know, beside the pool that it does; `admit` will tell whether
+     * that pool is still the current one. Undefined when memory holds no pool yet.
+     */
+    async loadApiKey(digest: string): Promise<Snapshot | undefined> {
+      if (!pool) return undefined
+      const known = pool
+      const rows = (await redis.hgetall(keyspace.apiKey(digest))) as unknown as string[] | null
+      const apiKey = readApiKey(rows ?? [])
+      remember(digest, apiKey)
+      return { digest, pool: known, apiKey }
+    },
+
     /** Takes over the rows that `admit` found newer; an empty list means unchanged there. */
     apply(snapshot: Snapshot, stale: { pool: string[]; apiKey: string[] }): Snapshot {
       if (stale.pool.length > 0) pool = readPool(stale.pool)

@@ -1,10 +1,10 @@
 /** Guards the sealed credentials of a store against a gateway that holds another key. */
-import { ConfigError } from '../config.ts'
+import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 
 /**
  * Claims the store for this gateway's ENCRYPTION_KEY, or checks the claim that is there.
- * @throws ConfigError when the store's credentials are sealed with another key.
+ * @throws GatewayError `misconfigured` when the store's credentials are sealed with another key.
  */
 export async function ensureSealingKey(
   gateway: Pick<Gateway, 'runtime' | 'keyspace' | 'sealer'>,
@@ -16,7 +16,8 @@ export async function ensureSealingKey(
     .get(keyspace.sealingKey)
     .exec()) as [unknown, string]
   if (claimed === sealer.keyId) return
-  throw new ConfigError(
+  throw new GatewayError(
+    'misconfigured',
     `ENCRYPTION_KEY: is key ${sealer.keyId}, but the credentials in this store are sealed with key ${claimed}; start the gateway with that key`,
   )
 }

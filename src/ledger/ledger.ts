@@ -75,8 +75,20 @@ export function orphanedSums(holdNanoUsd: number): Partial<Sums> {
   }
 }
 
+/** Every zone is a whole number of quarter hours away from UTC, so buckets change only then. */
+const quarterHourMs = 15 * 60_000
+let latest: { quarter: number; timeZone: string; buckets: Buckets } | undefined
+
 /** The buckets that a charge made at `atMs` belongs to, as the calendar of `timeZone` has them. */
 export function bucketsAt(atMs: number, timeZone: string): Buckets {
+  const quarter = Math.floor(atMs / quarterHourMs)
+  if (latest?.quarter !== quarter || latest.timeZone !== timeZone) {
+    latest = { quarter, timeZone, buckets: computeBuckets(atMs, timeZone) }
+  }
+  return latest.buckets
+}
+
+function computeBuckets(atMs: number, timeZone: string): Buckets {
   const stamp = calendar(timeZone)
   const now = stamp(atMs)
   return {
@@ -99,12 +111,8 @@ export async function readBook(
   return { total: unpackSums(total), daily: unpackSums(daily), monthly: unpackSums(monthly) }
 }
 
-const calendars = new Map<string, (atMs: number) => string>()
-
-/** Formats instants as `2026-11-22T13` in a time zone; formatters are dear to make, so one is kept. */
+/** Formats instants as `2026-11-22T13` in a time zone. */
 function calendar(timeZone: string): (atMs: number) => string {
-  const known = calendars.get(timeZone)
-  if (known) return known
   const format = new Intl.DateTimeFormat('sv-SE', {
     timeZone,
     year: 'numeric',
@@ -113,7 +121,5 @@ function calendar(timeZone: string): (atMs: number) => string {
     hour: '2-digit',
     hourCycle: 'h23',
   })
-  const stamp = (atMs: number) => format.format(atMs).replace(' ', 'T')
-  calendars.set(timeZone, stamp)
-  return stamp
+  return (atMs) => format.format(atMs).replace(' ', 'T')
 }

@@ -1,13 +1,10 @@
 /** Prices usage by the vendors' public price list, in integer nano-USD, and never by a guess. */
 import { calcPrice, type MatchLogic, type ModelInfo } from '@pydantic/genai-prices'
 import type { Platform } from '../catalog/account.ts'
-import { noUsage, type Usage } from './usage.ts'
+import { estimateTokens, noUsage, type Usage } from './usage.ts'
 
 /** Output tokens that a hold assumes at most, and when the client names no bound. */
 export const holdOutputTokens = 4096
-
-/** Bytes of request body that a hold counts as one input token. */
-export const holdBytesPerToken = 4
 
 export interface PriceInput {
   platform: Platform
@@ -37,6 +34,12 @@ export function priceUsage(input: PriceInput): { costNanoUsd: number } | 'unpric
   return { costNanoUsd: Math.round(result.total_price * 1e9) }
 }
 
+/** Nano-USD a token, by platform and model; the caller names the model, so this is bounded. */
+const holdRates = new Map<string, { input: number; output: number; pricedAtMs: number }>()
+const maxHoldRates = 1_000
+const holdRateMs = 60 * 60_000
+const sampleTokens = 1_000
+
 /**
  * What to hold of a budget for a request that is about to start, in nano-USD: its body as input
  * without any cache, and `maxTokens` of output, at most `holdOutputTokens`. 0 if unpriced.
@@ -48,12 +51,28 @@ export function estimateHold(request: {
   maxTokens: number | undefined
   atMs: number
 }): number {
-  const { platform, model, atMs } = request
-  const inputTokens = Math.ceil(request.bodyBytes / holdBytesPerToken)
+  const { input, output } = holdRate(request)
+  const inputTokens = estimateTokens(request.bodyBytes)
   const outputTokens = Math.min(request.maxTokens ?? holdOutputTokens, holdOutputTokens)
-  const usage = { ...noUsage, inputTokens, outputTokens }
-  const price = priceUsage({ platform, model, usage, atMs })
-  return price === 'unpriced' ? 0 : price.costNanoUsd
+  return Math.round(input * inputTokens + output * outputTokens)
+}
+
+function holdRate({ platform, model, atMs }: Omit<PriceInput, 'usage'>) {
+  const name = `${platform}:${model}`
+  const known = holdRates.get(name)
+  if (known && Math.abs(atMs - known.pricedAtMs) < holdRateMs) return known
+  const rateOf = (usage: Partial<Usage>) => {
+    const price = priceUsage({ platform, model, usage: { ...noUsage, ...usage }, atMs })
+    return price === 'unpriced' ? 0 : price.costNanoUsd / sampleTokens
+  }
+  const rate = {
+    input: rateOf({ inputTokens: sampleTokens }),
+    output: rateOf({ outputTokens: sampleTokens }),
+    pricedAtMs: atMs,
+  }
+  if (holdRates.size >= maxHoldRates) holdRates.clear()
+  holdRates.set(name, rate)
+  return rate
 }
 
 /**

@@ -20,3 +20,14 @@ export const noUsage: Usage = {
   cacheReadTokens: 0,
   webSearchRequests: 0,
 }
+
+/** The largest context that a vendor offers at list price without asking for more. */
+const longestEstimateTokens = 200_000
+
+/**
+ * Tokens in so many characters or bytes, where the vendor's own count is not known: about four each,
+ * and never more than a context holds, since images count for far less than their bytes.
+ */
+export function estimateTokens(characters: number): number {
+  return Math.min(Math.ceil(characters / 4), longestEstimateTokens)
+}

@@ -2,10 +2,11 @@
 import type { EventSourceMessage } from 'eventsource-parser'
 import { z } from 'zod'
 import type { ErrorCode, GatewayError } from '../errors.ts'
-import type { Usage } from '../ledger/usage.ts'
+import { estimateTokens, type Usage } from '../ledger/usage.ts'
 import type { EventKind, Protocol, UsageReader } from './protocol.ts'
 
-const count = z.number().nonnegative().nullish().catch(undefined)
+/** A count beyond all sense is as good as none: it must not reach the books. */
+const count = z.int().nonnegative().max(1e9).nullish().catch(undefined)
 
 /** The usage object of `message`, `message_start` and `message_delta`; other fields pass unread. */
 const WireUsage = z.object({
@@ -37,7 +38,7 @@ const WireEvent = z.object({
 })
 
 const WireAnswer = z.object({
-  type: z.string().optional(),
+  type: z.literal('message'),
   usage: wireUsage,
   content: z.unknown().optional(),
 })
@@ -85,7 +86,7 @@ function createUsageReader(requestBytes: number): UsageReader {
     },
     answer(body: unknown): boolean {
       const answer = WireAnswer.safeParse(body).data
-      if (!answer || answer.type === 'error') return false
+      if (!answer) return false
       read(answer.usage)
       contentCharacters = JSON.stringify(answer.content ?? '').length
       state = 'complete'
@@ -98,8 +99,8 @@ function createUsageReader(requestBytes: number): UsageReader {
       const cacheWrite1hTokens = seen.cacheWrite1h ?? 0
       const cacheWrite = seen.cacheWrite ?? (seen.cacheWrite5m ?? 0) + cacheWrite1hTokens
       const usage: Usage = {
-        inputTokens: seen.input ?? tokensIn(requestBytes),
-        outputTokens: Math.max(seen.output ?? 0, estimated ? tokensIn(contentCharacters) : 0),
+        inputTokens: seen.input ?? estimateTokens(requestBytes),
+        outputTokens: Math.max(seen.output ?? 0, estimated ? estimateTokens(contentCharacters) : 0),
         cacheWrite5mTokens: Math.max(0, cacheWrite - cacheWrite1hTokens),
         cacheWrite1hTokens,
         cacheReadTokens: seen.cacheRead ?? 0,
@@ -109,9 +110,6 @@ function createUsageReader(requestBytes: number): UsageReader {
     },
   }
 }
-
-/** Tokens estimated where the vendor's own count was not seen: about four characters each. */
-const tokensIn = (characters: number) => Math.ceil(characters / 4)
 
 function parseEvent(data: string): z.infer<typeof WireEvent> | undefined {
   try {
@@ -141,6 +139,8 @@ const final = new Set<ErrorCode>([
   'key_expired',
   'not_permitted',
   'no_account',
+  // It has been paid for once: asked again, it would take as long and cost as much.
+  'upstream_timeout',
 ])
 /** Older Claude Code sleeps through any `retry-after`, an hour included. */
 const longestWaitSeconds = 60

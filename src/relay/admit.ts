@@ -2,6 +2,7 @@
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { type AdmitReply, admitScript } from '../store/scripts/admit.ts'
+import type { NoneReply } from '../store/scripts/shared.ts'
 import { type Admission, activationMs, type Plan } from './plan.ts'
 import { settleOrphans, settleVoid } from './settle.ts'
 
@@ -100,12 +101,14 @@ function denial(reply: Extract<AdmitReply, { kind: 'deny' }>): GatewayError {
 }
 
 /** The refusal when every candidate cools or is full, with the soonest time a repeat can succeed. */
-export function allBusy(reply: { soonestMs: number; full?: number; nowMs: number }): GatewayError {
-  const retryAfterSeconds =
-    reply.full || reply.soonestMs === 0 ? 1 : secondsUntil(reply.soonestMs, reply.nowMs)
+export function allBusy(reply: NoneReply): GatewayError {
+  const { soonestMs, cooling, limited, full, nowMs } = reply
+  const retryAfterSeconds = full > 0 || soonestMs === 0 ? 1 : secondsUntil(soonestMs, nowMs)
+  const isLimited = full === 0 && limited === cooling
+  const state = isLimited ? 'rate limited' : 'busy or recovering'
   return new GatewayError(
-    'accounts_unavailable',
-    `All upstream accounts are busy or recovering; try again in ${retryAfterSeconds} s`,
+    isLimited ? 'accounts_rate_limited' : 'accounts_unavailable',
+    `All upstream accounts are ${state}; try again in ${retryAfterSeconds} s`,
     { retryAfterSeconds },
   )
 }

@@ -4,11 +4,12 @@ import { downstreamHeaders, upstreamHeaders } from '../protocol/headers.ts'
 import type { Protocol, UsageReader } from '../protocol/protocol.ts'
 import type { Runtime } from '../runtime.ts'
 import type { AccountFailure } from '../store/scripts/reassign.ts'
-import { accountFailure, classifyAnswer } from './failure.ts'
-import { type OpenStream, openStream, readWhole } from './gate.ts'
+import { readMessage } from './body.ts'
+import { accountFailure, classifyAnswer, parseJson, refusesAccount } from './failure.ts'
+import { type OpenStream, openStream } from './gate.ts'
 import { type Hints, replaceModel } from './hints.ts'
 import type { PlannedAccount } from './plan.ts'
-import { createWatchdog } from './watchdog.ts'
+import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 /** The caller's request as it came, and the signal that says the caller has gone. */
 export interface ClientRequest {
@@ -21,31 +22,29 @@ export interface ClientRequest {
   signal: AbortSignal
 }
 
+interface Head {
+  status: number
+  headers: Headers
+}
+
 export type Outcome =
   /** A complete JSON answer. */
-  | {
-      kind: 'answer'
-      status: number
-      headers: Headers
-      body: Uint8Array<ArrayBuffer>
-      usage: UsageReader
-    }
-  /** A stream that has begun to answer. */
-  | {
-      kind: 'stream'
-      status: number
-      headers: Headers
-      stream: OpenStream
-      usage: UsageReader
-      abort: () => void
-    }
-  /** The upstream refuses the request itself: shown as it is. */
-  | { kind: 'refusal'; status: number; headers: Headers; body: Uint8Array<ArrayBuffer> }
+  | (Head & { kind: 'answer'; body: Uint8Array<ArrayBuffer>; usage: UsageReader })
+  /** A stream that has begun to answer; `abort` ends it upstream at once. */
+  | (Head & { kind: 'stream'; stream: OpenStream; usage: UsageReader; abort: () => void })
+  /** The upstream refuses the request itself; `body` is undefined when no client could read it. */
+  | (Head & { kind: 'refusal'; body: Uint8Array<ArrayBuffer> | undefined })
+  /** The account failed, and another may be tried. */
   | { kind: 'failure'; failure: AccountFailure }
+  /** A JSON answer took too long. It was paid for, so no other account is asked for it again. */
+  | { kind: 'overdue'; usage: UsageReader }
   /** The caller left before there was anything to show. */
   | { kind: 'abandoned'; usage: UsageReader }
+  /** The caller left before anything was sent. */
+  | { kind: 'unsent' }
 
-const maxErrorBytes = 1024 * 1024
+const maxRefusalBytes = 1024 * 1024
+const maxAnswerBytes = 64 * 1024 * 1024
 
 export interface AttemptContext {
   runtime: Runtime
@@ -57,56 +56,56 @@ export interface AttemptContext {
 /** Sends the request to `planned` and waits until its outcome is known. Never throws. */
 export async function attempt(context: AttemptContext, planned: PlannedAccount): Promise<Outcome> {
   const { runtime, protocol, client } = context
+  const { signal, hints } = client
+  if (signal.aborted) return { kind: 'unsent' }
+  const request = buildRequest(context, planned)
+  if (!request) return { kind: 'failure', failure: accountFailure('credential_unreadable') }
+
   const upstream = new AbortController()
-  const leave = () => upstream.abort()
-  client.signal.addEventListener('abort', leave, { once: true })
-  if (client.signal.aborted) leave()
+  const abort = () => upstream.abort()
+  signal.addEventListener('abort', abort, { once: true })
   const usage = protocol.createUsageReader(client.body.length)
   const { config } = runtime
-  const patienceSeconds = client.hints.stream
+  const patienceSeconds = hints.stream
     ? config.UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS
     : config.UPSTREAM_JSON_TIMEOUT_SECONDS
   let timedOut = false
   const watchdog = createWatchdog(runtime.now, patienceSeconds * 1000, () => {
     timedOut = true
-    upstream.abort()
+    abort()
   })
   try {
-    const request = await buildRequest(context, planned, upstream.signal)
-    if (!request) return { kind: 'failure', failure: accountFailure('credential_unreadable') }
-    const response = await runtime.fetch(request.url, request.init)
-    const outcome = await judge(context, planned, response, usage, () =>
-      watchdog.touch(config.UPSTREAM_IDLE_TIMEOUT_SECONDS * 1000),
-    )
-    if (outcome.kind !== 'stream') return outcome
-    return { ...outcome, abort: leave }
+    const init = { ...request.init, signal: upstream.signal }
+    const response = await runtime.fetch(request.url, init)
+    const outcome = await judge(context, planned, response, usage, watchdog)
+    return outcome.kind === 'stream' ? { ...outcome, abort } : outcome
   } catch {
-    if (client.signal.aborted) return { kind: 'abandoned', usage }
+    if (signal.aborted) return { kind: 'abandoned', usage }
+    if (timedOut && !hints.stream) return { kind: 'overdue', usage }
     return { kind: 'failure', failure: accountFailure(timedOut ? 'timeout' : 'connect_failed') }
   } finally {
     watchdog.stop()
-    client.signal.removeEventListener('abort', leave)
+    signal.removeEventListener('abort', abort)
   }
 }
 
-async function buildRequest(context: AttemptContext, planned: PlannedAccount, signal: AbortSignal) {
+/** The request as this account wants it, or undefined when its credential cannot be read. */
+function buildRequest(context: AttemptContext, planned: PlannedAccount) {
   const { runtime, sealer, protocol, client } = context
   const { account, upstreamModel } = planned
-  let credential: string
+  const { hints } = client
+  const headers = upstreamHeaders(client.headers, account.userAgent)
   try {
-    credential = await sealer.unseal(account.sealedApiKey, account.id)
+    protocol.authorize(headers, sealer.unseal(account.sealedApiKey, account.id))
   } catch (error) {
     runtime.log.error('credential_unreadable', { accountId: account.id, reason: String(error) })
     return undefined
   }
-  const headers = upstreamHeaders(client.headers, account.userAgent)
-  protocol.authorize(headers, credential)
-  const { hints } = client
   const body =
     upstreamModel === hints.model ? client.body : replaceModel(client.body, hints, upstreamModel)
   return {
     url: protocol.endpoint(account.apiUrl) + client.search,
-    init: { method: 'POST', headers, body, signal, redirect: 'manual' as const },
+    init: { method: 'POST', headers, body, redirect: 'manual' as const },
   }
 }
 
@@ -115,37 +114,44 @@ async function judge(
   planned: PlannedAccount,
   response: Response,
   usage: UsageReader,
-  onChunk: () => void,
+  watchdog: Watchdog,
 ): Promise<Outcome> {
-  const { runtime } = context
   const { status } = response
   const headers = downstreamHeaders(response.headers)
   if (planned.upstreamModel !== context.client.hints.model) headers.delete('openai-model')
-  if (status < 200 || status > 299) {
-    const body = await readWhole(response, maxErrorBytes)
-    const text = new TextDecoder().decode(body)
-    const rateLimitMs = planned.account.rateLimitDuration * 60_000
-    const answer = { status, headers: response.headers, body: text }
-    const failure = classifyAnswer(answer, rateLimitMs, runtime.now())
-    return failure ? { kind: 'failure', failure } : { kind: 'refusal', status, headers, body }
-  }
+  if (status < 200 || status > 299) return judgeRefusal(context, planned, response, headers)
   const isStream = (response.headers.get('content-type') ?? '').startsWith('text/event-stream')
   if (isStream && response.body) {
-    const stream = await openStream(response.body, usage, onChunk)
+    const stream = await openStream(response.body, usage, patience(context, watchdog))
     if (!stream) return { kind: 'failure', failure: accountFailure('overloaded') }
     return { kind: 'stream', status, headers, stream, usage, abort: () => {} }
   }
-  const body = await readWhole(response, runtime.config.BODY_LIMIT_BYTES)
-  if (!usage.answer(parseJson(body))) {
-    return { kind: 'failure', failure: accountFailure('bad_answer') }
-  }
-  return { kind: 'answer', status, headers, body, usage }
+  const body = await readMessage(response, maxAnswerBytes)
+  const text = new TextDecoder().decode(body)
+  if (body && usage.answer(parseJson(text))) return { kind: 'answer', status, headers, body, usage }
+  const reason = refusesAccount(text) ? 'account_refused' : 'bad_answer'
+  return { kind: 'failure', failure: accountFailure(reason) }
 }
 
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body))
-  } catch {
-    return undefined
-  }
+async function judgeRefusal(
+  { runtime }: AttemptContext,
+  { account }: PlannedAccount,
+  response: Response,
+  headers: Headers,
+): Promise<Outcome> {
+  const { status } = response
+  const body = await readMessage(response, maxRefusalBytes)
+  const text = new TextDecoder().decode(body)
+  const answer = { status, headers: response.headers, body: text }
+  const failure = classifyAnswer(answer, account.rateLimitDuration * 60_000, runtime.now())
+  if (failure) return { kind: 'failure', failure }
+  const isReadable = parseJson(text) !== undefined
+  return { kind: 'refusal', status, headers, body: isReadable ? body : undefined }
+}
+
+/** Each event before the answer buys time, but never more than a whole answer may take. */
+function patience({ runtime }: AttemptContext, watchdog: Watchdog): () => void {
+  const idleMs = runtime.config.UPSTREAM_IDLE_TIMEOUT_SECONDS * 1000
+  const endsAtMs = runtime.now() + runtime.config.UPSTREAM_JSON_TIMEOUT_SECONDS * 1000
+  return () => watchdog.touch(Math.min(idleMs, endsAtMs - runtime.now()))
 }

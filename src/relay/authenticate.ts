@@ -28,7 +28,7 @@ export async function authenticate(
   }
   for (const credential of credentials) {
     const digest = digestApiKey(credential)
-    const known = catalog.peek(digest)
+    const known = catalog.peek(digest) ?? (await catalog.loadApiKey(digest))
     const snapshot = known ?? (await catalog.load(digest))
     if (snapshot.apiKey) return { snapshot, isFresh: !known }
   }

@@ -82,7 +82,10 @@ async function failOver(
     })),
   }).catch(give)
   if (reply.kind === 'ok') return admissionOf(plan, reply)
-  return give(reply.kind === 'none' ? allBusy(reply) : exhausted(failure, gateway.runtime.now()))
+  if (reply.kind === 'gone') return give(exhausted(failure, gateway.runtime.now()))
+  // The account that just failed cools too: count it with the others.
+  const limited = reply.limited + (failure.reason === 'rate_limited' ? 1 : 0)
+  return give(allBusy({ ...reply, cooling: reply.cooling + 1, limited }))
 }
 
 /** What the caller hears when every account failed; never which account, and never its words. */

@@ -17,19 +17,21 @@ const maxEventCharacters = 16 * 1024 * 1024
 
 /**
  * Waits for the first content event of a stream.
+ * @param onEvent is told of each event; comments are no progress.
  * @returns the stream to pass on, or undefined when it failed before any content.
  * @throws what reading the body throws.
  */
 export async function openStream(
   body: ReadableStream<Uint8Array>,
   usage: UsageReader,
-  onChunk: () => void,
+  onEvent: () => void,
 ): Promise<OpenStream | undefined> {
   const rest = body.getReader()
   let verdict: EventKind = 'preamble'
   let events = 0
   const feed = createFeed((kind) => {
     events++
+    onEvent()
     if (verdict === 'preamble') verdict = kind
   }, usage)
   const held: Uint8Array[] = []
@@ -37,7 +39,6 @@ export async function openStream(
   for (;;) {
     const { done, value } = await rest.read()
     if (done) return undefined
-    onChunk()
     held.push(value)
     heldBytes += value.length
     feed(value)
@@ -71,28 +72,4 @@ function createFeed(onKind: (kind: EventKind) => void, usage: UsageReader) {
       readable = false
     }
   }
-}
-
-/**
- * Reads a body to its end, up to `limitBytes`.
- * @throws Error when it is longer, and what reading the body throws.
- */
-export async function readWhole(
-  response: Response,
-  limitBytes: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    if (length > limitBytes) throw new Error('The upstream answer is too long')
-    chunks.push(chunk)
-  }
-  const whole = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, offset)
-    offset += chunk.length
-  }
-  return whole
 }

@@ -4,7 +4,7 @@ import { createEventTail } from './event-tail.ts'
 import type { OpenStream } from './gate.ts'
 import type { Watchdog } from './watchdog.ts'
 
-/** `cut`: the upstream broke off, failed or fell silent; `left`: the client went away. */
+/** `cut`: the upstream broke off, failed or fell silent; `left`: the client went away or stalled. */
 export type StreamEnd = 'complete' | 'cut' | 'left'
 
 export interface MeterOptions {
@@ -15,20 +15,29 @@ export interface MeterOptions {
   /** Ends the upstream request at once. */
   abort: () => void
   clientSignal: AbortSignal
-  watchdog: (onTimeout: () => void) => Watchdog
+  /** Makes the one timer of this stream, which runs from the start. */
+  watchdog: (timeoutMs: number, onTimeout: () => void) => Watchdog
+  /** How long the upstream may be silent. */
   idleTimeoutMs: number
   /** Called on every chunk; must be cheap. */
   onProgress: () => void
-  /** Called exactly once. */
+  /** Called exactly once; must not throw. */
   onEnd: (end: StreamEnd) => void
 }
 
 const maxTailBytes = 256 * 1024
+/** How long a client may take nothing: then it is as good as gone. */
+const stalledClientMs = 10 * 60_000
+/** How long after the protocol's own end an upstream may keep the connection open. */
+const afterEndMs = 1_000
 
 /** The stream to answer with: what the gate held back, then the rest as the client takes it. */
 export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
   const { stream, usage, abort, clientSignal, onEnd } = options
   const tail = createEventTail(maxTailBytes)
+  const isComplete = () => usage.state() === 'complete'
+  // A slow reader is not an idle upstream: only while bytes are awaited is the silence its own.
+  let awaiting = false
   let ended = false
   const end = (how: StreamEnd) => {
     if (ended) return
@@ -38,8 +47,12 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
     if (how !== 'complete') abort()
     onEnd(how)
   }
-  const leave = () => end('left')
-  const watchdog = options.watchdog(() => end('cut'))
+  const leave = () => end(isComplete() ? 'complete' : 'left')
+  const watchdog = options.watchdog(stalledClientMs, () => {
+    if (!awaiting) return leave()
+    end(isComplete() ? 'complete' : 'cut')
+    abort()
+  })
   clientSignal.addEventListener('abort', leave, { once: true })
   if (clientSignal.aborted) leave()
 
@@ -50,15 +63,22 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
     return released.length > 0
   }
   const finish = (controller: Controller) => {
-    const isComplete = usage.state() === 'complete'
-    end(isComplete ? 'complete' : 'cut')
-    if (isComplete) for (const piece of tail.rest()) controller.enqueue(piece)
+    end(isComplete() ? 'complete' : 'cut')
+    if (isComplete()) for (const piece of tail.rest()) controller.enqueue(piece)
     // An upstream that reported its own failure has told the client already.
     if (usage.state() === 'open') {
       const border = tail.isAtBorder() ? '' : '\n\n'
       controller.enqueue(new TextEncoder().encode(border + options.cutEvent))
     }
     controller.close()
+  }
+  const read = async () => {
+    awaiting = true
+    watchdog.touch(isComplete() ? afterEndMs : options.idleTimeoutMs)
+    const chunk = await stream.rest.read().catch(() => undefined)
+    awaiting = false
+    if (!ended) watchdog.touch(stalledClientMs)
+    return chunk?.value
   }
 
   return new ReadableStream<Uint8Array>({
@@ -68,11 +88,10 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
     async pull(controller) {
       // A pull that enqueues nothing is not repeated, so this reads until something may go out.
       for (let released = false; !released; ) {
-        const chunk = await stream.rest.read().catch(() => undefined)
-        if (!chunk || chunk.done) return finish(controller)
-        released = forward(controller, chunk.value)
-        stream.feed(chunk.value)
-        watchdog.touch(options.idleTimeoutMs)
+        const bytes = await read()
+        if (!bytes) return finish(controller)
+        released = forward(controller, bytes)
+        stream.feed(bytes)
         options.onProgress()
       }
     },

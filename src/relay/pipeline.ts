@@ -6,10 +6,11 @@ import type { Protocol } from '../protocol/protocol.ts'
 import { admit } from './admit.ts'
 import type { ClientRequest } from './attempt.ts'
 import { authenticate } from './authenticate.ts'
+import { readMessage } from './body.ts'
 import { dispatch } from './dispatch.ts'
 import { readHints } from './hints.ts'
 import { type Admission, type Plan, plan } from './plan.ts'
-import { respond } from './respond.ts'
+import { clientClosed, respond } from './respond.ts'
 
 /** An edit may race with its own effect a few times; more means the store is not consistent. */
 const maxPlans = 5
@@ -43,25 +44,37 @@ async function serve(
   requestId: string,
 ): Promise<Response> {
   const principal = await authenticate(gateway.catalog, request.headers)
-  const client = await readClientRequest(request, requestId)
+  const { BODY_LIMIT_BYTES } = gateway.runtime.config
+  const client = await readClientRequest(request, requestId, BODY_LIMIT_BYTES)
   const admission = await planAndAdmit(gateway, protocol, client, principal)
   const { runtime, sealer } = gateway
   const exchange = await dispatch(gateway, { runtime, sealer, protocol, client }, admission)
   return respond(gateway, client, exchange)
 }
 
-async function readClientRequest(request: Request, requestId: string): Promise<ClientRequest> {
-  const type = request.headers.get('content-type') ?? 'application/json'
+async function readClientRequest(
+  request: Request,
+  requestId: string,
+  limitBytes: number,
+): Promise<ClientRequest> {
+  const { headers, signal, url } = request
+  const type = headers.get('content-type') ?? 'application/json'
   if (!/^application\/json\b/i.test(type)) {
     throw new GatewayError('unsupported_media_type', 'The content-type must be application/json')
   }
-  const encoding = request.headers.get('content-encoding') ?? 'identity'
+  const encoding = headers.get('content-encoding') ?? 'identity'
   if (encoding !== 'identity') {
     throw new GatewayError('unsupported_media_type', 'The request body must not be compressed')
   }
-  const body = new Uint8Array(await request.arrayBuffer())
-  const { headers, signal, url } = request
-  return { requestId, headers, search: new URL(url).search, body, hints: readHints(body), signal }
+  const body = await readMessage(request, limitBytes).catch((error: unknown) => {
+    throw signal.aborted ? clientClosed() : error
+  })
+  if (!body) {
+    throw new GatewayError('body_too_large', `The request body is larger than ${limitBytes} bytes`)
+  }
+  const query = url.indexOf('?')
+  const search = query < 0 ? '' : url.slice(query)
+  return { requestId, headers, search, body, hints: readHints(body), signal }
 }
 
 /** Plans with the catalog in memory, and again with a newer one when that turns out to be old. */

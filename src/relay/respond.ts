@@ -4,7 +4,7 @@ import type { Gateway } from '../gateway.ts'
 import { renewScript } from '../store/scripts/renew.ts'
 import type { ClientRequest, Outcome } from './attempt.ts'
 import type { Exchange } from './dispatch.ts'
-import { accountFailure, isJson } from './failure.ts'
+import { accountFailure } from './failure.ts'
 import { meter, type StreamEnd } from './meter.ts'
 import { type Ending, settleFinal, settleVoid } from './settle.ts'
 import { createWatchdog } from './watchdog.ts'
@@ -21,11 +21,17 @@ export function respond(gateway: Gateway, client: ClientRequest, exchange: Excha
       return streamResponse(gateway, client, exchange, outcome)
     case 'refusal':
       settleVoid(gateway, plan, { accountId, verdict: 'success' })
-      if (isJson(new TextDecoder().decode(outcome.body))) return new Response(outcome.body, outcome)
-      throw unreadableRefusal(outcome.status)
+      if (outcome.body === undefined) throw unreadableRefusal(outcome.status)
+      return new Response(outcome.body, outcome)
+    case 'overdue':
+      settle(gateway, exchange, outcome.usage.total(), accountFailure('timeout'))
+      throw new GatewayError('upstream_timeout', 'The upstream took too long to answer')
     case 'abandoned':
       settle(gateway, exchange, outcome.usage.total(), undefined)
-      throw new GatewayError('client_closed', 'The client closed the connection')
+      throw clientClosed()
+    case 'unsent':
+      settleVoid(gateway, plan)
+      throw clientClosed()
   }
 }
 
@@ -47,7 +53,7 @@ function streamResponse(
     cutEvent: plan.protocol.errorEvent(brokenOff, plan.requestId),
     abort,
     clientSignal: client.signal,
-    watchdog: (onTimeout) => createWatchdog(runtime.now, idleTimeoutMs, onTimeout),
+    watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime.now, timeoutMs, onTimeout),
     idleTimeoutMs,
     onProgress: leaseRenewal(gateway, exchange),
     onEnd: (end) => settle(gateway, exchange, usage.total(), verdicts[end]),
@@ -92,6 +98,9 @@ function settle(
 ): void {
   settleFinal(gateway, admission, { ...total, upstreamModel: planned.upstreamModel, verdict })
 }
+
+export const clientClosed = () =>
+  new GatewayError('client_closed', 'The client closed the connection')
 
 /** A refusal that is not JSON would confuse every client: say the same in the gateway's words. */
 function unreadableRefusal(status: number): GatewayError {

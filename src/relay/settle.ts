@@ -4,6 +4,7 @@ import type { Gateway } from '../gateway.ts'
 import { bucketsAt, orphanedSums, packSums, settledSums } from '../ledger/ledger.ts'
 import { priceUsage } from '../ledger/price.ts'
 import type { Usage } from '../ledger/usage.ts'
+import { ttl } from '../store/keyspace.ts'
 import { type SettleInput, settleScript } from '../store/scripts/settle.ts'
 import { sweepScript } from '../store/scripts/sweep.ts'
 import type { Admission, Plan } from './plan.ts'
@@ -18,8 +19,10 @@ export interface Ending {
   verdict: SettleInput['verdict']
 }
 
-const attempts = 8
 const firstRetryMs = 100
+const longestRetryMs = 10_000
+/** Without a journal: about as long as a host lets work outlive its request. */
+const patienceMs = 20_000
 
 /** Books a request in the background. The promise of the booking is the host's to wait for. */
 export function settleFinal(gateway: Gateway, admission: Admission, ending: Ending): void {
@@ -52,7 +55,7 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
     verdict,
     buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
   }
-  runtime.journal?.put(plan.ledgerId, JSON.stringify(input), runtime.now())
+  keep(gateway, input)
   runtime.defer(deliver(gateway, input))
 }
 
@@ -80,6 +83,12 @@ export async function settleOrphans(gateway: Gateway, members: string[]): Promis
   for (const member of members) {
     const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold = '0', ...model] =
       member.split('|')
+    // Its receipt may be on this very disk, waiting for the store.
+    const journaled = runtime.journal?.get(ledgerId)
+    if (journaled !== undefined) {
+      await deliver(gateway, JSON.parse(journaled) as SettleInput)
+      continue
+    }
     runtime.log.warn('orphaned_request', { ledgerId, keyId, accountId })
     await deliver(gateway, {
       ledgerId,
@@ -124,21 +133,37 @@ function identity(plan: Plan, accountId: string) {
   return { ledgerId, platform: plan.protocol.platform, keyId: apiKey.id, accountId, model }
 }
 
+/** Journals a settlement. A disk that fails must not keep it from being sent. */
+function keep({ runtime }: Gateway, input: SettleInput): void {
+  try {
+    runtime.journal?.put(input.ledgerId, JSON.stringify(input), runtime.now())
+  } catch (error) {
+    runtime.log.error('journal_failed', { ledgerId: input.ledgerId, error: String(error) })
+  }
+}
+
+/** Sends a settlement until the store has it, or until the journal alone must hold it. */
 async function deliver(gateway: Gateway, input: SettleInput): Promise<void> {
   const { runtime, keyspace } = gateway
-  for (let attempt = 0; attempt < attempts; attempt++) {
+  const { ledgerId, kind } = input
+  const isJournaled = runtime.journal !== undefined && kind !== 'orphan'
+  const endsAtMs = runtime.now() + (isJournaled ? ttl.journalMs : patienceMs)
+  for (let delayMs = firstRetryMs; ; delayMs = Math.min(2 * delayMs, longestRetryMs)) {
     try {
       const reply = await settleScript(runtime.redis, keyspace, input)
-      runtime.journal?.remove(input.ledgerId)
-      runtime.log.debug('settled', { ledgerId: input.ledgerId, kind: input.kind, reply })
+      // An orphan stands for a receipt that may still be in the journal: it has its own entry to end.
+      if (isJournaled) runtime.journal?.remove(ledgerId)
+      runtime.log.debug('settled', { ledgerId, kind, reply })
       return
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, firstRetryMs * 2 ** attempt))
+    } catch (error) {
+      if (delayMs === firstRetryMs) {
+        runtime.log.warn('settlement_delayed', { ledgerId, kind, error: String(error) })
+        if (isJournaled) keep(gateway, input)
+      }
     }
+    if (runtime.now() + delayMs > endsAtMs) break
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
   }
   // The last copy of the receipt where there is no journal; the expired lease books an orphan.
-  runtime.log.error('settlement_undelivered', {
-    ledgerId: input.ledgerId,
-    receipt: JSON.stringify(input),
-  })
+  runtime.log.error('settlement_undelivered', { ledgerId, receipt: JSON.stringify(input) })
 }

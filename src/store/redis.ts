@@ -30,18 +30,24 @@ export function createRedis(engine: Engine): Redis {
       let reply: Awaited<ReturnType<Engine['request']>>
       try {
         reply = await engine.request(request)
-      } catch (cause) {
-        throw unavailable(cause)
+      } catch (error) {
+        throw unavailable(error)
       }
       // The client's own errors quote the whole command, secrets included, so they end here.
       const text = Array.isArray(reply) ? undefined : reply.error
       if (text === undefined || text.startsWith('NOSCRIPT')) return reply as never
-      if (notServing.test(text)) throw unavailable(new Error(text))
+      const [code] = notServing.exec(text) ?? []
+      if (code) throw unavailable(new Error(`The store answers ${code}`))
       throw new Error(`The store refused a command: ${text}`)
     },
   })
 }
 
-function unavailable(cause: unknown): GatewayError {
+/** What an engine says of its own connection names a setting first; nothing else is repeated. */
+const aboutSetting = /^(The store answers|REDIS_URL|UPSTASH_REDIS_REST_\w+|DATA_DIR)\b/
+
+function unavailable(error: unknown): GatewayError {
+  const { name, message } = error instanceof Error ? error : new Error()
+  const cause = new Error(aboutSetting.test(message) ? message : name)
   return new GatewayError('store_unavailable', 'The gateway cannot reach its store', { cause })
 }

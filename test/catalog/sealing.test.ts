@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { ensureSealingKey } from '../../src/catalog/sealing.ts'
-import { ConfigError } from '../../src/config.ts'
+import { GatewayError } from '../../src/errors.ts'
 import { createTestGateway, testConfig } from '../support/gateway.ts'
 
 const otherKey = { ENCRYPTION_KEY: 'c3'.repeat(32) }
@@ -19,8 +19,8 @@ it('a store refuses another ENCRYPTION_KEY and names both by their ids, never by
   await ensureSealingKey(test.gateway)
   const other = createTestGateway({ engine: test.engine, config: otherKey })
   const fault = await ensureSealingKey(other.gateway).catch((error: unknown) => error)
-  expect(fault).toBeInstanceOf(ConfigError)
-  const { message } = fault as ConfigError
+  expect(fault).toBeInstanceOf(GatewayError)
+  const { message } = fault as GatewayError
   expect(message).toMatch(/^ENCRYPTION_KEY: /)
   expect(message).toContain(test.gateway.sealer.keyId)
   expect(message).toContain(other.gateway.sealer.keyId)

@@ -140,9 +140,11 @@ describe('an error in the Anthropic envelope', () => {
     ['request_limit', 429, 'rate_limit_error', null],
     ['accounts_rate_limited', 429, 'rate_limit_error', null],
     ['internal', 500, 'api_error', null],
+    ['misconfigured', 500, 'api_error', null],
     ['upstream_failed', 502, 'api_error', null],
     ['no_account', 503, 'api_error', 'false'],
     ['store_unavailable', 503, 'api_error', null],
+    ['upstream_timeout', 504, 'api_error', 'false'],
     ['accounts_unavailable', 529, 'overloaded_error', null],
   ] as const
 

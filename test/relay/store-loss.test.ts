@@ -1,7 +1,7 @@
 /** What a request does when the store answers late, never, or forgets to say that it did. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
-import { replayJournal } from '../../src/relay/settle.ts'
+import { replayJournal, settleOrphans } from '../../src/relay/settle.ts'
 import type { SettlementJournal } from '../../src/runtime.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
@@ -106,6 +106,7 @@ describe('the settlement journal', () => {
     const entries = new Map<string, { payload: string; createdAtMs: number }>()
     return {
       put: (ledgerId, payload, createdAtMs) => void entries.set(ledgerId, { payload, createdAtMs }),
+      get: (ledgerId) => entries.get(ledgerId)?.payload,
       remove: (ledgerId) => void entries.delete(ledgerId),
       pending: () => [...entries].map(([ledgerId, entry]) => ({ ledgerId, ...entry })),
     }
@@ -123,6 +124,41 @@ describe('the settlement journal', () => {
     fault = 'none'
     await gateway.deferred()
     expect(journal.pending()).toHaveLength(0)
+  })
+
+  it('keeps a receipt whose lease has expired: it is booked, and no orphan instead', async () => {
+    const journal = createJournal()
+    gateway.runtime.journal = journal
+    upstream.respond((exchange) => {
+      fault = 'drop request'
+      return anthropicJson()(exchange)
+    })
+    expect((await send()).status).toBe(200)
+    const [entry] = journal.pending()
+    fault = 'none'
+    const counters = await store.request<string[]>({
+      body: ['ZRANGE', gateway.gateway.keyspace.keyLeases(id), '0', '-1'],
+    })
+    await settleOrphans(gateway.gateway, counters.result ?? [])
+    expect(entry).toBeDefined()
+    expect(journal.pending()).toHaveLength(0)
+    expect(await total()).toMatchObject({ requests: 2, orphanedRequests: 0 })
+    await gateway.deferred()
+    expect(await total()).toMatchObject({ requests: 2, orphanedRequests: 0 })
+  })
+
+  it('that cannot be written costs no settlement', async () => {
+    const journal = createJournal()
+    gateway.runtime.journal = {
+      ...journal,
+      put() {
+        throw new Error('disk full')
+      },
+    }
+    expect((await send()).status).toBe(200)
+    await gateway.deferred()
+    expect(await total()).toMatchObject({ requests: 2 })
+    expect(gateway.logged('journal_failed')).toHaveLength(1)
   })
 
   it('is replayed by the next process, once', async () => {

@@ -3,7 +3,7 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { defineScript, runScript } from '../script.ts'
-import { choose, health, reap, time } from './shared.ts'
+import { choose, decodeNone, health, type NoneReply, reap, time } from './shared.ts'
 
 /** An account that could serve the request, as the scripts see it. */
 export interface Candidate {
@@ -43,7 +43,7 @@ export type AdmitReply =
   /** Planned with an old catalog: flat `field, value` rows of what changed, empty where nothing did. */
   | { kind: 'stale'; pool: string[]; apiKey: string[] }
   | { kind: 'deny'; cause: DenyCause; limit: number; used: number; resetMs: number; nowMs: number }
-  | { kind: 'none'; soonestMs: number; cooling: number; full: number; nowMs: number }
+  | NoneReply
   /** This ledger id was settled or voided before, or its lease has expired and was reaped. */
   | { kind: 'gone' }
 
@@ -105,9 +105,7 @@ end
 local sticky = hasSession and redis.call('GET', keys.sticky)
 local outcome = choose(keys, first, count, sticky)
 local chosen = outcome.best
-if not chosen then
-  return { 'none', int(outcome.soonestMs), int(outcome.cooling), int(outcome.full), int(nowMs) }
-end
+if not chosen then return none(outcome) end
 
 take(keys, chosen, probeMs)
 local expiresAtMs = int(nowMs + leaseMs)
@@ -179,7 +177,7 @@ type Reply =
   | ['ok', string, string, string, string[]]
   | ['stale', string[], string[]]
   | ['deny', DenyCause, string, string, string, string]
-  | ['none', string, string, string, string]
+  | ['none', ...string[]]
   | ['gone']
 
 function decode(reply: Reply): AdmitReply {
@@ -207,16 +205,8 @@ function decode(reply: Reply): AdmitReply {
         nowMs: Number(nowMs),
       }
     }
-    case 'none': {
-      const [kind, soonestMs, cooling, full, nowMs] = reply
-      return {
-        kind,
-        soonestMs: Number(soonestMs),
-        cooling: Number(cooling),
-        full: Number(full),
-        nowMs: Number(nowMs),
-      }
-    }
+    case 'none':
+      return decodeNone(reply)
     case 'gone':
       return { kind: 'gone' }
   }

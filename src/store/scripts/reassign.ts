@@ -4,7 +4,7 @@ import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { defineScript, runScript } from '../script.ts'
 import { type Candidate, candidateArgs } from './admit.ts'
-import { choose, health, reap, time } from './shared.ts'
+import { choose, decodeNone, health, type NoneReply, reap, time } from './shared.ts'
 
 /** What a failed attempt does to the health of its account. */
 export interface AccountFailure {
@@ -32,7 +32,7 @@ export interface ReassignInput {
 
 export type ReassignReply =
   | { kind: 'ok'; accountId: string; generation: number; expiresAtMs: number }
-  | { kind: 'none'; soonestMs: number; nowMs: number }
+  | NoneReply
   /** Settled, voided or orphaned meanwhile: nothing may be sent for it any more. */
   | { kind: 'gone' }
 
@@ -61,7 +61,7 @@ recordFailure(keys.health, account, tonumber(request[5]), failure)
 if not isLeased then return { 'gone' } end
 local outcome = choose(keys, first, count, false)
 local chosen = outcome.best
-if not chosen then return { 'none', int(outcome.soonestMs), int(nowMs) } end
+if not chosen then return none(outcome) end
 
 local nextGeneration = int(generation + 1)
 local head, rest = member:match('^([^|]*|[^|]*|[^|]*|)[^|]*|[^|]*(|.*)$')
@@ -112,7 +112,7 @@ export async function reassignScript(
   const reply = (await runScript(redis, script, keys, args)) as string[]
   const [kind, first = '', second = '', third = ''] = reply
   if (kind === 'gone') return { kind }
-  if (kind === 'none') return { kind, soonestMs: Number(first), nowMs: Number(second) }
+  if (kind === 'none') return decodeNone(reply)
   return {
     kind: 'ok',
     accountId: first,

@@ -123,11 +123,12 @@ if kind == 'void' then
   finish('void')
   return 'voided'
 end
-bookInto(chargedBooks, buckets, amounts, 1)
-redis.call('HINCRBY', keys.counters, 'spentNanoUsd', cost)
+-- What ends the request comes first: were a number refused, a repeat would still book nothing twice.
 redis.call('HSET', keys.request, 'account', account, 'model', model, 'amounts', amounts, 'cost', cost,
   'hour', buckets[1], 'day', buckets[2], 'month', buckets[3], 'settledAtMs', int(nowMs))
 finish(kind == 'orphan' and 'orphaned' or 'settled')
+redis.call('HINCRBY', keys.counters, 'spentNanoUsd', cost)
+bookInto(chargedBooks, buckets, amounts, 1)
 return 'booked'
 `,
 )

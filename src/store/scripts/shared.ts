@@ -47,7 +47,7 @@ end
  */
 export const choose = `
 local function choose(keys, first, count, sticky)
-  local outcome = { cooling = 0, full = 0, soonestMs = 0 }
+  local outcome = { cooling = 0, limited = 0, full = 0, soonestMs = 0 }
   if count == 0 then return outcome end
   local ids = {}
   for i = 1, count do ids[i] = ARGV[first + (i - 1) * 3] end
@@ -62,6 +62,7 @@ local function choose(keys, first, count, sticky)
     local inflight = tonumber(inflights[i] or '0')
     if record and record.untilMs > nowMs then
       outcome.cooling = outcome.cooling + 1
+      if record.reason == 'rate_limited' then outcome.limited = outcome.limited + 1 end
       if outcome.soonestMs == 0 or record.untilMs < outcome.soonestMs then outcome.soonestMs = record.untilMs end
     elseif cap > 0 and inflight >= cap then
       outcome.full = outcome.full + 1
@@ -77,6 +78,9 @@ local function choose(keys, first, count, sticky)
   end
   outcome.best = best
   return outcome
+end
+local function none(outcome)
+  return { 'none', int(outcome.soonestMs), int(outcome.cooling), int(outcome.limited), int(outcome.full), int(nowMs) }
 end
 local function take(keys, chosen, probeMs)
   if chosen.record then
@@ -114,3 +118,26 @@ local function claim(keys, limit, claimMs)
   return claimed
 end
 `
+
+/** No candidate can serve now: how many cool, how many of these by their vendor's limit, how many are full. */
+export interface NoneReply {
+  kind: 'none'
+  /** When the first of them stops cooling; 0 when none cools. */
+  soonestMs: number
+  cooling: number
+  limited: number
+  full: number
+  nowMs: number
+}
+
+/** Decodes what the Lua function `none` returns. */
+export function decodeNone([, soonestMs, cooling, limited, full, nowMs]: string[]): NoneReply {
+  return {
+    kind: 'none',
+    soonestMs: Number(soonestMs),
+    cooling: Number(cooling),
+    limited: Number(limited),
+    full: Number(full),
+    nowMs: Number(nowMs),
+  }
+}

@@ -128,10 +128,10 @@ describeOnStores('admit', (bench) => {
     await admit('c', { candidates: accounts('c') })
     const soonestMs = nowMs() + 5_000
     advance(10)
-    const none = { kind: 'none', soonestMs, cooling: 2, full: 1, nowMs: nowMs() }
+    const none = { kind: 'none', soonestMs, cooling: 2, limited: 0, full: 1, nowMs: nowMs() }
     expect(await admit('one', { candidates })).toEqual(none)
     expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '3' })
-    const empty = { kind: 'none', soonestMs: 0, cooling: 0, full: 0, nowMs: nowMs() }
+    const empty = { kind: 'none', soonestMs: 0, cooling: 0, limited: 0, full: 0, nowMs: nowMs() }
     expect(await admit('two', { candidates: [] })).toEqual(empty)
   })
 
