@@ -4,7 +4,20 @@ import { startNode } from './node/host.ts'
 // Whatever the gateway writes is for its owner only.
 process.umask(0o077)
 
-const print = (line: string) => process.stdout.write(`${line}\n`)
+// Lines of one turn of the event loop go out in one write.
+let lines = ''
+const flush = () => {
+  process.stdout.write(lines)
+  lines = ''
+}
+const print = (line: string) => {
+  if (lines === '') setImmediate(flush)
+  lines += `${line}\n`
+}
+process.on('exit', () => {
+  if (lines !== '') flush()
+})
+
 const say = (text: string) => process.stderr.write(`${text}\n`)
 
 try {

@@ -1,6 +1,6 @@
 /** The data directory: created on first start, readable by its owner only. */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { ConfigError } from '../config.ts'
@@ -18,7 +18,6 @@ export function openDataDir(directory: string): () => Secrets {
   const file = join(directory, 'secrets.json')
   usable(directory, () => {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
-    chmodSync(directory, 0o700)
   })
   return () => usable(directory, () => readSecrets(file) ?? createSecrets(file))
 }
@@ -54,9 +53,17 @@ function createSecrets(file: string): Secrets {
     JWT_SECRET: randomBytes(32).toString('hex'),
     ENCRYPTION_KEY: randomBytes(32).toString('hex'),
   }
-  // Renamed into place, so that a crash half-way leaves no half file behind.
+  // Linked into place: a crash half-way leaves no half file, and of two first starts one wins.
   const draft = `${file}.${process.pid}`
   writeFileSync(draft, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 })
-  renameSync(draft, file)
-  return secrets
+  try {
+    linkSync(draft, file)
+    return secrets
+  } catch (error) {
+    const theirs = readSecrets(file)
+    if (!theirs) throw error
+    return theirs
+  } finally {
+    unlinkSync(draft)
+  }
 }

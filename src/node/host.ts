@@ -69,22 +69,35 @@ export async function startNode(
     ...(journal && { journal }),
   }
   const gateway = createGateway(runtime)
+  const app = createApp(gateway)
+  const inFlight = new Set<Promise<unknown>>()
+  const serve = (request: Request) => {
+    const response = Promise.resolve(app.fetch(request))
+    inFlight.add(response)
+    const forget = () => inFlight.delete(response)
+    response.then(forget, forget)
+    return response
+  }
   const closeStore = async () => {
     await transport.close()
     await engine.close()
     journal?.close()
   }
   try {
-    const isNew = await prepareStore(gateway)
-    const server = createAdaptorServer({ fetch: createApp(gateway).fetch })
+    // Listening comes first: a start that fails must not have spent the one showing of a password.
+    const server = createAdaptorServer({ fetch: serve })
     const url = await listen(server, config)
-    log.info('started', { url, store: name })
-    if (isNew) say(welcome({ url, username: config.ADMIN_USERNAME, ...isNew }))
     const close = async () => {
-      await drain(server, deferred, config.DRAIN_TIMEOUT_SECONDS * 1000)
+      await drain(server, [inFlight, deferred], config.DRAIN_TIMEOUT_SECONDS * 1000)
       await closeStore()
       log.info('stopped')
     }
+    const created = await prepareStore(gateway).catch(async (error: unknown) => {
+      server.close()
+      throw error
+    })
+    log.info('started', { url, store: name })
+    if (created) say(welcome({ url, username: config.ADMIN_USERNAME, ...created }))
     return { url, close }
   } catch (error) {
     await closeStore()
@@ -113,7 +126,7 @@ async function prepareStore(
   await ensureSealingKey(gateway)
   const generatedPassword = config.ADMIN_PASSWORD ? undefined : generatePassword()
   const admin = await ensureAdmin(gateway, config.ADMIN_PASSWORD ?? generatedPassword)
-  await replayJournal(gateway, ttl.journalMs)
+  gateway.runtime.defer(replayJournal(gateway, ttl.journalMs))
   await sweep(gateway, 'claude-console')
   await sweep(gateway, 'codex')
   return admin === 'created' ? { generatedPassword } : undefined
@@ -131,7 +144,9 @@ function listen(server: ServerType, config: Config): Promise<string> {
   })
 }
 
-async function drain(server: ServerType, deferred: Set<Promise<unknown>>, timeoutMs: number) {
+type Work = Set<Promise<unknown>>
+
+async function drain(server: ServerType, work: Work[], timeoutMs: number) {
   const closed = new Promise((resolve) => server.close(resolve))
   // A kept-alive connection becomes idle only when its last answer is out.
   const closeIdle = setInterval(() => asHttp(server)?.closeIdleConnections(), 50)
@@ -139,14 +154,18 @@ async function drain(server: ServerType, deferred: Set<Promise<unknown>>, timeou
   clearInterval(closeIdle)
   asHttp(server)?.closeAllConnections()
   await closed
-  await within(settleGraceMs, settled(deferred))
+  // What was broken off now has to hear of it and settle.
+  await new Promise((resolve) => setImmediate(resolve))
+  await within(settleGraceMs, settled(work))
 }
 
 const asHttp = (server: ServerType) => ('closeIdleConnections' in server ? server : undefined)
 
-/** Deferred work may defer more. */
-async function settled(deferred: Set<Promise<unknown>>): Promise<void> {
-  while (deferred.size > 0) await Promise.all(deferred)
+/** Requests defer their settlement, and deferred work may defer more. */
+async function settled(work: Work[]): Promise<void> {
+  while (work.some((set) => set.size > 0)) {
+    await Promise.allSettled(work.flatMap((set) => [...set]))
+  }
 }
 
 async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { eventually, logIn, messageBody, sendMessage } from '../hosts/client.ts'
-import { anthropicJson, anthropicStream } from '../support/upstream.ts'
+import { anthropicJson, anthropicStream, hang } from '../support/upstream.ts'
 import { asHost, useProcesses } from './process.ts'
 
 const stage = useProcesses()
@@ -33,6 +33,23 @@ describe('an end', () => {
     expect(await text).not.toContain('message_stop')
     const again = await logIn(asHost(await stage.start()))
     expect((await again.stats(id)).total).toMatchObject({ requests: 1, estimatedRequests: 1 })
+  })
+
+  it('SIGTERM books the JSON requests it breaks off, and no account suffers for it', async () => {
+    const gateway = await stage.start({ DRAIN_TIMEOUT_SECONDS: '0' })
+    const admin = await logIn(asHost(gateway))
+    const account = await admin.createAccount({ apiUrl: stage.upstream.url, apiKey: 'sk-ant-a' })
+    const { id, key } = await admin.createKey()
+    stage.upstream.behave('sk-ant-a', hang())
+    const asked = Array.from({ length: 5 }, () =>
+      sendMessage(asHost(gateway), key).catch(() => undefined),
+    )
+    await eventually(async () => expect(stage.upstream.requests).toHaveLength(5))
+    expect(await gateway.end('SIGTERM')).toBe(0)
+    await Promise.all(asked)
+    const again = await logIn(asHost(await stage.start()))
+    expect((await again.stats(id)).total).toMatchObject({ requests: 5, estimatedRequests: 5 })
+    expect((await again.account(account.id)).health.status).toBe('healthy')
   })
 
   it('kill -9 during 50 streams: the books equal what the upstream finished, plus orphans', async () => {
