@@ -163,6 +163,7 @@ describe('when every account is rate limited', () => {
   it('the request that found out and those after it hear so, with the soonest end', async () => {
     upstream.respond(json(429, {}, { 'retry-after': '30' }))
     for (const _ of [1, 2]) {
+      await gateway.deferred()
       const response = await send()
       expect(response.status).toBe(429)
       expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(25)

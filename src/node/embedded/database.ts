@@ -15,8 +15,13 @@ export type TransactionMode = 'none' | 'read' | 'write'
 export interface Database {
   /** Prepares once and returns the cached statement from then on. */
   sql<Row = []>(text: string): Statement<Row>
-  /** Runs the work in one transaction, which an exception rolls back; nested calls join it. */
+  /**
+   * Runs the work in a transaction; nested calls join it. Writes are shared with others of the same
+   * turn of the event loop, and an exception rolls all of these back.
+   */
   transact<T>(mode: TransactionMode, work: () => T): T
+  /** Resolves when what was written so far is durable; rejects when it was rolled back. */
+  committed(): Promise<void>
   /** Whether a write transaction is open. */
   writing(): boolean
   close(): void
@@ -75,11 +80,19 @@ function open({ path, synchronous }: DatabaseOptions): DatabaseSync {
   }
 }
 
+/** Writes of one turn of the event loop, which share one commit. */
+interface Group {
+  done: Promise<void>
+  resolve(): void
+  reject(error: unknown): void
+}
+
 /** Opens the file, creating it where it does not exist. */
 export function openDatabase(options: DatabaseOptions): Database {
   const connection = open(options)
   const statements = new Map<string, unknown>()
-  let current: TransactionMode = 'none'
+  let group: Group | undefined
+  let isNested = false
 
   function sql<Row>(text: string): Statement<Row> {
     let statement = statements.get(text)
@@ -93,28 +106,71 @@ export function openDatabase(options: DatabaseOptions): Database {
   const begin = { read: sql('BEGIN'), write: sql('BEGIN IMMEDIATE') }
   const commit = sql('COMMIT')
 
-  function transact<T>(mode: TransactionMode, work: () => T): T {
-    if (mode === 'none' || current !== 'none') return work()
-    begin[mode].run()
-    current = mode
+  function rollBack() {
+    // A full disk may already have ended the transaction.
+    if (connection.isTransaction) connection.exec('ROLLBACK')
+  }
+
+  function openGroup(): Group {
+    begin.write.run()
+    const { promise: done, resolve, reject } = Promise.withResolvers<void>()
+    // Whoever wrote in the group awaits it; a group may also be left without anyone to tell.
+    done.catch(() => undefined)
+    setImmediate(commitGroup)
+    return { done, resolve, reject }
+  }
+
+  /** Half the cost of a small write is its commit, so those that come together share one. */
+  function commitGroup() {
+    const ending = group
+    group = undefined
     try {
-      const value = work()
-      commit.run()
-      return value
+      if (ending) commit.run()
+      ending?.resolve()
     } catch (error) {
-      // A full disk may already have ended the transaction.
-      if (connection.isTransaction) connection.exec('ROLLBACK')
+      rollBack()
+      ending?.reject(error)
+    }
+  }
+
+  function writeInGroup<T>(work: () => T): T {
+    group ??= openGroup()
+    try {
+      return work()
+    } catch (error) {
+      rollBack()
+      group.reject(error)
+      group = undefined
       throw error
+    }
+  }
+
+  function readAlone<T>(work: () => T): T {
+    begin.read.run()
+    try {
+      return work()
     } finally {
-      current = 'none'
+      rollBack()
+    }
+  }
+
+  function transact<T>(mode: TransactionMode, work: () => T): T {
+    if (mode === 'none' || isNested) return work()
+    isNested = true
+    try {
+      return mode === 'read' && !group ? readAlone(work) : writeInGroup(work)
+    } finally {
+      isNested = false
     }
   }
 
   return {
     sql,
     transact,
-    writing: () => current === 'write',
+    committed: () => group?.done ?? Promise.resolve(),
+    writing: () => group !== undefined,
     close() {
+      commitGroup()
       if (connection.isOpen) connection.close()
     },
   }

@@ -49,7 +49,7 @@ export function createEmbeddedEngine(options: EmbeddedOptions): Engine {
   loading.catch(() => undefined)
 
   /** Runs one command; an error reply does not undo what the command or script wrote before it. */
-  function perform(command: Command, args: string[]): Entry {
+  function run(command: Command, args: string[]): Entry {
     try {
       return toEntry(command.run(store, args))
     } catch (error) {
@@ -61,9 +61,9 @@ export function createEmbeddedEngine(options: EmbeddedOptions): Engine {
     try {
       const command = resolve(lookup, args)
       store.nowMs = Math.floor(now())
-      if (command.mode === 'none') return perform(command, args)
+      if (command.mode === 'none') return run(command, args)
       return database.transact(command.mode, () => {
-        const entry = perform(command, args)
+        const entry = run(command, args)
         if (command.mode === 'write') store.sweep()
         return entry
       })
@@ -87,21 +87,26 @@ export function createEmbeddedEngine(options: EmbeddedOptions): Engine {
     store.nowMs = Math.floor(now())
     return database.transact('write', () => {
       const entries = resolved.map((command, index) =>
-        'run' in command ? perform(command, commands[index] ?? []) : command,
+        'run' in command ? run(command, commands[index] ?? []) : command,
       )
       store.sweep()
       return entries
     })
   }
 
+  function perform(batch: ReturnType<typeof decodeRequest>): Entry | Entry[] {
+    if (batch.kind === 'single') return single(batch.command)
+    return batch.kind === 'multi' ? multi(batch.commands) : batch.commands.map(single)
+  }
+
   return {
     readYourWrites: false,
     async request<T>(request: Parameters<Engine['request']>[0]) {
       if (lua === undefined) await loading
-      const batch = decodeRequest(request)
-      if (batch.kind === 'single') return encodeAnswer<{ result?: T }>(single(batch.command))
-      const { kind, commands } = batch
-      return encodeAnswer<{ result?: T }>(kind === 'multi' ? multi(commands) : commands.map(single))
+      const answer = encodeAnswer<{ result?: T }>(perform(decodeRequest(request)))
+      // Nobody hears of a write, be it their own, that a crash could still undo.
+      await database.committed()
+      return answer
     },
     async close() {
       database.close()
