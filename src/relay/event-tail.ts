@@ -36,8 +36,9 @@ export function createEventTail(maxBytes: number): EventTail {
 
   return {
     push(bytes) {
-      const border = lastBorder(bytes)
       const length = bytes.length
+      if (length === 0) return []
+      const border = lastBorder(bytes)
       beforePrevious = (length > 1 ? bytes[length - 2] : previous) ?? 0
       previous = bytes[length - 1] ?? previous
       if (border > 0) {
