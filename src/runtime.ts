@@ -25,11 +25,11 @@ export interface UpstreamRequest {
 
 /** Keeps settlements that have not reached the store yet, where the host has a disk. */
 export interface SettlementJournal {
-  /** Records a settlement durably before it is sent. */
-  put(ledgerId: string, payload: string, nowMs: number): void
+  /** Records a settlement; it is durable, and may be sent, when the promise resolves. */
+  put(ledgerId: string, payload: string, nowMs: number): Promise<void>
   /** The settlement of a request, if it waits. */
   get(ledgerId: string): string | undefined
-  /** Forgets a settlement that the store has confirmed. */
+  /** Forgets a settlement that the store has confirmed, at the latest with the next one. */
   remove(ledgerId: string): void
   /** Every settlement still waiting, oldest first. */
   pending(): { ledgerId: string; payload: string; createdAtMs: number }[]

@@ -4,6 +4,10 @@ import { z } from 'zod'
 import type { SettlementJournal } from '../runtime.ts'
 
 const Row = z.object({ ledgerId: z.string(), payload: z.string(), createdAtMs: z.number() })
+type Row = z.infer<typeof Row>
+
+/** Confirmed settlements may stay on disk this long: sent once more, they change nothing. */
+const forgetWithinMs = 1_000
 
 /** Opens the journal at `path`, creating it when missing. @throws what SQLite throws. */
 export function openJournal(path: string): SettlementJournal & { close(): void } {
@@ -18,13 +22,62 @@ export function openJournal(path: string): SettlementJournal & { close(): void }
   `)
   const insert = database.prepare('INSERT OR REPLACE INTO settlements VALUES (?, ?, ?)')
   const remove = database.prepare('DELETE FROM settlements WHERE ledgerId = ?')
-  const get = database.prepare('SELECT * FROM settlements WHERE ledgerId = ?')
   const select = database.prepare('SELECT * FROM settlements ORDER BY createdAtMs')
+
+  // A commit costs more than the rows in it, so those of one turn of the event loop share one.
+  const added = new Map<string, Row>()
+  const removed = new Set<string>()
+  let written: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  function write(): void {
+    clearTimeout(timer)
+    timer = undefined
+    written = undefined
+    const [rows, ids] = [[...added.values()], [...removed]]
+    added.clear()
+    removed.clear()
+    if (rows.length + ids.length === 0) return
+    try {
+      database.exec('BEGIN IMMEDIATE')
+      for (const { ledgerId, payload, createdAtMs } of rows) {
+        insert.run(ledgerId, payload, createdAtMs)
+      }
+      for (const ledgerId of ids) remove.run(ledgerId)
+      database.exec('COMMIT')
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
   return {
-    put: (ledgerId, payload, nowMs) => void insert.run(ledgerId, payload, nowMs),
-    get: (ledgerId) => Row.optional().parse(get.get(ledgerId))?.payload,
-    remove: (ledgerId) => void remove.run(ledgerId),
-    pending: () => z.array(Row).parse(select.all()),
-    close: () => database.close(),
+    put(ledgerId, payload, createdAtMs) {
+      added.set(ledgerId, { ledgerId, payload, createdAtMs })
+      removed.delete(ledgerId)
+      written ??= new Promise((resolve) => setImmediate(resolve)).then(write)
+      return written
+    },
+    remove(ledgerId) {
+      added.delete(ledgerId)
+      removed.add(ledgerId)
+      timer ??= setTimeout(write, forgetWithinMs).unref()
+    },
+    get(ledgerId) {
+      write()
+      return pendingRows().find((row) => row.ledgerId === ledgerId)?.payload
+    },
+    pending() {
+      write()
+      return pendingRows()
+    },
+    close() {
+      write()
+      database.close()
+    },
+  }
+
+  function pendingRows(): Row[] {
+    return z.array(Row).parse(select.all())
   }
 }

@@ -122,8 +122,23 @@ export function createTcpEngine(options: TcpOptions): Engine & { connect(): Prom
     }
   }
 
+  let isCorked = false
+
+  /** What is sent within one turn of the event loop goes out in one write. */
+  function cork(): void {
+    const { stream } = client
+    if (isCorked || !stream) return
+    isCorked = true
+    stream.cork()
+    setImmediate(() => {
+      isCorked = false
+      stream.uncork()
+    })
+  }
+
   /** Writes all commands in one turn, so that nothing of another caller comes between them. */
   function sendAll(commands: string[][], leftMs: number): Promise<unknown[]> {
+    cork()
     return new Promise((resolve, reject) => {
       const late = () => reject(unavailable(`no answer within ${timeoutMs} ms from`))
       const timer = setTimeout(late, leftMs)

@@ -1,4 +1,5 @@
 /** One attempt: sends the request to one account and judges what comes back. */
+import type { Account } from '../catalog/account.ts'
 import type { Sealer } from '../crypto.ts'
 import { downstreamHeaders, upstreamHeaders } from '../protocol/headers.ts'
 import type { Protocol, UsageReader } from '../protocol/protocol.ts'
@@ -89,6 +90,18 @@ export async function attempt(context: AttemptContext, planned: PlannedAccount):
   }
 }
 
+/** Credentials of the accounts in memory, opened once; they go when the catalog drops the record. */
+const credentials = new WeakMap<Account, string>()
+
+/** @throws SealError */
+function credentialOf(account: Account, sealer: Sealer): string {
+  const known = credentials.get(account)
+  if (known !== undefined) return known
+  const credential = sealer.unseal(account.sealedApiKey, account.id)
+  credentials.set(account, credential)
+  return credential
+}
+
 /** The request as this account wants it, or undefined when its credential cannot be read. */
 function buildRequest(context: AttemptContext, planned: PlannedAccount) {
   const { runtime, sealer, protocol, client } = context
@@ -96,7 +109,7 @@ function buildRequest(context: AttemptContext, planned: PlannedAccount) {
   const { hints } = client
   const headers = upstreamHeaders(client.headers, account.userAgent)
   try {
-    protocol.authorize(headers, sealer.unseal(account.sealedApiKey, account.id))
+    protocol.authorize(headers, credentialOf(account, sealer))
   } catch (error) {
     runtime.log.error('credential_unreadable', { accountId: account.id, reason: String(error) })
     return undefined

@@ -55,8 +55,7 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
     verdict,
     buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
   }
-  keep(gateway, input)
-  runtime.defer(deliver(gateway, input))
+  runtime.defer(keep(gateway, input).then(() => deliver(gateway, input)))
 }
 
 /** Ends a request that consumed nothing: releases what it holds and bars a late admission. */
@@ -134,11 +133,12 @@ function identity(plan: Plan, accountId: string) {
 }
 
 /** Journals a settlement. A disk that fails must not keep it from being sent. */
-function keep({ runtime }: Gateway, input: SettleInput): void {
+async function keep({ runtime }: Gateway, input: SettleInput): Promise<void> {
+  const { ledgerId } = input
   try {
-    runtime.journal?.put(input.ledgerId, JSON.stringify(input), runtime.now())
+    await runtime.journal?.put(ledgerId, JSON.stringify(input), runtime.now())
   } catch (error) {
-    runtime.log.error('journal_failed', { ledgerId: input.ledgerId, error: String(error) })
+    runtime.log.error('journal_failed', { ledgerId, error: String(error) })
   }
 }
 
@@ -158,7 +158,7 @@ async function deliver(gateway: Gateway, input: SettleInput): Promise<void> {
     } catch (error) {
       if (delayMs === firstRetryMs) {
         runtime.log.warn('settlement_delayed', { ledgerId, kind, error: String(error) })
-        if (isJournaled) keep(gateway, input)
+        if (isJournaled) await keep(gateway, input)
       }
     }
     if (runtime.now() + delayMs > endsAtMs) break

@@ -105,7 +105,9 @@ describe('the settlement journal', () => {
   const createJournal = (): SettlementJournal => {
     const entries = new Map<string, { payload: string; createdAtMs: number }>()
     return {
-      put: (ledgerId, payload, createdAtMs) => void entries.set(ledgerId, { payload, createdAtMs }),
+      async put(ledgerId, payload, createdAtMs) {
+        entries.set(ledgerId, { payload, createdAtMs })
+      },
       get: (ledgerId) => entries.get(ledgerId)?.payload,
       remove: (ledgerId) => void entries.delete(ledgerId),
       pending: () => [...entries].map(([ledgerId, entry]) => ({ ledgerId, ...entry })),
@@ -151,7 +153,7 @@ describe('the settlement journal', () => {
     const journal = createJournal()
     gateway.runtime.journal = {
       ...journal,
-      put() {
+      async put() {
         throw new Error('disk full')
       },
     }
