@@ -58,6 +58,8 @@ export function createKeyspace(prefix: string) {
     },
     /** Hash: passwordHash and its dates. */
     admin: (username: string) => key('admin', username),
+    /** Sorted set, all of score 0: audit entries, each `<time-ordered id> <JSON>`. */
+    audit: key('audit'),
     /** String: id of the key that seals credentials in this store. */
     sealingKey: key('sealing-key'),
   }
