@@ -1,8 +1,8 @@
 /** The catalog in memory: the pool and the key records that requests are planned with. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../store/keyspace.ts'
-import type { Account } from './account.ts'
-import type { ApiKey } from './api-key.ts'
+import { type Account, AccountSettings } from './account.ts'
+import { type ApiKey, ApiKeySettings } from './api-key.ts'
 
 /** A record together with the revision that a write must name. */
 export interface Stored<T> {
@@ -23,6 +23,10 @@ export interface Snapshot {
 }
 
 export type Catalog = ReturnType<typeof createCatalog>
+
+/** What a record that was stored before a field existed has in its place. */
+const apiKeyDefaults = { ...ApiKeySettings.parse({ name: '-' }), restoredAt: null }
+const accountDefaults = AccountSettings.parse({ name: '-', apiUrl: '-' })
 
 const maxKeys = 10_000
 /** Digests that no key has; a new key is random, so remembering them briefly hides nothing. */
@@ -102,7 +106,8 @@ export function readApiKey(rows: string[]): Stored<ApiKey> | undefined {
   const fields = toFields(rows)
   const record = fields.get('record')
   if (record === undefined) return undefined
-  return { record: JSON.parse(record) as ApiKey, revision: Number(fields.get('revision')) }
+  const stored = JSON.parse(record) as ApiKey
+  return { record: { ...apiKeyDefaults, ...stored }, revision: Number(fields.get('revision')) }
 }
 
 function readPool(rows: string[]): Pool {
@@ -111,7 +116,8 @@ function readPool(rows: string[]): Pool {
   for (const [field, value] of fields) {
     if (!field.startsWith('account:')) continue
     const space = value.indexOf(' ')
-    const record = JSON.parse(value.slice(space + 1)) as Account
+    const stored = JSON.parse(value.slice(space + 1)) as Account
+    const record = { ...accountDefaults, ...stored }
     accounts.set(record.id, { record, revision: Number(value.slice(0, space)) })
   }
   return { version: fields.get('version') ?? '0', accounts }

@@ -5,6 +5,7 @@ import type { Snapshot } from '../catalog/catalog.ts'
 import { GatewayError } from '../errors.ts'
 import { estimateHold } from '../ledger/price.ts'
 import type { Protocol } from '../protocol/protocol.ts'
+import { identifyClient } from './client.ts'
 import type { Hints } from './hints.ts'
 import { sessionKey } from './session.ts'
 
@@ -65,6 +66,7 @@ export function plan(input: {
     )
   }
   const { model, maxTokens } = hints
+  checkRestrictions(apiKey, model, headers)
   const { platform } = protocol
   return {
     ledgerId,
@@ -97,6 +99,26 @@ function usableKey(snapshot: Snapshot, nowMs: number): ApiKey {
     throw new GatewayError('key_expired', `This gateway key expired at ${expiresAt}`)
   }
   return apiKey
+}
+
+function checkRestrictions(apiKey: ApiKey, model: string, headers: Headers): void {
+  const matches = (allowed: string) =>
+    allowed.endsWith('*') ? model.startsWith(allowed.slice(0, -1)) : model === allowed
+  if (apiKey.enableModelRestriction && !apiKey.restrictedModels.some(matches)) {
+    const allowed = apiKey.restrictedModels.join(', ') || 'none'
+    throw new GatewayError(
+      'model_not_permitted',
+      `This gateway key may not use the model "${model}"; it may use: ${allowed}`,
+    )
+  }
+  if (!apiKey.enableClientRestriction) return
+  const client = identifyClient(headers)
+  if (client && apiKey.allowedClients.includes(client)) return
+  const allowed = apiKey.allowedClients.join(', ') || 'none'
+  throw new GatewayError(
+    'not_permitted',
+    `This gateway key may not be used by this program; it may be used by: ${allowed}`,
+  )
 }
 
 function candidatesFor(
