@@ -95,6 +95,7 @@ function computeBuckets(atMs: number, timeZone: string): Buckets {
     hour: `hour:${now}`,
     day: `day:${now.slice(0, 10)}`,
     month: `month:${now.slice(0, 7)}`,
+    week: `week:${mondayOf(now.slice(0, 10))}`,
     hourPruneBefore: `hour:${stamp(atMs - ttl.hourBucketMs)}`,
     dayPruneBefore: `day:${stamp(atMs - ttl.dayBucketMs).slice(0, 10)}`,
   }
@@ -109,6 +110,26 @@ export async function readBook(
   const row = (await redis.hmget(book, 'total', buckets.day, buckets.month)) as unknown
   const [total, daily, monthly] = (row ?? []) as (string | null)[]
   return { total: unpackSums(total), daily: unpackSums(daily), monthly: unpackSums(monthly) }
+}
+
+/** The Monday of the week that a calendar date belongs to (ISO 8601 weeks). */
+function mondayOf(date: string): string {
+  const day = new Date(`${date}T00:00:00Z`)
+  const daysSinceMonday = (day.getUTCDay() + 6) % 7
+  return new Date(day.getTime() - daysSinceMonday * 86_400_000).toISOString().slice(0, 10)
+}
+
+/** The moment at which the day or week of `atMs` ends in `timeZone`, to the quarter of an hour. */
+export function periodEndMs(period: 'day' | 'week', atMs: number, timeZone: string): number {
+  const stamp = calendar(timeZone)
+  const nameAt = (ms: number) => {
+    const date = stamp(ms).slice(0, 10)
+    return period === 'day' ? date : mondayOf(date)
+  }
+  const name = nameAt(atMs)
+  let endMs = (Math.floor(atMs / quarterHourMs) + 1) * quarterHourMs
+  while (nameAt(endMs) === name) endMs += quarterHourMs
+  return endMs
 }
 
 /** Formats instants as `2026-11-22T13` in a time zone. */

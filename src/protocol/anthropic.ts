@@ -128,6 +128,8 @@ const errorTypes: Partial<Record<ErrorCode, string>> = {
   body_too_large: 'request_too_large',
   concurrency_limit: 'rate_limit_error',
   request_limit: 'rate_limit_error',
+  budget_exceeded: 'billing_error',
+  budget_held: 'rate_limit_error',
   accounts_rate_limited: 'rate_limit_error',
   accounts_unavailable: 'overloaded_error',
 }
@@ -138,6 +140,8 @@ const final = new Set<ErrorCode>([
   'key_disabled',
   'key_expired',
   'not_permitted',
+  'model_not_permitted',
+  'budget_exceeded',
   'no_account',
   // It has been paid for once: asked again, it would take as long and cost as much.
   'upstream_timeout',

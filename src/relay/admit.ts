@@ -1,7 +1,13 @@
 /** Admit: turns a plan into a lease on an account, or into the refusal the caller should see. */
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { type AdmitReply, admitScript } from '../store/scripts/admit.ts'
+import { bucketsAt, periodEndMs } from '../ledger/ledger.ts'
+import {
+  type AdmitReply,
+  admitScript,
+  type CostCause,
+  type DenyReply,
+} from '../store/scripts/admit.ts'
 import type { NoneReply } from '../store/scripts/shared.ts'
 import { type Admission, activationMs, type Plan } from './plan.ts'
 import { settleOrphans, settleVoid } from './settle.ts'
@@ -27,7 +33,7 @@ export async function admit(
     case 'stale':
       return reply
     case 'deny':
-      throw denial(reply)
+      throw denial(reply, gateway.runtime.config.TIMEZONE)
     case 'none':
       throw allBusy(reply)
     case 'gone':
@@ -47,6 +53,9 @@ export function admissionOf(plan: Plan, reply: Omit<Admission, 'plan'>): Admissi
 async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
   const { runtime, keyspace } = gateway
   const { apiKey, snapshot } = plan
+  const { day, week } = bucketsAt(runtime.now(), runtime.config.TIMEZONE)
+  const hasWindow =
+    apiKey.rateLimitWindow > 0 && (apiKey.rateLimitRequests > 0 || apiKey.rateLimitCost > 0)
   try {
     return await admitScript(runtime.redis, keyspace, {
       poolVersion: snapshot.pool.version,
@@ -61,9 +70,17 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
       leaseMs: runtime.config.LEASE_SECONDS * 1000,
       probeMs,
       concurrencyLimit: apiKey.concurrencyLimit,
-      windowMs: apiKey.rateLimitRequests > 0 ? apiKey.rateLimitWindow * minute : 0,
+      windowMs: hasWindow ? apiKey.rateLimitWindow * minute : 0,
       windowRequests: apiKey.rateLimitRequests,
       activationMs: activationMs(apiKey),
+      day,
+      week,
+      limits: {
+        totalNanoUsd: toNanoUsd(apiKey.totalCostLimit),
+        dailyNanoUsd: toNanoUsd(apiKey.dailyCostLimit),
+        weeklyOpusNanoUsd: toNanoUsd(apiKey.weeklyOpusCostLimit),
+        windowNanoUsd: hasWindow ? toNanoUsd(apiKey.rateLimitCost) : 0,
+      },
       candidates: plan.candidates.map(({ account }) => ({
         accountId: account.id,
         priority: account.priority,
@@ -77,7 +94,7 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
   }
 }
 
-function denial(reply: Extract<AdmitReply, { kind: 'deny' }>): GatewayError {
+function denial(reply: DenyReply, timeZone: string): GatewayError {
   const { cause, limit, used, resetMs, nowMs } = reply
   switch (cause) {
     case 'expired':
@@ -97,8 +114,39 @@ function denial(reply: Extract<AdmitReply, { kind: 'deny' }>): GatewayError {
         `This gateway key has used ${used} of ${limit} requests; the window resets at ${new Date(resetMs).toISOString()}`,
         { retryAfterSeconds: secondsUntil(resetMs, nowMs) },
       )
+    default:
+      return costDenial({ ...reply, cause }, timeZone)
   }
 }
+
+const costLimits: Record<CostCause, { name: string; period: 'day' | 'week' | undefined }> = {
+  total_cost: { name: 'total limit', period: undefined },
+  daily_cost: { name: 'daily limit', period: 'day' },
+  weekly_opus_cost: { name: 'weekly limit for Opus models', period: 'week' },
+  window_cost: { name: 'limit for this window', period: undefined },
+}
+
+/** A spent budget is a final stop; one that others in flight may spend is a short wait. */
+function costDenial(reply: DenyReply & { cause: CostCause }, timeZone: string): GatewayError {
+  const { cause, limit, used, nowMs, heldNanoUsd } = reply
+  const { name, period } = costLimits[cause]
+  const spent = `This gateway key has spent ${usd(used)} of its ${name} of ${usd(limit)}`
+  if (heldNanoUsd > 0) {
+    const message = `${spent}, and requests in flight hold ${usd(heldNanoUsd)}; try again shortly`
+    return new GatewayError('budget_held', message, { retryAfterSeconds: 2 })
+  }
+  const resetMs = period ? periodEndMs(period, nowMs, timeZone) : reply.resetMs
+  if (resetMs === 0) return new GatewayError('budget_exceeded', spent)
+  return new GatewayError(
+    'budget_exceeded',
+    `${spent}; it resets at ${new Date(resetMs).toISOString()}`,
+    { retryAfterSeconds: secondsUntil(resetMs, nowMs) },
+  )
+}
+
+const nanoPerUsd = 1e9
+const toNanoUsd = (usd: number) => Math.round(usd * nanoPerUsd)
+const usd = (nanoUsd: number) => `$${(nanoUsd / nanoPerUsd).toFixed(2)}`
 
 /** The refusal when every candidate cools or is full, with the soonest time a repeat can succeed. */
 export function allBusy(reply: NoneReply): GatewayError {

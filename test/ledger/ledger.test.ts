@@ -3,6 +3,7 @@ import {
   bucketsAt,
   orphanedSums,
   packSums,
+  periodEndMs,
   settledSums,
   unpackSums,
 } from '../../src/ledger/ledger.ts'
@@ -21,6 +22,26 @@ describe('the buckets of a charge', () => {
       day: 'day:2027-01-01',
       month: 'month:2027-01',
     })
+  })
+
+  it.each([
+    ['2026-11-22T23:59:00Z', 'UTC', 'week:2026-11-16'],
+    ['2026-11-23T00:00:00Z', 'UTC', 'week:2026-11-23'],
+    ['2026-11-22T23:30:00Z', 'Europe/Berlin', 'week:2026-11-23'],
+    ['2027-01-01T12:00:00Z', 'UTC', 'week:2026-12-28'],
+  ])('%s in %s belongs to %s', (at, zone, week) => {
+    expect(bucketsAt(Date.parse(at), zone).week).toBe(week)
+  })
+
+  it.each([
+    ['day', '2026-11-22T10:07:00Z', 'UTC', '2026-11-23T00:00:00.000Z'],
+    ['day', '2026-11-22T10:07:00Z', 'Asia/Kathmandu', '2026-11-22T18:15:00.000Z'],
+    // Clocks go back at 03:00: a day of 25 hours.
+    ['day', '2026-10-25T00:00:00Z', 'Europe/Berlin', '2026-10-25T23:00:00.000Z'],
+    ['week', '2026-11-22T10:07:00Z', 'UTC', '2026-11-23T00:00:00.000Z'],
+    ['week', '2026-11-23T00:00:00Z', 'UTC', '2026-11-30T00:00:00.000Z'],
+  ] as const)('the %s of %s in %s ends at %s', (period, at, zone, end) => {
+    expect(new Date(periodEndMs(period, Date.parse(at), zone)).toISOString()).toBe(end)
   })
 
   it('name what is old enough to be pruned, in an order that text compares', () => {

@@ -15,8 +15,9 @@ export interface State {
 
 /** A lease member, taken apart. */
 export function parseMember(member: string) {
-  const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold] = member.split('|')
-  return { ledgerId, platform, keyId, accountId, hold: Number(hold) }
+  const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold, ...model] =
+    member.split('|')
+  return { ledgerId, platform, keyId, accountId, hold: Number(hold), model: model.join('|') }
 }
 
 export async function readState(world: World): Promise<State> {
@@ -87,6 +88,9 @@ export function checkState(world: World, state: State): void {
   for (const [keyId, { leases, counters }] of Object.entries(state.keys)) {
     const holds = Object.keys(leases).map((member) => parseMember(member).hold)
     expect(Number(counters.heldNanoUsd ?? 0), `held of ${keyId}`).toBe(sum(holds))
+    const opus = Object.keys(leases).filter((member) => parseMember(member).model === 'opus')
+    const opusHolds = opus.map((member) => parseMember(member).hold)
+    expect(Number(counters.heldOpusNanoUsd ?? 0), `Opus held of ${keyId}`).toBe(sum(opusHolds))
     const total = state.books[world.keyspace.books.key(keyId)]?.total?.split(':')[7]
     expect(counters.spentNanoUsd ?? '0', `spent of ${keyId}`).toBe(total ?? '0')
     if (world.limits.windowRequests > 0) {
@@ -176,6 +180,16 @@ function checkAdmission(world: World, before: State, after: State, keyId: string
   if (limits.concurrency > 0) expect(live.length).toBeLessThanOrEqual(limits.concurrency)
   const was = before.keys[keyId]?.counters ?? {}
   const is = after.keys[keyId]?.counters ?? {}
+  // Whoever is admitted finds its budget unspent; beyond it go at most the holds of one request.
+  const { totalNanoUsd } = limits.budgets
+  const spent = Number(was.spentNanoUsd ?? 0)
+  if (totalNanoUsd > 0) {
+    expect(spent, 'spent at admission').toBeLessThan(totalNanoUsd)
+    const wasHeld = Number(was.heldNanoUsd ?? 0)
+    if (wasHeld > 0) {
+      expect(spent + Number(is.heldNanoUsd ?? 0), 'spent + held').toBeLessThanOrEqual(totalNanoUsd)
+    }
+  }
   if (is.windowEndsMs === was.windowEndsMs) {
     expect(Number(is.windowEndsMs)).toBeGreaterThan(before.nowMs)
     expect(Number(is.windowRequests)).toBe(Number(was.windowRequests) + 1)

@@ -36,7 +36,12 @@ export interface World {
   leaseMs: number
   windowMs: number
   /** Limits are fixed for a run, so that every state can be held against them. */
-  limits: { concurrency: number; windowRequests: number; cap: number }
+  limits: {
+    concurrency: number
+    windowRequests: number
+    cap: number
+    budgets: { totalNanoUsd: number; weeklyOpusNanoUsd: number }
+  }
   ledgerIds: string[]
   /** Requests at work: the driver wakes each when it likes. */
   sleepers: { process: string; wake(): void }[]
@@ -55,7 +60,15 @@ export function createWorld(store: TestStore, prefix: string, tape: Tape, leaseM
     network: createNetwork<Call>(store.engine, chooseFault),
     leaseMs,
     windowMs: leaseMs * 4,
-    limits: { concurrency: tape.pick(4), windowRequests: tape.oneOf(0, 3, 6), cap: tape.pick(3) },
+    limits: {
+      concurrency: tape.pick(4),
+      windowRequests: tape.oneOf(0, 3, 6),
+      cap: tape.pick(3),
+      budgets: {
+        totalNanoUsd: tape.oneOf(0, 3_000),
+        weeklyOpusNanoUsd: tape.oneOf(0, 2_000),
+      },
+    },
     ledgerIds: [],
     sleepers: [],
     calm: false,
@@ -194,6 +207,9 @@ function createJob(world: World): AdmitInput {
     concurrencyLimit: limits.concurrency,
     windowMs: world.windowMs,
     windowRequests: limits.windowRequests,
+    day: bucketsAt(world.store.nowMs(), 'UTC').day,
+    week: bucketsAt(world.store.nowMs(), 'UTC').week,
+    limits: { ...limits.budgets, dailyNanoUsd: 0, windowNanoUsd: 0 },
     activationMs: 0,
     candidates: candidates.slice(0, tape.oneOf(3, 2, 1)),
   }

@@ -3,6 +3,7 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { defineScript, runScript } from '../script.ts'
+import { budget } from './budget.ts'
 import { choose, decodeNone, health, type NoneReply, reap, time } from './shared.ts'
 
 /** An account that could serve the request, as the scripts see it. */
@@ -33,6 +34,16 @@ export interface AdmitInput {
   windowMs: number
   /** Requests per window; 0 = no limit. */
   windowRequests: number
+  /** Names of the present day and week, as `bucketsAt` gives them. */
+  day: string
+  week: string
+  /** Budgets; 0 = none. */
+  limits: {
+    totalNanoUsd: number
+    dailyNanoUsd: number
+    weeklyOpusNanoUsd: number
+    windowNanoUsd: number
+  }
   /** Life counted from first use; 0 = does not end. */
   activationMs: number
   candidates: Candidate[]
@@ -42,12 +53,26 @@ export type AdmitReply =
   | { kind: 'ok'; accountId: string; generation: number; expiresAtMs: number; orphans: string[] }
   /** Planned with an old catalog: flat `field, value` rows of what changed, empty where nothing did. */
   | { kind: 'stale'; pool: string[]; apiKey: string[] }
-  | { kind: 'deny'; cause: DenyCause; limit: number; used: number; resetMs: number; nowMs: number }
+  | DenyReply
   | NoneReply
   /** This ledger id was settled or voided before, or its lease has expired and was reaped. */
   | { kind: 'gone' }
 
-export type DenyCause = 'expired' | 'concurrency' | 'window'
+export type CostCause = 'total_cost' | 'daily_cost' | 'weekly_opus_cost' | 'window_cost'
+export type DenyCause = 'expired' | 'concurrency' | 'window' | CostCause
+
+export interface DenyReply {
+  kind: 'deny'
+  cause: DenyCause
+  /** Requests, or nano-USD for a cost. */
+  limit: number
+  used: number
+  /** When it ends by itself, where the script knows; else 0. */
+  resetMs: number
+  nowMs: number
+  /** More than 0: the budget is not spent, but others in flight hold what is left of it. */
+  heldNanoUsd: number
+}
 
 /** Orphans handed out, and leases reaped, by one call at most. */
 const reapLimit = 5
@@ -57,6 +82,7 @@ const script = defineScript(
   health,
   choose,
   reap,
+  budget,
   `
 local keys = { pool = KEYS[1], apiKey = KEYS[2], counters = KEYS[3], keyLeases = KEYS[4], request = KEYS[5],
   sticky = KEYS[6], health = KEYS[7], inflight = KEYS[8], picked = KEYS[9], leases = KEYS[10], orphans = KEYS[11] }
@@ -65,7 +91,9 @@ local leaseMs, probeMs = tonumber(ARGV[8]), tonumber(ARGV[9])
 local concurrencyLimit, windowMs, windowRequests = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local activationMs, hasSession = tonumber(ARGV[13]), ARGV[14] == '1'
 local stickyMs, requestMs, reapLimit, claimMs = ARGV[15], tonumber(ARGV[16]), ARGV[17], tonumber(ARGV[18])
-local count, first = tonumber(ARGV[19]), 20
+local day, week = ARGV[19], ARGV[20]
+local limits = { total = tonumber(ARGV[21]), day = tonumber(ARGV[22]), weekOpus = tonumber(ARGV[23]), window = tonumber(ARGV[24]) }
+local count, first = tonumber(ARGV[25]), 26
 
 local poolIsCurrent = (redis.call('HGET', keys.pool, 'version') or '0') == ARGV[1]
 local keyIsCurrent = (redis.call('HGET', keys.apiKey, 'revision') or '0') == ARGV[2]
@@ -81,7 +109,8 @@ if replay[1] then
   return isLeased and { 'ok', replay[2], replay[3], replay[4], {} } or { 'gone' }
 end
 
-local counters = redis.call('HMGET', keys.counters, 'activatedAtMs', 'windowEndsMs', 'windowRequests')
+local spendRow = redis.call('HMGET', keys.counters, unpack(spendFields))
+local counters = redis.call('HMGET', keys.counters, 'activatedAtMs', 'windowEndsMs', 'windowRequests', 'windowCostNanoUsd')
 local activatedAtMs = tonumber(counters[1] or nowMs)
 if activationMs > 0 and activatedAtMs + activationMs <= nowMs then
   return { 'deny', 'expired', '0', '0', int(activatedAtMs + activationMs), int(nowMs) }
@@ -93,14 +122,21 @@ local inFlight = redis.call('ZCOUNT', keys.keyLeases, '(' .. int(nowMs), '+inf')
 if concurrencyLimit > 0 and inFlight >= concurrencyLimit then
   return { 'deny', 'concurrency', int(concurrencyLimit), int(inFlight), '0', int(nowMs) }
 end
-local windowEndsMs, used = tonumber(counters[2] or '0'), tonumber(counters[3] or '0')
+local windowEndsMs, used, windowCost = tonumber(counters[2] or '0'), tonumber(counters[3] or '0'), tonumber(counters[4] or '0')
 if windowMs > 0 then
   -- A window that ends later than a fresh one would is left from a longer setting.
-  if windowEndsMs <= nowMs or windowEndsMs > nowMs + windowMs then windowEndsMs, used = nowMs + windowMs, 0 end
+  if windowEndsMs <= nowMs or windowEndsMs > nowMs + windowMs then windowEndsMs, used, windowCost = nowMs + windowMs, 0, 0 end
   if windowRequests > 0 and used >= windowRequests then
     return { 'deny', 'window', int(windowRequests), int(used), int(windowEndsMs), int(nowMs) }
   end
 end
+
+local spend, cost = readSpend(spendRow, day, week), tonumber(hold)
+local refusal = refuseCost('total_cost', limits.total, spend.total, spend.held, cost, 0)
+  or refuseCost('daily_cost', limits.day, spend.day, spend.held, cost, 0)
+  or (isOpus(model) and refuseCost('weekly_opus_cost', limits.weekOpus, spend.weekOpus, spend.heldOpus, cost, 0))
+  or refuseCost('window_cost', limits.window, windowCost, spend.held, cost, windowEndsMs)
+if refusal then return refusal end
 
 local sticky = hasSession and redis.call('GET', keys.sticky)
 local outcome = choose(keys, first, count, sticky)
@@ -116,8 +152,8 @@ redis.call('HSET', keys.request, 'state', 'admitted', 'account', chosen.id, 'gen
   'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'hold', hold, 'member', member)
 redis.call('PEXPIRE', keys.request, int(leaseMs + requestMs))
 redis.call('HSET', keys.counters, 'activatedAtMs', int(activatedAtMs), 'lastUsedAtMs', int(nowMs),
-  'windowEndsMs', int(windowEndsMs), 'windowRequests', int(used + 1))
-redis.call('HINCRBY', keys.counters, 'heldNanoUsd', hold)
+  'windowEndsMs', int(windowEndsMs), 'windowRequests', int(used + 1), 'windowCostNanoUsd', int(windowCost),
+  'heldNanoUsd', int(spend.held + cost), 'heldOpusNanoUsd', int(spend.heldOpus + (isOpus(model) and cost or 0)))
 if hasSession then redis.call('SET', keys.sticky, chosen.id, 'PX', stickyMs) end
 return { 'ok', chosen.id, '1', expiresAtMs, claim(keys, reapLimit, claimMs) }
 `,
@@ -162,6 +198,12 @@ export async function admitScript(
     ttl.requestMs,
     reapLimit,
     ttl.orphanClaimMs,
+    input.day,
+    input.week,
+    input.limits.totalNanoUsd,
+    input.limits.dailyNanoUsd,
+    input.limits.weeklyOpusNanoUsd,
+    input.limits.windowNanoUsd,
     ...candidateArgs(input.candidates),
   ]
   return decode((await runScript(redis, script, keys, args)) as Reply)
@@ -176,7 +218,7 @@ export function candidateArgs(candidates: Candidate[]): (string | number)[] {
 type Reply =
   | ['ok', string, string, string, string[]]
   | ['stale', string[], string[]]
-  | ['deny', DenyCause, string, string, string, string]
+  | ['deny', DenyCause, string, string, string, string, string?]
   | ['none', ...string[]]
   | ['gone']
 
@@ -195,7 +237,7 @@ function decode(reply: Reply): AdmitReply {
     case 'stale':
       return { kind: 'stale', pool: reply[1], apiKey: reply[2] }
     case 'deny': {
-      const [kind, cause, limit, used, resetMs, nowMs] = reply
+      const [kind, cause, limit, used, resetMs, nowMs, held = '0'] = reply
       return {
         kind,
         cause,
@@ -203,6 +245,7 @@ function decode(reply: Reply): AdmitReply {
         used: Number(used),
         resetMs: Number(resetMs),
         nowMs: Number(nowMs),
+        heldNanoUsd: Number(held),
       }
     }
     case 'none':

@@ -3,6 +3,7 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { defineScript, runScript } from '../script.ts'
+import { budget, charge } from './budget.ts'
 import type { AccountFailure } from './reassign.ts'
 import { health, reap, time } from './shared.ts'
 
@@ -11,6 +12,8 @@ export interface Buckets {
   hour: string
   day: string
   month: string
+  /** `week:` and the date of its Monday; names a budget's period, not a field of the books. */
+  week: string
   /** Hour and day fields that sort below these are pruned when a new day begins. */
   hourPruneBefore: string
   dayPruneBefore: string
@@ -41,6 +44,8 @@ const script = defineScript(
   time,
   health,
   reap,
+  budget,
+  charge,
   `
 local keys = { request = KEYS[1], counters = KEYS[2], keyLeases = KEYS[3], leases = KEYS[4],
   inflight = KEYS[5], health = KEYS[6], orphans = KEYS[7] }
@@ -49,7 +54,7 @@ local kind, orphanMember, account, amounts, cost = ARGV[1], ARGV[2], ARGV[3], AR
 local verdict, failure = ARGV[6], { reason = ARGV[7], untilMs = tonumber(ARGV[8]), cooldownMs = tonumber(ARGV[9]), maxCooldownMs = tonumber(ARGV[10]) }
 local buckets = { ARGV[11], ARGV[12], ARGV[13] }
 local hourPruneBefore, dayPruneBefore, requestMs = ARGV[14], ARGV[15], ARGV[16]
-local model, bookedAccount, bookedModel = ARGV[17], ARGV[18], ARGV[19]
+local model, bookedAccount, bookedModel, week = ARGV[17], ARGV[18], ARGV[19], ARGV[20]
 
 local function numbers(packed)
   local list = {}
@@ -79,12 +84,17 @@ local function bookInto(firstBook, names, packedDeltas, sign)
     if sign > 0 and not sums[3] then prune(KEYS[i]) end
   end
 end
+local function modelOf(member) return member:match('^[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|(.*)$') or '' end
 local function endLease(member)
   release(keys, member)
   redis.call('ZREM', keys.orphans, member)
   local wasHeld = redis.call('ZREM', keys.keyLeases, member) == 1
   -- Zero minus, not a sign in front: the store refuses "-0" as an integer.
-  if wasHeld then redis.call('HINCRBY', keys.counters, 'heldNanoUsd', int(0 - holdOf(member))) end
+  if wasHeld then
+    local freed = int(0 - holdOf(member))
+    redis.call('HINCRBY', keys.counters, 'heldNanoUsd', freed)
+    if isOpus(modelOf(member)) then redis.call('HINCRBY', keys.counters, 'heldOpusNanoUsd', freed) end
+  end
   return wasHeld
 end
 local function finish(state)
@@ -93,7 +103,7 @@ local function finish(state)
 end
 
 local request = redis.call('HMGET', keys.request, 'state', 'member', 'startedMs', 'amounts', 'cost',
-  'hour', 'day', 'month', 'account', 'model')
+  'hour', 'day', 'month', 'account', 'model', 'week')
 local state, member = request[1], request[2]
 
 if kind == 'orphan' then
@@ -110,7 +120,7 @@ elseif state == 'orphaned' then
     return { 'elsewhere', request[9], request[10] }
   end
   bookInto(bookedBooks, { request[6], request[7], request[8] }, request[4], -1)
-  redis.call('HINCRBY', keys.counters, 'spentNanoUsd', int(0 - tonumber(request[5])))
+  charge(keys.counters, 0 - tonumber(request[5]), request[10], request[7], request[11] or week)
 end
 
 if state == 'admitted' then
@@ -125,9 +135,9 @@ if kind == 'void' then
 end
 -- What ends the request comes first: were a number refused, a repeat would still book nothing twice.
 redis.call('HSET', keys.request, 'account', account, 'model', model, 'amounts', amounts, 'cost', cost,
-  'hour', buckets[1], 'day', buckets[2], 'month', buckets[3], 'settledAtMs', int(nowMs))
+  'hour', buckets[1], 'day', buckets[2], 'month', buckets[3], 'week', week, 'settledAtMs', int(nowMs))
 finish(kind == 'orphan' and 'orphaned' or 'settled')
-redis.call('HINCRBY', keys.counters, 'spentNanoUsd', cost)
+charge(keys.counters, tonumber(cost), model, buckets[2], week)
 bookInto(chargedBooks, buckets, amounts, 1)
 return 'booked'
 `,
@@ -194,6 +204,7 @@ async function run(redis: Redis, keyspace: Keyspace, input: SettleInput, booked:
     input.model,
     booked.accountId,
     booked.model,
+    buckets.week,
   ]
   return (await runScript(redis, script, keys, args)) as SettleReply | ['elsewhere', string, string]
 }

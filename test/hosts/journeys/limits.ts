@@ -36,6 +36,63 @@ export function limitJourneys(stage: Stage): void {
       expect(await refused.text()).toMatch(/2 of 2 requests.*resets at/)
     })
 
+    it('stops a key whose budget is spent, says so once, and asks not to repeat', async () => {
+      await stage.addAccount('sk-ant-a')
+      const { id, key } = await stage.admin.createKey({ dailyCostLimit: 0.01 })
+      const usage = { input_tokens: 10_000, output_tokens: 0 }
+      stage.upstream.behave('sk-ant-a', anthropicJson({ usage }))
+      expect((await sendMessage(stage.host, key)).status).toBe(200)
+      await eventually(async () => expect((await stage.admin.stats(id)).total.requests).toBe(1))
+      const refused = await sendMessage(stage.host, key)
+      expect(refused.status).toBe(429)
+      expect(refused.headers.get('x-should-retry')).toBe('false')
+      expect(await refused.json()).toMatchObject({
+        error: {
+          type: 'billing_error',
+          message: expect.stringMatching(
+            /spent \$0\.03 of its daily limit of \$0\.01; it resets at 20/,
+          ),
+        },
+      })
+    })
+
+    it('never lets parallel requests overshoot a budget by more than one of them costs', async () => {
+      await stage.addAccount('sk-ant-a')
+      const { id, key } = await stage.admin.createKey({ totalCostLimit: 0.02 })
+      // 3 USD a million in and 15 out: a request costs 0.003, and as much is held for it.
+      const usage = { input_tokens: 0, output_tokens: 200 }
+      stage.upstream.behave('sk-ant-a', after(50, anthropicJson({ usage })))
+      const body = messageBody({ max_tokens: 200 })
+      for (let round = 0; round < 4; round++) {
+        await Promise.all(Array.from({ length: 20 }, () => sendMessage(stage.host, key, body)))
+      }
+      await eventually(async () => {
+        const { total } = await stage.admin.stats(id)
+        expect(total.costUsd).toBeGreaterThanOrEqual(0.017)
+        expect(total.costUsd).toBeLessThanOrEqual(0.0231)
+      })
+    })
+
+    it('serves only the models and programs that a key is restricted to', async () => {
+      await stage.addAccount('sk-ant-a')
+      stage.upstream.behave('sk-ant-a', anthropicJson())
+      const { key } = await stage.admin.createKey({
+        enableModelRestriction: true,
+        restrictedModels: ['claude-haiku-*', 'claude-sonnet-4-6'],
+        enableClientRestriction: true,
+        allowedClients: ['anthropic_sdk'],
+      })
+      const ask = async (model: string, agent: string) => {
+        const headers = { 'user-agent': agent }
+        const response = await sendMessage(stage.host, key, messageBody({ model }), { headers })
+        return response.status
+      }
+      expect(await ask('claude-sonnet-4-6', 'Anthropic/JS 1.0')).toBe(200)
+      expect(await ask('claude-haiku-4-5', 'Anthropic/JS 1.0')).toBe(200)
+      expect(await ask('claude-opus-4-5', 'Anthropic/JS 1.0')).toBe(400)
+      expect(await ask('claude-sonnet-4-6', 'curl/8')).toBe(403)
+    })
+
     it('keeps a session on its account and moves others on, least recently picked first', async () => {
       await stage.addAccount('sk-ant-a')
       await stage.addAccount('sk-ant-b')

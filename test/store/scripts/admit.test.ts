@@ -67,6 +67,7 @@ describeOnStores('admit', (bench) => {
     expect(await admit('three', { activationMs: 1_000 })).toEqual({
       kind: 'deny',
       cause: 'expired',
+      heldNanoUsd: 0,
       limit: 0,
       used: 0,
       resetMs: activatedAtMs + 1_000,
@@ -83,6 +84,7 @@ describeOnStores('admit', (bench) => {
     expect(await admit('three', limited)).toEqual({
       kind: 'deny',
       cause: 'concurrency',
+      heldNanoUsd: 0,
       limit: 2,
       used: 2,
       resetMs: 0,
@@ -101,7 +103,14 @@ describeOnStores('admit', (bench) => {
     await admit('one', limited)
     advance(59_000)
     await admit('two', limited)
-    const denied = { kind: 'deny', cause: 'window', limit: 2, used: 2, resetMs: endsMs }
+    const denied = {
+      kind: 'deny',
+      cause: 'window',
+      heldNanoUsd: 0,
+      limit: 2,
+      used: 2,
+      resetMs: endsMs,
+    }
     expect(await admit('three', limited)).toEqual({ ...denied, nowMs: nowMs() })
     advance(1_000)
     expect(await admit('three', limited)).toMatchObject({ kind: 'ok' })

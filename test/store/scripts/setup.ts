@@ -52,6 +52,13 @@ export const failed = (given: Partial<AccountFailure> = {}): AccountFailure => (
   ...given,
 })
 
+export const noBudgets = {
+  totalNanoUsd: 0,
+  dailyNanoUsd: 0,
+  weeklyOpusNanoUsd: 0,
+  windowNanoUsd: 0,
+}
+
 /** The scripts on `store`, under keys of their own. */
 export function createBench(store: TestStore, prefix: string) {
   const keyspace = createKeyspace(prefix)
@@ -78,6 +85,9 @@ export function createBench(store: TestStore, prefix: string) {
         concurrencyLimit: 0,
         windowMs: 0,
         windowRequests: 0,
+        day: bucketsAt(store.nowMs(), 'UTC').day,
+        week: bucketsAt(store.nowMs(), 'UTC').week,
+        limits: noBudgets,
         activationMs: 0,
         candidates: accounts('a'),
         ...given,

@@ -1,0 +1,44 @@
+/** Lua functions of a key's budgets: what is spent in which period, and what holds stand for. */
+
+/**
+ * A period is named by its bucket, and names sort by time: a caller whose clock is behind finds and
+ * changes the later period. `hold` stands for what a request in flight may cost; a request is refused
+ * for the holds of others only while there are any, so one can always run.
+ */
+export const budget = `
+local function isOpus(model) return model:lower():find('opus', 1, true) ~= nil end
+local function inPeriod(stored, current, value)
+  return (stored or '') >= current and tonumber(value or '0') or 0
+end
+local function readSpend(row, day, week)
+  return { held = tonumber(row[1] or '0'), heldOpus = tonumber(row[2] or '0'), total = tonumber(row[3] or '0'),
+    day = inPeriod(row[4], day, row[5]), weekOpus = inPeriod(row[6], week, row[7]) }
+end
+local spendFields = { 'heldNanoUsd', 'heldOpusNanoUsd', 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week', 'weekOpusSpentNanoUsd' }
+local function refuseCost(cause, limit, spent, held, hold, resetMs)
+  if limit == 0 or (spent < limit and (held == 0 or spent + held + hold <= limit)) then return nil end
+  return { 'deny', cause, int(limit), int(spent), int(resetMs), int(nowMs), int(spent < limit and held or 0) }
+end
+`
+
+/**
+ * `charge` adds a cost, which may be negative, to the total and to the periods it was booked in; one
+ * that has ended since is not opened again.
+ */
+export const charge = `
+local function later(stored, current) return (stored or '') > current and stored or current end
+local function charge(counters, cost, model, day, week)
+  local row = redis.call('HMGET', counters, 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week',
+    'weekOpusSpentNanoUsd', 'windowEndsMs', 'windowCostNanoUsd')
+  local isNewDay, isNewWeek = (row[2] or '') < day, (row[4] or '') < week
+  local daySpent = isNewDay and 0 or tonumber(row[3] or '0')
+  local weekSpent = isNewWeek and 0 or tonumber(row[5] or '0')
+  local windowCost = tonumber(row[7] or '0')
+  if cost > 0 or day == row[2] then daySpent = math.max(0, daySpent + cost) end
+  if isOpus(model) and (cost > 0 or week == row[4]) then weekSpent = math.max(0, weekSpent + cost) end
+  if tonumber(row[6] or '0') > nowMs then windowCost = math.max(0, windowCost + cost) end
+  redis.call('HSET', counters, 'spentNanoUsd', int(tonumber(row[1] or '0') + cost),
+    'day', later(row[2], day), 'daySpentNanoUsd', int(daySpent),
+    'week', later(row[4], week), 'weekOpusSpentNanoUsd', int(weekSpent), 'windowCostNanoUsd', int(windowCost))
+end
+`
