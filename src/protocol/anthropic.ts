@@ -27,14 +27,6 @@ const WireEvent = z.object({
   type: z.string(),
   usage: wireUsage,
   message: z.object({ usage: wireUsage }).nullish().catch(undefined),
-  delta: z
-    .object({
-      text: z.string().optional(),
-      thinking: z.string().optional(),
-      partial_json: z.string().optional(),
-    })
-    .nullish()
-    .catch(undefined),
 })
 
 const WireAnswer = z.object({
@@ -51,6 +43,13 @@ const kinds: Record<string, EventKind> = {
   message_stop: 'content',
   error: 'error',
 }
+
+/** A delta without its text; nine of ten events are deltas, so they are measured, not parsed. */
+const emptyDelta = JSON.stringify({
+  type: 'content_block_delta',
+  index: 0,
+  delta: { type: 'text_delta', text: '' },
+})
 
 function createUsageReader(requestBytes: number): UsageReader {
   // The last non-null value of each field counts: message_delta is cumulative and may be partial.
@@ -74,12 +73,14 @@ function createUsageReader(requestBytes: number): UsageReader {
 
   return {
     event(message: EventSourceMessage): EventKind {
+      if (message.event === 'content_block_delta') {
+        contentCharacters += Math.max(0, message.data.length - emptyDelta.length)
+        return 'content'
+      }
       const event = parseEvent(message.data)
       if (!event) return 'preamble'
       read(event.message?.usage)
       read(event.usage)
-      const { text, thinking, partial_json: json } = event.delta ?? {}
-      contentCharacters += (text ?? thinking ?? json ?? '').length
       if (event.type === 'message_stop') state = 'complete'
       if (event.type === 'error') state = 'failed'
       return kinds[event.type] ?? 'preamble'

@@ -56,12 +56,11 @@ describe('the usage of an Anthropic stream', () => {
 
   it('estimates the output of a stream that was cut, from what was seen of it', () => {
     const start = { input_tokens: 5, output_tokens: 1 }
-    const delta = (delta: object) => event({ type: 'content_block_delta', index: 0, delta })
+    const type = 'content_block_delta'
+    const text = { type, index: 0, delta: { type: 'text_delta', text: 'x'.repeat(120) } }
     const { reader } = readStream(
       event({ type: 'message_start', message: { usage: start } }) +
-        delta({ type: 'text_delta', text: 'x'.repeat(40) }) +
-        delta({ type: 'thinking_delta', thinking: 'x'.repeat(40) }) +
-        delta({ type: 'input_json_delta', partial_json: 'x'.repeat(40) }),
+        `event: ${type}\n${event(text)}: a comment\n\n`,
     )
     expect(reader.state()).toBe('open')
     expect(reader.total()).toMatchObject({
