@@ -1,12 +1,12 @@
-/** The verbs on upstream accounts: create, list, get, remove. */
+/** The verbs on upstream accounts: create, list, get. */
 import { v7 as uuidv7 } from 'uuid'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { writeAccountScript } from '../store/scripts/catalog.ts'
-import { checkUpstreamUrl } from '../upstream-url.ts'
 import type { Account, AccountInput, Platform } from './account.ts'
+import { checkApiUrl, writeAccount } from './account-write.ts'
 import type { Stored } from './catalog.ts'
 import type { Page, PageRequest } from './page.ts'
+import { changedMeanwhile } from './patch.ts'
 import { ensureSealingKey } from './sealing.ts'
 
 /** How an account fares: `recovering` waits for the one request that tries it again. */
@@ -20,11 +20,18 @@ export interface AccountHealth {
 
 export interface AccountState {
   record: Account
+  revision: number
   health: AccountHealth
+}
+
+/** Which accounts a list shows; what is undefined does not matter. */
+export type AccountFilter = {
+  [Name in 'isActive' | 'schedulable' | 'accountType']: Account[Name] | undefined
 }
 
 /**
  * Creates an account and seals its credential.
+ * @param actor name of the administrator.
  * @throws GatewayError `invalid_request` when the gateway may not call this address, `misconfigured`
  * when this gateway seals with another key than the store's.
  */
@@ -32,14 +39,10 @@ export async function createAccount(
   gateway: Gateway,
   platform: Platform,
   input: AccountInput,
+  actor: string,
 ): Promise<AccountState> {
-  const { runtime, keyspace, sealer } = gateway
-  const allowPrivate = runtime.config.ALLOW_PRIVATE_UPSTREAMS
-  const message = checkUpstreamUrl(input.apiUrl, { allowPrivate })
-  if (message !== undefined) {
-    const issues = [{ field: 'apiUrl', message }]
-    throw new GatewayError('invalid_request', 'The gateway may not call this apiUrl', { issues })
-  }
+  const { runtime, sealer } = gateway
+  checkApiUrl(gateway, input.apiUrl)
   await ensureSealingKey(gateway)
   const { apiKey, ...settings } = input
   const nowMs = runtime.now()
@@ -54,23 +57,26 @@ export async function createAccount(
     createdAt,
     updatedAt: createdAt,
   }
-  const write = { accountId: id, expectedRevision: 0, record: JSON.stringify(record) }
-  if ((await writeAccountScript(runtime.redis, keyspace, write)) === 'conflict') throw conflict()
-  runtime.log.info('account_created', { accountId: id, platform })
-  return { record, health: readHealth(null, nowMs) }
+  const facts = { before: null, after: record }
+  const change = { actor, action: 'account.created', record, accountId: id, facts }
+  if ((await writeAccount(gateway, 0, change)) === 'conflict') throw changedMeanwhile()
+  return { record, revision: 1, health: readHealth(null, nowMs) }
 }
 
 /** Lists the accounts of a platform, oldest first. */
 export async function listAccounts(
   gateway: Gateway,
   platform: Platform,
-  { cursor = '', limit }: PageRequest,
+  { cursor = '', limit, filter }: PageRequest & { filter: AccountFilter },
 ): Promise<Page<AccountState>> {
   const { accounts } = await gateway.catalog.loadPool()
+  const { isActive, schedulable, accountType } = filter
   const following = [...accounts.values()]
-    .map(({ record }) => record)
-    .filter((account) => account.platform === platform && account.id > cursor)
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .filter(({ record }) => record.platform === platform && record.id > cursor)
+    .filter(({ record }) => isActive === undefined || record.isActive === isActive)
+    .filter(({ record }) => schedulable === undefined || record.schedulable === schedulable)
+    .filter(({ record }) => accountType === undefined || record.accountType === accountType)
+    .sort((a, b) => (a.record.id < b.record.id ? -1 : 1))
   const data = await withHealth(gateway, platform, following.slice(0, limit))
   const hasMore = following.length > limit
   return { data, nextCursor: hasMore ? (data.at(-1)?.record.id ?? null) : null }
@@ -82,28 +88,7 @@ export async function getAccount(
   platform: Platform,
   accountId: string,
 ): Promise<AccountState> {
-  const { record } = await find(gateway, platform, accountId)
-  const [state] = await withHealth(gateway, platform, [record])
-  if (!state) throw unknownAccount(platform)
-  return state
-}
-
-/**
- * Deletes an account for good; requests that run on it end as they would have.
- * @returns the account as it was.
- * @throws GatewayError `not_found`, `conflict`
- */
-export async function removeAccount(
-  gateway: Gateway,
-  platform: Platform,
-  accountId: string,
-): Promise<Account> {
-  const { runtime, keyspace } = gateway
-  const { record, revision } = await find(gateway, platform, accountId)
-  const write = { accountId, expectedRevision: revision, record: undefined }
-  if ((await writeAccountScript(runtime.redis, keyspace, write)) === 'conflict') throw conflict()
-  runtime.log.info('account_deleted', { accountId, platform })
-  return record
+  return withHealthOf(gateway, platform, await findAccount(gateway, platform, accountId))
 }
 
 /** Reads a health record as the scripts keep it; null = healthy. */
@@ -116,30 +101,36 @@ export function readHealth(packed: string | null, nowMs: number): AccountHealth 
   return { status: Number(untilMs) > nowMs ? 'cooling' : 'recovering', reason, until }
 }
 
-async function find(
+/** The stored account. @throws GatewayError `not_found` */
+export async function findAccount(
   gateway: Gateway,
   platform: Platform,
   accountId: string,
 ): Promise<Stored<Account>> {
   const stored = (await gateway.catalog.loadPool()).accounts.get(accountId)
-  if (stored?.record.platform !== platform) throw unknownAccount(platform)
-  return stored
+  if (stored?.record.platform === platform) return stored
+  throw new GatewayError('not_found', `No ${platform} account has this id`)
+}
+
+/** The account with its present health. */
+export async function withHealthOf(
+  gateway: Gateway,
+  platform: Platform,
+  stored: Stored<Account>,
+): Promise<AccountState> {
+  const [state] = await withHealth(gateway, platform, [stored])
+  return state ?? { ...stored, health: readHealth(null, 0) }
 }
 
 async function withHealth(
   { runtime, keyspace }: Gateway,
   platform: Platform,
-  records: Account[],
+  accounts: Stored<Account>[],
 ): Promise<AccountState[]> {
-  if (records.length === 0) return []
-  const ids = records.map((record) => record.id)
+  if (accounts.length === 0) return []
+  const ids = accounts.map(({ record }) => record.id)
   const reply = (await runtime.redis.hmget(keyspace.health(platform), ...ids)) as unknown
   const packed = (reply ?? []) as (string | null)[]
   const nowMs = runtime.now()
-  return records.map((record, i) => ({ record, health: readHealth(packed[i] ?? null, nowMs) }))
+  return accounts.map((stored, i) => ({ ...stored, health: readHealth(packed[i] ?? null, nowMs) }))
 }
-
-const unknownAccount = (platform: Platform) =>
-  new GatewayError('not_found', `No ${platform} account has this id`)
-const conflict = () =>
-  new GatewayError('conflict', 'The account was changed meanwhile; read it and try again')

@@ -1,13 +1,14 @@
-/** The verbs on gateway keys: create, list, get, remove. */
+/** The verbs on gateway keys: create, get. */
 import { v7 as uuidv7 } from 'uuid'
 import { createApiKey as createPlainKey, digestApiKey, keyPreview } from '../crypto.ts'
 import { GatewayError, type Issue } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { createApiKeyScript, updateApiKeyScript } from '../store/scripts/catalog.ts'
+import { createApiKeysScript } from '../store/scripts/catalog.ts'
 import type { Platform } from './account.ts'
 import type { ApiKey, ApiKeySettings } from './api-key.ts'
+import { packAuditEntry } from './audit.ts'
 import { readApiKey, type Stored } from './catalog.ts'
-import type { Page, PageRequest } from './page.ts'
+import { changedMeanwhile } from './patch.ts'
 
 /** When a key was first and last used, in milliseconds since the epoch; undefined = never. */
 export interface ApiKeyUse {
@@ -15,115 +16,98 @@ export interface ApiKeyUse {
   lastUsedAtMs: number | undefined
 }
 
-/** Reads of the index that one page may take, so that a run of deleted keys cannot hold it up. */
-const maxReads = 10
+/** A record and its plain key, which is not kept anywhere. */
+export interface IssuedApiKey {
+  stored: Stored<ApiKey>
+  plain: string
+}
 
 /**
- * Creates a key.
- * @param createdBy name of the administrator.
- * @returns the record, and the plain key, which is not kept anywhere.
+ * Creates one key for each of `settings`, all or none.
+ * @param actor name of the administrator.
  * @throws GatewayError `invalid_request` when a bound account does not exist on its platform.
  */
-export async function createApiKey(
+export async function createApiKeys(
+  gateway: Gateway,
+  settings: ApiKeySettings[],
+  actor: string,
+): Promise<IssuedApiKey[]> {
+  const { runtime, keyspace } = gateway
+  // Every key of a batch has the same bindings.
+  for (const first of settings.slice(0, 1)) await checkBoundAccounts(gateway, first)
+  const issued = settings.map((given, seq) => issue(gateway, given, actor, seq))
+  const inputs = issued.map(({ stored: { record } }) => ({
+    keyId: record.id,
+    digest: record.digest,
+    record: JSON.stringify(record),
+    entry: keyEntry(gateway, actor, 'api_key.created', record.id, { before: null, after: record }),
+  }))
+  const reply = await createApiKeysScript(runtime.redis, keyspace, inputs)
+  if (reply === 'conflict') throw changedMeanwhile()
+  for (const { keyId } of inputs) runtime.log.info('api_key_created', { keyId, by: actor })
+  return issued
+}
+
+/** Reads one key, deleted or not, and its use. @throws GatewayError `not_found` */
+export async function getApiKey(
+  { runtime, keyspace }: Gateway,
+  keyId: string,
+): Promise<{ stored: Stored<ApiKey>; use: ApiKeyUse }> {
+  // A key that is rotated between the two reads is found under its next digest.
+  for (let tries = 0; tries < 3; tries++) {
+    const digest = await runtime.redis.get<string>(keyspace.apiKeyDigest(keyId))
+    if (digest === null) break
+    const [rows, use] = (await runtime.redis
+      .pipeline()
+      .hgetall(keyspace.apiKey(digest))
+      .hmget(keyspace.keyCounters(keyId), 'activatedAtMs', 'lastUsedAtMs')
+      .exec()) as unknown as [string[] | null, (string | null)[] | null]
+    const stored = readApiKey(rows ?? [])
+    if (!stored) continue
+    const [activatedAtMs, lastUsedAtMs] = (use ?? []).map((ms) => (ms ? Number(ms) : undefined))
+    return { stored, use: { activatedAtMs, lastUsedAtMs } }
+  }
+  throw new GatewayError('not_found', 'No gateway key has this id')
+}
+
+/** A new plain key, and what a record keeps of it. */
+export function newSecret({ runtime }: Gateway) {
+  const plain = createPlainKey(runtime.config.API_KEY_PREFIX)
+  return { plain, digest: digestApiKey(plain), keyPreview: keyPreview(plain) }
+}
+
+/** @param seq place in its batch: ids of one moment sort by it. */
+function issue(
   gateway: Gateway,
   settings: ApiKeySettings,
   createdBy: string,
-): Promise<{ record: ApiKey; plain: string }> {
-  await checkBoundAccounts(gateway, settings)
-  const { runtime, keyspace } = gateway
-  const nowMs = runtime.now()
+  seq: number,
+): IssuedApiKey {
+  const nowMs = gateway.runtime.now()
   const createdAt = new Date(nowMs).toISOString()
-  const plain = createPlainKey(runtime.config.API_KEY_PREFIX)
+  const { plain, digest, keyPreview } = newSecret(gateway)
   const record: ApiKey = {
     ...settings,
-    id: uuidv7({ msecs: nowMs }),
-    digest: digestApiKey(plain),
-    keyPreview: keyPreview(plain),
+    id: uuidv7({ msecs: nowMs, seq }),
+    digest,
+    keyPreview,
     createdAt,
     updatedAt: createdAt,
     createdBy,
     isDeleted: false,
     deletedAt: null,
     deletedBy: null,
+    restoredAt: null,
   }
-  const { id: keyId, digest } = record
-  const input = { keyId, digest, record: JSON.stringify(record) }
-  if ((await createApiKeyScript(runtime.redis, keyspace, input)) === 'conflict') throw conflict()
-  runtime.log.info('api_key_created', { keyId, by: createdBy })
-  return { record, plain }
+  return { stored: { record, revision: 1 }, plain }
 }
 
-/**
- * Lists keys, newest first. Deleted ones are left out unless asked for; where very many in a row are
- * left out, a page may be short although more follow.
- */
-export async function listApiKeys(
+/** @throws GatewayError `invalid_request` when a bound account does not exist on its platform. */
+export async function checkBoundAccounts(
   gateway: Gateway,
-  request: PageRequest & { includeDeleted: boolean },
-): Promise<Page<ApiKey>> {
-  const { limit, includeDeleted } = request
-  const data: ApiKey[] = []
-  let cursor = request.cursor
-  for (let reads = 0; reads < maxReads; reads++) {
-    // One more than fits tells whether another page follows.
-    const ids = await idsBefore(gateway, cursor, limit + 1)
-    for (const { record } of await readMany(gateway, ids)) {
-      if (record.isDeleted && !includeDeleted) continue
-      if (data.length === limit) return { data, nextCursor: data.at(-1)?.id ?? null }
-      data.push(record)
-    }
-    if (ids.length <= limit) return { data, nextCursor: null }
-    cursor = ids.at(-1)
-  }
-  return { data, nextCursor: cursor ?? null }
-}
-
-/** Reads one key, deleted or not, and its use. @throws GatewayError `not_found` */
-export async function getApiKey(
-  gateway: Gateway,
-  keyId: string,
-): Promise<{ stored: Stored<ApiKey>; use: ApiKeyUse }> {
-  const { runtime, keyspace } = gateway
-  const digest = await runtime.redis.get<string>(keyspace.apiKeyDigest(keyId))
-  if (digest === null) throw unknownKey()
-  const [rows, use] = (await runtime.redis
-    .pipeline()
-    .hgetall(keyspace.apiKey(digest))
-    .hmget(keyspace.keyCounters(keyId), 'activatedAtMs', 'lastUsedAtMs')
-    .exec()) as unknown as [string[] | null, (string | null)[] | null]
-  const stored = readApiKey(rows ?? [])
-  if (!stored) throw unknownKey()
-  const [activatedAtMs, lastUsedAtMs] = (use ?? []).map((ms) => (ms ? Number(ms) : undefined))
-  return { stored, use: { activatedAtMs, lastUsedAtMs } }
-}
-
-/**
- * Deletes a key softly: it is refused from its next request on, and its record and books stay.
- * A key that was deleted before is left as it is.
- * @throws GatewayError `not_found`, `conflict`
- */
-export async function removeApiKey(
-  gateway: Gateway,
-  keyId: string,
-  deletedBy: string,
-): Promise<ApiKey> {
-  const { runtime, keyspace } = gateway
-  const { record, revision } = (await getApiKey(gateway, keyId)).stored
-  if (record.isDeleted) return record
-  const deletedAt = new Date(runtime.now()).toISOString()
-  const removed = { ...record, isDeleted: true, deletedAt, deletedBy, updatedAt: deletedAt }
-  const reply = await updateApiKeyScript(runtime.redis, keyspace, {
-    digest: record.digest,
-    expectedRevision: revision,
-    record: JSON.stringify(removed),
-  })
-  if (reply === 'conflict') throw conflict()
-  runtime.log.info('api_key_deleted', { keyId, by: deletedBy })
-  return removed
-}
-
-async function checkBoundAccounts(gateway: Gateway, settings: ApiKeySettings) {
-  const { claudeConsoleAccountId, codexAccountId } = settings
+  settings: Partial<Pick<ApiKeySettings, 'claudeConsoleAccountId' | 'codexAccountId'>>,
+): Promise<void> {
+  const { claudeConsoleAccountId = null, codexAccountId = null } = settings
   if (claudeConsoleAccountId === null && codexAccountId === null) return
   const { accounts } = await gateway.catalog.loadPool()
   const issues: Issue[] = []
@@ -137,26 +121,15 @@ async function checkBoundAccounts(gateway: Gateway, settings: ApiKeySettings) {
   throw new GatewayError('invalid_request', 'The key is bound to an unknown account', { issues })
 }
 
-/** Up to `count` ids of keys made before `cursor`, newest first. */
-async function idsBefore(
-  { runtime, keyspace }: Gateway,
-  cursor: string | undefined,
-  count: number,
-): Promise<string[]> {
-  const from = cursor === undefined ? '+' : (`(${cursor}` as const)
-  const options = { byLex: true, rev: true, offset: 0, count } as const
-  return runtime.redis.zrange<string[]>(keyspace.apiKeyIndex, from, '-', options)
+/** The packed audit entry of a change to a key. */
+export function keyEntry(
+  gateway: Gateway,
+  actor: string,
+  action: string,
+  targetId: string,
+  facts: { before: object | null; after: object | null },
+): string {
+  const asFacts = (record: object | null) => record && { ...record }
+  const [before, after] = [asFacts(facts.before), asFacts(facts.after)]
+  return packAuditEntry(gateway, { actor, action, targetId, before, after })
 }
-
-async function readMany({ runtime, keyspace }: Gateway, ids: string[]): Promise<Stored<ApiKey>[]> {
-  if (ids.length === 0) return []
-  const digests = await runtime.redis.mget<(string | null)[]>(ids.map(keyspace.apiKeyDigest))
-  const pipeline = runtime.redis.pipeline()
-  for (const digest of digests) pipeline.hgetall(keyspace.apiKey(digest ?? ''))
-  const rows = (await pipeline.exec()) as unknown as (string[] | null)[]
-  return rows.flatMap((row) => readApiKey(row ?? []) ?? [])
-}
-
-const unknownKey = () => new GatewayError('not_found', 'No gateway key has this id')
-const conflict = () =>
-  new GatewayError('conflict', 'The gateway key was changed meanwhile; read it and try again')

@@ -1,7 +1,9 @@
 /** The contract of catalog writes: no edit is lost, and every edit is seen. */
 import { expect, it } from 'vitest'
 import {
-  createApiKeyScript,
+  createApiKeysScript,
+  resetHealthScript,
+  rotateApiKeyScript,
   updateApiKeyScript,
   writeAccountScript,
 } from '../../../src/store/scripts/catalog.ts'
@@ -53,7 +55,7 @@ describeOnStores('writing an account', (bench) => {
 
 describeOnStores('writing an API key', (bench) => {
   const create = (keyId: string, digest: string) =>
-    createApiKeyScript(bench().redis, bench().keyspace, { keyId, digest, record: '{"n":1}' })
+    createApiKeysScript(bench().redis, bench().keyspace, [{ keyId, digest, record: '{"n":1}' }])
   const update = (expectedRevision: number, digest = 'digest') =>
     updateApiKeyScript(bench().redis, bench().keyspace, {
       digest,
@@ -83,9 +85,75 @@ describeOnStores('writing an API key', (bench) => {
     expect(await stored('digest')).toEqual({ revision: '2', record: '{"n":2}' })
   })
 
+  it('creates many keys, or none when one of them exists', async () => {
+    const { redis, keyspace } = bench()
+    const many = (ids: string[]) =>
+      createApiKeysScript(
+        redis,
+        keyspace,
+        ids.map((id) => ({ keyId: id, digest: `d-${id}`, record: `{"id":"${id}"}`, entry: id })),
+      )
+    expect(await many(['b', 'a'])).toBe('ok')
+    expect(await stored('d-a')).toEqual({ revision: '1', record: '{"id":"a"}' })
+    expect(await redis.get(keyspace.apiKeyDigest('b'))).toBe('d-b')
+    expect(await many(['c', 'a'])).toBe('conflict')
+    expect(await redis.zrange(keyspace.apiKeyIndex, 0, -1)).toEqual(['a', 'b'])
+    expect(await redis.zrange(keyspace.audit, 0, -1)).toEqual(['a', 'b'])
+    expect(await stored('d-c')).toEqual({})
+  })
+
+  it('moves a key to another digest and counts its revision on', async () => {
+    const { redis, keyspace } = bench()
+    const rotate = (expectedRevision: number, oldDigest: string, digest: string) =>
+      rotateApiKeyScript(redis, keyspace, {
+        keyId: 'key',
+        oldDigest,
+        digest,
+        expectedRevision,
+        record: '{"n":3}',
+        entry: digest,
+      })
+    await create('key', 'old')
+    await create('other', 'taken')
+    expect(await rotate(2, 'old', 'new')).toBe('conflict')
+    expect(await rotate(1, 'old', 'taken')).toBe('conflict')
+    expect(await rotate(1, 'missing', 'new')).toBe('conflict')
+    expect(await rotate(1, 'old', 'new')).toBe('ok')
+    expect(await stored('old')).toEqual({})
+    expect(await stored('new')).toEqual({ revision: '2', record: '{"n":3}' })
+    expect(await redis.get(keyspace.apiKeyDigest('key'))).toBe('new')
+    expect(await redis.zrange(keyspace.audit, 0, -1)).toEqual(['new'])
+  })
+
   it('does not create a key by updating one that does not exist', async () => {
     expect(await update(0, 'missing')).toBe('conflict')
     expect(await update(1, 'missing')).toBe('conflict')
     expect(await stored('missing')).toEqual({})
+  })
+})
+
+describeOnStores('a catalog write', (bench) => {
+  it('records itself in the trail exactly when it is made', async () => {
+    const { redis, keyspace } = bench()
+    const trail = () => redis.zrange(keyspace.audit, 0, -1)
+    const account = { accountId: 'a', record: '{}' }
+    await writeAccountScript(redis, keyspace, { ...account, expectedRevision: 0, entry: '1' })
+    await writeAccountScript(redis, keyspace, { ...account, expectedRevision: 0, entry: '2' })
+    expect(await trail()).toEqual(['1'])
+    const key = { keyId: 'key', digest: 'digest', record: '{}' }
+    await createApiKeysScript(redis, keyspace, [{ ...key, entry: '3' }])
+    await updateApiKeyScript(redis, keyspace, { ...key, expectedRevision: 1, entry: '4' })
+    await updateApiKeyScript(redis, keyspace, { ...key, expectedRevision: 1, entry: '5' })
+    expect(await trail()).toEqual(['1', '3', '4'])
+  })
+
+  it('forgets the health of one account, and records that only where there was any', async () => {
+    const { redis, keyspace } = bench()
+    const reset = (entry: string) =>
+      resetHealthScript(redis, keyspace, { platform: 'codex', accountId: 'a', entry })
+    await redis.hset(keyspace.health('codex'), { a: '1|1|1|x', b: '1|1|1|x' })
+    expect([await reset('1'), await reset('2')]).toEqual(['ok', 'healthy'])
+    expect(await redis.hkeys(keyspace.health('codex'))).toEqual(['b'])
+    expect(await redis.zrange(keyspace.audit, 0, -1)).toEqual(['1'])
   })
 })

@@ -1,0 +1,142 @@
+/** The verbs that change an upstream account: update, toggle, remove, reset. */
+import { GatewayError } from '../errors.ts'
+import type { Gateway } from '../gateway.ts'
+import { resetHealthScript } from '../store/scripts/catalog.ts'
+import type { Account, AccountInput, Platform } from './account.ts'
+import { checkApiUrl, writeAccount } from './account-write.ts'
+import { type AccountState, findAccount, getAccount, readHealth, withHealthOf } from './accounts.ts'
+import { keysBoundTo } from './api-key-list.ts'
+import { packAuditEntry } from './audit.ts'
+import type { Stored } from './catalog.ts'
+import {
+  checkPrecondition,
+  differences,
+  nextUpdatedAt,
+  type Precondition,
+  retryConflicts,
+} from './patch.ts'
+import { ensureSealingKey } from './sealing.ts'
+
+/** Keys that a refusal to delete an account names at most. */
+const maxNamedKeys = 20
+
+/**
+ * Changes the given settings of an account and no other; a new credential is sealed.
+ * @throws GatewayError `not_found`, `invalid_request` for an address the gateway may not call,
+ * `conflict` when the account is not the one that the edit was made from.
+ */
+export async function updateAccount(
+  gateway: Gateway,
+  platform: Platform,
+  accountId: string,
+  edit: { patch: Partial<AccountInput>; precondition: Precondition; actor: string },
+): Promise<AccountState> {
+  const { precondition, actor } = edit
+  const { apiKey, ...settings } = edit.patch
+  if (settings.apiUrl !== undefined) checkApiUrl(gateway, settings.apiUrl)
+  if (apiKey !== undefined) await ensureSealingKey(gateway)
+  const stored = await change(gateway, platform, accountId, {
+    actor,
+    action: 'account.updated',
+    decide: (current) => {
+      checkPrecondition(current, precondition)
+      if (apiKey === undefined) return settings
+      return { ...settings, sealedApiKey: gateway.sealer.seal(apiKey, accountId) }
+    },
+  })
+  return withHealthOf(gateway, platform, stored)
+}
+
+/** Turns new requests away from an account, or lets them in again. @throws GatewayError `not_found`, `conflict` */
+export async function toggleSchedulable(
+  gateway: Gateway,
+  platform: Platform,
+  accountId: string,
+  actor: string,
+): Promise<AccountState> {
+  const stored = await change(gateway, platform, accountId, {
+    actor,
+    action: 'account.toggled',
+    decide: ({ record }) => ({ schedulable: !record.schedulable }),
+  })
+  return withHealthOf(gateway, platform, stored)
+}
+
+/**
+ * Deletes an account for good; requests that run on it end as they would have.
+ * @param force deletes it even if keys are bound to it; these are refused from then on.
+ * @returns the account as it was.
+ * @throws GatewayError `not_found`, `conflict`
+ */
+export async function removeAccount(
+  gateway: Gateway,
+  platform: Platform,
+  accountId: string,
+  { force, actor }: { force: boolean; actor: string },
+): Promise<Account> {
+  await findAccount(gateway, platform, accountId)
+  if (!force) await refuseBound(gateway, accountId)
+  return retryConflicts(async () => {
+    const { record, revision } = await findAccount(gateway, platform, accountId)
+    const facts = { before: record, after: null }
+    const change = { actor, action: 'account.deleted', record: undefined, accountId, facts }
+    return (await writeAccount(gateway, revision, change)) === 'conflict' ? undefined : record
+  })
+}
+
+/** Ends the cooldown of an account at once, whatever it is for. @throws GatewayError `not_found` */
+export async function resetAccountHealth(
+  gateway: Gateway,
+  platform: Platform,
+  accountId: string,
+  actor: string,
+): Promise<AccountState> {
+  const { runtime, keyspace } = gateway
+  const { health, ...stored } = await getAccount(gateway, platform, accountId)
+  const facts = { before: { ...health }, after: { ...readHealth(null, 0) } }
+  const entry = packAuditEntry(gateway, {
+    actor,
+    action: 'account.reset',
+    targetId: accountId,
+    ...facts,
+  })
+  const reply = await resetHealthScript(runtime.redis, keyspace, { platform, accountId, entry })
+  if (reply === 'ok') runtime.log.info('account_reset', { accountId, by: actor })
+  return { ...stored, health: readHealth(null, runtime.now()) }
+}
+
+async function refuseBound(gateway: Gateway, accountId: string): Promise<void> {
+  const bound = await keysBoundTo(gateway, accountId)
+  if (bound.length === 0) return
+  const issues = bound
+    .slice(0, maxNamedKeys)
+    .map(({ id, name }) => ({ field: id, message: `The gateway key "${name}" is bound to it` }))
+  const keys = bound.length === 1 ? 'A gateway key is' : `${bound.length} gateway keys are`
+  throw new GatewayError('conflict', `${keys} bound to this account; see issues, or use force`, {
+    issues,
+  })
+}
+
+/** Writes the fields that `decide` names, unless they are all as they were. */
+function change(
+  gateway: Gateway,
+  platform: Platform,
+  accountId: string,
+  edit: {
+    actor: string
+    action: string
+    decide: (stored: Stored<Account>) => Partial<Account>
+  },
+): Promise<Stored<Account>> {
+  const { actor, action, decide } = edit
+  return retryConflicts(async () => {
+    const stored = await findAccount(gateway, platform, accountId)
+    const next = { ...stored.record, ...decide(stored) }
+    const facts = differences(stored.record, next)
+    if (!facts) return stored
+    const record = { ...next, updatedAt: nextUpdatedAt(stored.record, gateway.runtime.now()) }
+    const written = { actor, action, record, accountId, facts }
+    if ((await writeAccount(gateway, stored.revision, written)) === 'conflict') return undefined
+    return { record, revision: stored.revision + 1 }
+  })
+}
