@@ -17,6 +17,15 @@ export const answer = <Schema extends z.ZodType>(schema: Schema, description: st
   description,
 })
 
+/** The same of one record, with the tag of its revision. */
+export const tagged = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
+  ...answer(schema, description),
+  headers: { ETag: { description: 'For `If-Match`', schema: { type: 'string' as const } } },
+})
+
+/** The tag of a revision. */
+export const etag = (revision: number): string => `"${revision}"`
+
 /** One page of a list of these. */
 export const pageOf = <Schema extends z.ZodType>(schema: Schema) =>
   z.object({
@@ -29,6 +38,6 @@ export const refused = {
   400: answer(ErrorBody, 'The input is wrong; `issues` names each field'),
   401: answer(ErrorBody, 'Nobody is logged in, or the credentials are wrong'),
   404: answer(ErrorBody, 'There is no such record'),
-  409: answer(ErrorBody, 'The record was changed meanwhile'),
+  409: answer(ErrorBody, 'The record was changed meanwhile, or its state forbids this'),
   503: answer(ErrorBody, 'The store cannot be reached'),
 } as const

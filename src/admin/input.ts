@@ -12,7 +12,23 @@ export const jsonBody: MiddlewareHandler = async (c, next) => {
   if (text.trim() === '') {
     throw new GatewayError('invalid_request', 'This request needs a JSON object as its body')
   }
-  const type = c.req.header('content-type') ?? ''
+  checkJson(c.req.header('content-type') ?? '', text)
+  await next()
+}
+
+/** The same, but no body at all is an empty object. */
+export const optionalJsonBody: MiddlewareHandler = async (c, next) => {
+  const text = await c.req.text()
+  if (text.trim() === '') {
+    // A declared type would make the schema read the body that is not there.
+    const headers = new Headers(c.req.raw.headers)
+    headers.delete('content-type')
+    c.req.raw = new Request(c.req.url, { method: c.req.method, headers })
+  } else checkJson(c.req.header('content-type') ?? '', text)
+  await next()
+}
+
+function checkJson(type: string, text: string): void {
   if (!/^application\/json(;\s*[\w-]+=[^;]+)*$/i.test(type)) {
     throw new GatewayError('unsupported_media_type', 'The content-type must be application/json')
   }
@@ -21,7 +37,6 @@ export const jsonBody: MiddlewareHandler = async (c, next) => {
   } catch {
     throw new GatewayError('invalid_json', 'The request body is not valid JSON')
   }
-  await next()
 }
 
 /** The path of one record; an id that cannot exist is simply not found. */
@@ -31,6 +46,33 @@ export const IdPath = z.object({ id: z.uuid() })
 export const PageQuery = z.strictObject({
   cursor: z.uuid().optional().openapi({ description: '`nextCursor` of the page before' }),
   limit: z.coerce.number().int().min(1).max(100).default(50),
+})
+
+/** A switch in a query. */
+export const Flag = z.enum(['true', 'false']).transform((text) => text === 'true')
+
+/** The condition of an edit; a weak tag counts, as whoever compresses an answer weakens its tag. */
+export const IfMatch = z.object({
+  'if-match': z
+    .string()
+    .max(1000)
+    .regex(/^\s*(\*|(W\/)?"[^"]*"(\s*,\s*(W\/)?"[^"]*")*)\s*$/, 'Must be the ETag of an answer')
+    .optional()
+    .openapi({
+      description: 'The `ETag` of the record that the edit was made from',
+      example: '"3"',
+    }),
+})
+
+/** The revisions that an If-Match names; undefined = any (RFC 9110 §13.1.1). */
+export function revisionsOf(ifMatch: string | undefined): number[] | undefined {
+  if (ifMatch === undefined || ifMatch.trim() === '*') return undefined
+  return [...ifMatch.matchAll(/"([^"]*)"/g)].map(([, tag]) => Number(tag || Number.NaN))
+}
+
+/** The field by which a body names the record that the edit was made from. */
+export const UpdatedAt = z.iso.datetime({ offset: true }).exactOptional().openapi({
+  description: 'The `updatedAt` of the record that the edit was made from',
 })
 
 /**

@@ -39,12 +39,17 @@ export async function readKeyStats(gateway: Gateway, keyId: string): Promise<Key
   for (const platform of platforms) await sweep(gateway, platform)
   const book = gateway.keyspace.books.key(keyId)
   const { total, daily, monthly } = await readBook(redis, book, bucketsAt(now(), config.TIMEZONE))
-  return { total: consumption(total), daily: consumption(daily), monthly: consumption(monthly) }
+  return {
+    total: toConsumption(total),
+    daily: toConsumption(daily),
+    monthly: toConsumption(monthly),
+  }
 }
 
 const nanoPerUsd = 1e9
 
-function consumption(sums: Sums): Consumption {
+/** Sums of the books in the units and names of the API. */
+export function toConsumption(sums: Sums): Consumption {
   const { cacheWrite5mTokens, cacheWrite1hTokens, costNanoUsd, orphanedCostNanoUsd, ...same } = sums
   return {
     ...same,

@@ -88,7 +88,8 @@ export function activationMs(apiKey: ApiKey): number {
   return apiKey.activationDays * (apiKey.activationUnit === 'hours' ? hour : 24 * hour)
 }
 
-function usableKey(snapshot: Snapshot, nowMs: number): ApiKey {
+/** The key itself. @throws GatewayError `invalid_api_key`, `key_disabled`, `key_expired` */
+export function usableKey(snapshot: Snapshot, nowMs: number): ApiKey {
   const apiKey = snapshot.apiKey?.record
   if (!apiKey || apiKey.isDeleted) {
     throw new GatewayError('invalid_api_key', 'This gateway key does not exist')

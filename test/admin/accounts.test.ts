@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Engine } from '../../src/store/redis.ts'
 import {
   createTestAdmin,
   createTestGateway,
   type TestAdmin,
   type TestGateway,
 } from '../support/gateway.ts'
+import { racingGateway } from './racing.ts'
 
 const unknownId = '019ac000-0000-7000-8000-000000000000'
 const required = { name: 'account', apiUrl: 'https://api.example.com', apiKey: 'sk-ant-test' }
@@ -147,11 +147,32 @@ describe('GET /accounts/:platform', () => {
     await own.close()
   })
 
+  it.each([
+    ['isActive=false', ['off']],
+    ['schedulable=false', ['paused']],
+    ['accountType=dedicated', ['own']],
+    ['isActive=true&schedulable=true&accountType=shared', ['plain']],
+    ['isActive=false&schedulable=false', []],
+  ])('finds exactly the accounts of ?%s', async (query, names) => {
+    const own = createTestGateway()
+    const lister = createTestAdmin(own)
+    await lister.createAccount({ name: 'plain' })
+    await lister.createAccount({ name: 'off', isActive: false })
+    await lister.createAccount({ name: 'paused', schedulable: false })
+    await lister.createAccount({ name: 'own', accountType: 'dedicated' })
+    const { json } = await lister.call('GET', `/accounts/claude-console?${query}`)
+    expect(json.data.map((record: { name: string }) => record.name)).toEqual(names)
+    await own.close()
+  })
+
   it('refuses a wrong page by name', async () => {
-    const { status, json } = await admin.call('GET', '/accounts/codex?limit=0&cursor=1&page=2')
+    const { status, json } = await admin.call(
+      'GET',
+      '/accounts/codex?limit=0&cursor=1&page=2&isActive=1&accountType=x',
+    )
     expect(status).toBe(400)
     const named = json.error.issues.map((issue: { field: string }) => issue.field)
-    expect(named.toSorted()).toEqual(['cursor', 'limit', 'page'])
+    expect(named.toSorted()).toEqual(['accountType', 'cursor', 'isActive', 'limit', 'page'])
   })
 })
 
@@ -187,23 +208,16 @@ describe('DELETE /accounts/:platform/:id', () => {
     expect((await admin.call('DELETE', path)).status).toBe(404)
   })
 
-  it('answers 409 when the account changes between reading and writing', async () => {
+  it('answers 409 when the account keeps changing between reading and writing', async () => {
     const { id } = await admin.createAccount()
-    const { pool } = test.gateway.keyspace
-    const engine: Engine = {
-      ...test.engine,
-      async request(request) {
-        const [name] = request.body as unknown[]
-        if (String(name).startsWith('eval')) {
-          const packed = await test.runtime.redis.hget<string>(pool, `account:${id}`)
-          const newer = `9${packed?.slice(packed.indexOf(' '))}`
-          await test.runtime.redis.hset(pool, { [`account:${id}`]: newer })
-        }
-        return test.engine.request(request)
-      },
-    }
-    const racing = createTestGateway({ engine })
     const path = `/accounts/claude-console/${id}`
+    const { pool } = test.gateway.keyspace
+    let revision = 1
+    const racing = racingGateway(test, async () => {
+      const packed = await test.runtime.redis.hget<string>(pool, `account:${id}`)
+      const newer = `${++revision}${packed?.slice(packed.indexOf(' '))}`
+      await test.runtime.redis.hset(pool, { [`account:${id}`]: newer })
+    })
     const { status, json } = await createTestAdmin(racing).call('DELETE', path)
     expect([status, json.error.code]).toEqual([409, 'conflict'])
     expect((await admin.call('GET', path)).status).toBe(200)

@@ -4,7 +4,7 @@ import { digestApiKey } from '../../src/crypto.ts'
 import { createTestGateway, read, testConfig } from '../support/gateway.ts'
 
 describe('the administration', () => {
-  it('never answers with or logs a secret, but for the plain key at its creation', async () => {
+  it('never answers with or logs a secret, but for a plain key at its creation and rotation', async () => {
     const test = createTestGateway()
     const { redis } = test.runtime
     const answers: string[] = []
@@ -21,6 +21,7 @@ describe('the administration', () => {
       return answer.json
     }
     const credential = 'sk-ant-credential-of-the-upstream'
+    const second = 'sk-ant-second-credential-of-the-upstream'
     const password = testConfig.ADMIN_PASSWORD
     token = (await call('POST', '/auth/admin/login', { username: 'admin', password })).token
     const settings = { name: 'a', apiUrl: 'https://api.example.com', apiKey: credential }
@@ -43,14 +44,27 @@ describe('the administration', () => {
     for (const path of ['/auth/me', '/keys', `/keys/${id}`, `/keys/${id}/stats`])
       await call('GET', path)
     for (const path of ['/accounts/claude-console', accountPath]) await call('GET', path)
+    await call('GET', `${accountPath}/availability`)
+    await call('PUT', accountPath, { apiKey: second, priority: 2 })
+    await call('POST', `${accountPath}/test`, {})
+    await call('POST', `${accountPath}/toggle-schedulable`)
+    await call('POST', `${accountPath}/reset-rate-limit`)
+    await call('PUT', `/keys/${id}`, { name: 'new' })
+    const rotated = await call('POST', `/keys/${id}/rotate`)
+    const rotation = answers.length - 1
     for (const path of [accountPath, accountPath, `/keys/${id}`]) await call('DELETE', path)
+    await call('POST', `/keys/${id}/restore`)
+    await call('GET', '/audit')
     await call('GET', '/keys?includeDeleted=true')
     await call('POST', '/auth/admin/login', { username: 'admin', password: credential })
 
     expect(answers.filter((answer) => answer.includes(key))).toEqual([answers[creation]])
+    expect(answers.filter((answer) => answer.includes(rotated.key))).toEqual([answers[rotation]])
+    expect(answers.filter((answer) => answer.includes(second))).toEqual([])
     const hash = await redis.hget<string>(test.gateway.keyspace.admin('admin'), 'passwordHash')
     const secrets = {
       digest: digestApiKey(key),
+      rotatedDigest: digestApiKey(rotated.key),
       sealed: JSON.parse(sealed?.slice(sealed.indexOf(' ')) ?? '').sealedApiKey,
       hash,
       password,
@@ -68,7 +82,8 @@ describe('the administration', () => {
     const named = answers.filter((answer) => answer.includes(credential))
     expect(named).toHaveLength(1)
     expect(named[0]).toContain('Unknown field')
-    for (const text of [credential, key, token]) expect(log).not.toContain(text)
+    for (const text of [credential, second, key, rotated.key, token])
+      expect(log).not.toContain(text)
     await test.close()
   })
 })
@@ -88,26 +103,38 @@ describe('the document of the routes', () => {
       }),
     )
     expect(routes.toSorted()).toEqual([
-      'delete /accounts/{platform}/{id} 200,401,404,409,503',
+      'delete /accounts/{platform}/{id} 200,400,401,404,409,503',
       'delete /keys/{id} 200,401,404,409,503',
       'get /accounts/{platform} 200,400,401,404,503',
       'get /accounts/{platform}/{id} 200,401,404,503',
-      'get /auth/me 200,401',
+      'get /accounts/{platform}/{id}/availability 200,401,404,503',
+      'get /audit 200,400,401,503',
+      'get /auth/me 200,401,503',
       'get /keys 200,400,401,503',
       'get /keys/{id} 200,401,404,503',
       'get /keys/{id}/stats 200,401,404,503',
+      'get /me 200,401,503',
       'post /accounts/{platform} 201,400,401,404,503',
-      'post /auth/admin/login 200,400,401,503',
+      'post /accounts/{platform}/{id}/reset-rate-limit 200,401,404,503',
+      'post /accounts/{platform}/{id}/test 200,400,401,404,503',
+      'post /accounts/{platform}/{id}/toggle-schedulable 200,401,404,409,503',
+      'post /auth/admin/login 200,400,401,429,503',
+      'post /auth/change-password 200,400,401,409,429,503',
+      'post /auth/logout 204,401,503',
       'post /keys 201,400,401,503',
+      'post /keys/{id}/restore 200,401,404,409,503',
+      'post /keys/{id}/rotate 200,401,404,409,503',
+      'put /accounts/{platform}/{id} 200,400,401,404,409,503',
+      'put /keys/{id} 200,400,401,404,409,503',
     ])
   })
 
   it('shows no secret in the schema of an answer', () => {
     const { schemas } = document.components ?? {}
     expect(Object.keys(schemas ?? {})).toEqual(
-      expect.arrayContaining(['Account', 'ApiKey', 'CreatedApiKey', 'Error', 'ApiKeyStats']),
+      expect.arrayContaining(['Account', 'ApiKey', 'IssuedApiKey', 'Error', 'ApiKeyStats']),
     )
-    for (const name of ['Account', 'AccountDetails', 'ApiKey', 'ApiKeyDetails']) {
+    for (const name of ['Account', 'AccountDetails', 'ApiKey', 'ApiKeyDetails', 'OwnApiKey']) {
       const text = JSON.stringify(schemas?.[name])
       expect(text).not.toMatch(/"(apiKey|sealedApiKey|digest|key)"/)
     }

@@ -1,0 +1,109 @@
+/** Routes that create, change and delete accounts; their credentials go in and never come out. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { AccountInput } from '../../catalog/account.ts'
+import { removeAccount, updateAccount } from '../../catalog/account-edits.ts'
+import { createAccount } from '../../catalog/accounts.ts'
+import { patchOf } from '../../catalog/patch.ts'
+import type { Gateway } from '../../gateway.ts'
+import { answer, etag, refused, tagged } from '../answers.ts'
+import type { AdminApp } from '../app.ts'
+import { Flag, IfMatch, jsonBody, revisionsOf, UpdatedAt } from '../input.ts'
+import {
+  AccountDetails,
+  AccountPath,
+  AccountView,
+  details,
+  PlatformPath,
+  refusals,
+  security,
+  tags,
+  view,
+} from './view.ts'
+
+const Creation = AccountInput.openapi('AccountCreation', {
+  example: { name: 'main', apiUrl: 'https://api.anthropic.com', apiKey: 'sk-ant-xxx' },
+})
+
+const Edit = patchOf(AccountInput)
+  .extend({ updatedAt: UpdatedAt })
+  .openapi('AccountEdit', { example: { priority: 10, maxConcurrency: 5 } })
+
+const create = createRoute({
+  method: 'post',
+  path: '/accounts/{platform}',
+  tags,
+  security,
+  summary: 'Create an account',
+  middleware: jsonBody,
+  request: {
+    params: PlatformPath,
+    body: { required: true, content: { 'application/json': { schema: Creation } } },
+  },
+  responses: { 201: tagged(AccountDetails, 'The new account'), 400: refused[400], ...refusals },
+})
+
+const update = createRoute({
+  method: 'put',
+  path: '/accounts/{platform}/{id}',
+  tags,
+  security,
+  summary: 'Change settings of an account',
+  description:
+    'Only the given fields change; a given `apiKey` replaces the credential. With `If-Match` or ' +
+    '`updatedAt` the edit is refused when the account was changed since; without them the last edit wins.',
+  middleware: jsonBody,
+  request: {
+    params: AccountPath,
+    headers: IfMatch,
+    body: { required: true, content: { 'application/json': { schema: Edit } } },
+  },
+  responses: {
+    200: tagged(AccountDetails, 'The account as it is now'),
+    400: refused[400],
+    409: refused[409],
+    ...refusals,
+  },
+})
+
+const remove = createRoute({
+  method: 'delete',
+  path: '/accounts/{platform}/{id}',
+  tags,
+  security,
+  summary: 'Delete an account',
+  description:
+    'For good; its books stay. Requests that run on it are not cut. Refused while keys are bound to ' +
+    'it, which `issues` names by their ids; with `force` these keys stay, and are refused.',
+  request: { params: AccountPath, query: z.strictObject({ force: Flag.optional() }) },
+  responses: {
+    200: answer(AccountView, 'The account as it was'),
+    400: refused[400],
+    409: refused[409],
+    ...refusals,
+  },
+})
+
+/** Registers the routes that set an account's fields. */
+export function accountWriteRoutes(app: AdminApp, gateway: Gateway): void {
+  app.openapi(create, async (c) => {
+    const { platform } = c.req.valid('param')
+    const state = await createAccount(gateway, platform, c.req.valid('json'), c.get('username'))
+    c.header('etag', etag(state.revision))
+    return c.json(details(state), 201)
+  })
+  app.openapi(update, async (c) => {
+    const { platform, id } = c.req.valid('param')
+    const { updatedAt, ...patch } = c.req.valid('json')
+    const precondition = { revisions: revisionsOf(c.req.valid('header')['if-match']), updatedAt }
+    const edit = { patch, precondition, actor: c.get('username') }
+    const state = await updateAccount(gateway, platform, id, edit)
+    c.header('etag', etag(state.revision))
+    return c.json(details(state), 200)
+  })
+  app.openapi(remove, async (c) => {
+    const { platform, id } = c.req.valid('param')
+    const { force = false } = c.req.valid('query')
+    const options = { force, actor: c.get('username') }
+    return c.json(view(await removeAccount(gateway, platform, id, options)), 200)
+  })
+}

@@ -1,0 +1,92 @@
+/** Routes that read gateway keys and what they have consumed. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { ApiKeySettings } from '../../catalog/api-key.ts'
+import { apiKeyOrders, listApiKeys } from '../../catalog/api-key-list.ts'
+import { getApiKey } from '../../catalog/api-keys.ts'
+import type { Gateway } from '../../gateway.ts'
+import { answer, etag, pageOf, refused, tagged } from '../answers.ts'
+import type { AdminApp } from '../app.ts'
+import { Flag, IdPath, PageQuery } from '../input.ts'
+import { KeyStats, readKeyStats } from '../stats.ts'
+import { ApiKeyDetails, ApiKeyView, security, tags, toIso, view } from './view.ts'
+
+const ListQuery = PageQuery.extend({
+  includeDeleted: Flag.optional(),
+  isActive: Flag.optional(),
+  permissions: ApiKeySettings.shape.permissions.unwrap().optional(),
+  tag: z.string().trim().min(1).max(50).optional(),
+  search: z.string().trim().min(1).max(100).optional().openapi({
+    description: 'Part of the name, description, preview or a tag, in any case',
+    example: 'team a',
+  }),
+  sort: z.enum(apiKeyOrders).default('-createdAt'),
+})
+
+const list = createRoute({
+  method: 'get',
+  path: '/keys',
+  tags,
+  security,
+  summary: 'List keys, newest first',
+  description:
+    'A page may hold fewer than `limit`: it looks at 10,000 keys at most; `nextCursor` alone tells ' +
+    'whether more follow. Up to 10,000 keys can be sorted by name.',
+  request: { query: ListQuery },
+  responses: {
+    200: answer(pageOf(ApiKeyView), 'One page of keys'),
+    400: refused[400],
+    401: refused[401],
+    503: refused[503],
+  },
+})
+
+const get = createRoute({
+  method: 'get',
+  path: '/keys/{id}',
+  tags,
+  security,
+  summary: 'Read a key, deleted or not',
+  request: { params: IdPath },
+  responses: {
+    200: tagged(ApiKeyDetails, 'The key'),
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
+  },
+})
+
+const stats = createRoute({
+  method: 'get',
+  path: '/keys/{id}/stats',
+  tags,
+  security,
+  summary: 'Read what a key has consumed',
+  request: { params: IdPath },
+  responses: {
+    200: answer(KeyStats, 'Requests, tokens and cost'),
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
+  },
+})
+
+/** Registers the routes that change nothing. */
+export function keyReadRoutes(app: AdminApp, gateway: Gateway): void {
+  app.openapi(list, async (c) => {
+    const { cursor, limit, sort, includeDeleted = false, ...rest } = c.req.valid('query')
+    const { isActive, permissions, tag, search } = rest
+    const filter = { includeDeleted, isActive, permissions, tag, search }
+    const { data, nextCursor } = await listApiKeys(gateway, { cursor, limit, sort, filter })
+    return c.json({ data: data.map(view), nextCursor }, 200)
+  })
+  app.openapi(get, async (c) => {
+    const { stored, use } = await getApiKey(gateway, c.req.valid('param').id)
+    c.header('etag', etag(stored.revision))
+    const activatedAt = toIso(use.activatedAtMs)
+    return c.json({ ...view(stored.record), activatedAt, lastUsedAt: toIso(use.lastUsedAtMs) }, 200)
+  })
+  app.openapi(stats, async (c) => {
+    const { stored } = await getApiKey(gateway, c.req.valid('param').id)
+    return c.json(await readKeyStats(gateway, stored.record.id), 200)
+  })
+}

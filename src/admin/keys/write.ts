@@ -1,0 +1,102 @@
+/** Routes that create gateway keys, one or many, and change their settings. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { ApiKeySettings } from '../../catalog/api-key.ts'
+import { updateApiKey } from '../../catalog/api-key-edits.ts'
+import { createApiKeys, type IssuedApiKey } from '../../catalog/api-keys.ts'
+import { patchOf } from '../../catalog/patch.ts'
+import { GatewayError } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
+import { etag, refused, tagged } from '../answers.ts'
+import type { AdminApp } from '../app.ts'
+import { IdPath, IfMatch, jsonBody, revisionsOf, UpdatedAt } from '../input.ts'
+import { ApiKeyView, IssuedApiKeyView, security, tags, view } from './view.ts'
+
+const maxNameLength = 100
+
+const Creation = ApiKeySettings.extend({
+  count: z.int().min(1).max(100).exactOptional().openapi({
+    description: 'Makes so many keys, named "name 1" and so on, and answers with a list',
+  }),
+}).openapi('ApiKeyCreation', {
+  example: { name: 'alice', permissions: 'claude', concurrencyLimit: 3 },
+})
+
+const Edit = patchOf(ApiKeySettings)
+  .extend({ updatedAt: UpdatedAt })
+  .openapi('ApiKeyEdit', { example: { isActive: false } })
+
+const Batch = z.object({ data: z.array(IssuedApiKeyView) }).openapi('ApiKeyBatch')
+
+const create = createRoute({
+  method: 'post',
+  path: '/keys',
+  tags,
+  security,
+  summary: 'Create a key, or up to 100 at once',
+  middleware: jsonBody,
+  request: { body: { required: true, content: { 'application/json': { schema: Creation } } } },
+  responses: {
+    201: tagged(z.union([IssuedApiKeyView, Batch]), 'The new key; with `count` a list of them'),
+    400: refused[400],
+    401: refused[401],
+    503: refused[503],
+  },
+})
+
+const update = createRoute({
+  method: 'put',
+  path: '/keys/{id}',
+  tags,
+  security,
+  summary: 'Change settings of a key',
+  description:
+    'Only the given fields change. With `If-Match` or `updatedAt` the edit is refused when the key ' +
+    'was changed since; without them the last edit wins.',
+  middleware: jsonBody,
+  request: {
+    params: IdPath,
+    headers: IfMatch,
+    body: { required: true, content: { 'application/json': { schema: Edit } } },
+  },
+  responses: {
+    200: tagged(ApiKeyView, 'The key as it is now'),
+    400: refused[400],
+    401: refused[401],
+    404: refused[404],
+    409: refused[409],
+    503: refused[503],
+  },
+})
+
+/** Registers the routes that set a key's fields. */
+export function keyWriteRoutes(app: AdminApp, gateway: Gateway): void {
+  app.openapi(create, async (c) => {
+    const { count, ...settings } = c.req.valid('json')
+    const batch = count === undefined ? [settings] : numbered(settings, count)
+    const issued = await createApiKeys(gateway, batch, c.get('username'))
+    const [first] = issued
+    if (count !== undefined || !first) return c.json({ data: issued.map(shown) }, 201)
+    c.header('etag', etag(first.stored.revision))
+    return c.json(shown(first), 201)
+  })
+  app.openapi(update, async (c) => {
+    const { updatedAt, ...patch } = c.req.valid('json')
+    const precondition = { revisions: revisionsOf(c.req.valid('header')['if-match']), updatedAt }
+    const edit = { patch, precondition, actor: c.get('username') }
+    const { record, revision } = await updateApiKey(gateway, c.req.valid('param').id, edit)
+    c.header('etag', etag(revision))
+    return c.json(view(record), 200)
+  })
+}
+
+const shown = ({ stored, plain }: IssuedApiKey) => ({ ...view(stored.record), key: plain })
+
+function numbered(settings: ApiKeySettings, count: number): ApiKeySettings[] {
+  const names = Array.from({ length: count }, (_, i) => `${settings.name} ${i + 1}`)
+  if ((names.at(-1) ?? '').length <= maxNameLength) {
+    return names.map((name) => ({ ...settings, name }))
+  }
+  const message = `Must leave room for its number: ${maxNameLength} characters together`
+  const issues = [{ field: 'name', message }]
+  throw new GatewayError('invalid_request', 'The request is not valid: see name', { issues })
+}
