@@ -27,6 +27,22 @@ const integer = (fallback: number, min: number, max: number) =>
     .max(max, `must be at most ${max}`)
     .default(fallback)
 
+const flag = () =>
+  z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((value) => value === 'true')
+
+const isOrigin = (value: string) =>
+  /^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value
+
+const origins = z
+  .string()
+  .transform((list) => list.split(',').map((origin) => origin.trim()))
+  .refine((list) => list.every(isOrigin), {
+    message: 'must be origins separated by commas, like https://admin.example.com',
+  })
+
 const url = (protocols: string[], example: string) =>
   z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
     message: `must be a URL like ${example}`,
@@ -62,10 +78,9 @@ const Environment = z
       .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
       .default('UTC'),
     LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-    ALLOW_PRIVATE_UPSTREAMS: z
-      .enum(['true', 'false'])
-      .default('false')
-      .transform((v) => v === 'true'),
+    ALLOW_PRIVATE_UPSTREAMS: flag(),
+    CORS_ORIGINS: origins.default([]),
+    TRUST_PROXY_HEADER: flag(),
     BODY_LIMIT_BYTES: integer(32 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
     STORE_TIMEOUT_MS: integer(5_000, 50, 60_000),
     UPSTREAM_CONNECT_TIMEOUT_SECONDS: integer(10, 1, 300),

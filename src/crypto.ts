@@ -126,15 +126,23 @@ interface ScryptCost {
   p: number
 }
 
+/** What a password costs today; a hash of less is replaced when its owner logs in. */
+const cost: ScryptCost = { N: 16_384, r: 8, p: 1 }
+
 /**
  * The text to store for a password: `scrypt$<N>$<r>$<p>$<salt>$<hash>`, base64url. Takes about
  * 30 ms and 16 MiB, on a worker thread where the host has them.
  */
 export async function hashPassword(password: string): Promise<string> {
   const salt = crypto.getRandomValues(new Uint8Array(16))
-  const cost = { N: 16_384, r: 8, p: 1 }
   const hash = await derive(password, salt, 32, cost)
   return `scrypt$${cost.N}$${cost.r}$${cost.p}$${toBase64url(salt)}$${toBase64url(hash)}`
+}
+
+/** Whether a hash was made at less cost than `hashPassword` takes today, or is no hash at all. */
+export function isOutdatedHash(stored: string): boolean {
+  const [, N, r, p] = storedForm.exec(stored) ?? []
+  return Number(N) * Number(r) * Number(p) < cost.N * cost.r * cost.p || N === undefined
 }
 
 const storedForm = /^scrypt\$(\d{1,7})\$(\d{1,2})\$(\d{1,2})\$([\w-]{22,86})\$([\w-]{22,86})$/
@@ -146,10 +154,10 @@ const storedForm = /^scrypt\$(\d{1,7})\$(\d{1,2})\$(\d{1,2})\$([\w-]{22,86})\$([
 export async function verifyPassword(password: string, stored: string): Promise<boolean> {
   const [, N, r, p, salt, hash] = storedForm.exec(stored) ?? []
   if (!salt || !hash || salt.length % 4 === 1 || hash.length % 4 === 1) return false
-  const cost = { N: Number(N), r: Number(r), p: Number(p) }
-  if (!isSane(cost)) return false
+  const stated = { N: Number(N), r: Number(r), p: Number(p) }
+  if (!isSane(stated)) return false
   const expected = fromBase64url(hash)
-  const actual = await derive(password, fromBase64url(salt), expected.length, cost)
+  const actual = await derive(password, fromBase64url(salt), expected.length, stated)
   return timingSafeEqual(actual, expected)
 }
 

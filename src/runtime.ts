@@ -1,5 +1,6 @@
 /** The one seam to the host: everything above it borrows the world through a `Runtime`. */
 import type { Redis } from '@upstash/redis'
+import type { Context } from 'hono'
 import type { Config } from './config.ts'
 
 /** Structured log fields; secrets, prompt content and upstream URLs never belong here. */
@@ -41,6 +42,8 @@ export interface Runtime {
   redis: Redis
   /** Sends a request upstream. Rejects on connect, TLS, reset and abort. */
   fetch: (url: string, request: UpstreamRequest) => Promise<Response>
+  /** Where a request comes from, as the host itself knows it; undefined where it does not. */
+  clientAddress: (c: Context) => string | undefined
   /** Milliseconds since the epoch. */
   now: () => number
   /** Lets work outlive the response; the host waits for it as long as it can. */

@@ -42,6 +42,8 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
     config,
     redis: createRedis(createUpstashEngine({ url, token, timeoutMs })),
     fetch: (address, { body, ...request }) => fetch(address, { ...request, body: body ?? null }),
+    // Set by Cloudflare itself, whatever the client sent.
+    clientAddress: (c) => c.req.header('cf-connecting-ip'),
     now: Date.now,
     log,
     defer: (work) =>

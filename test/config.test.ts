@@ -39,6 +39,8 @@ describe('loadConfig', () => {
       TIMEZONE: 'UTC',
       LOG_LEVEL: 'info',
       ALLOW_PRIVATE_UPSTREAMS: false,
+      CORS_ORIGINS: [],
+      TRUST_PROXY_HEADER: false,
       BODY_LIMIT_BYTES: 33_554_432,
       STORE_TIMEOUT_MS: 5_000,
       UPSTREAM_CONNECT_TIMEOUT_SECONDS: 10,

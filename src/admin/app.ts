@@ -3,11 +3,13 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { RequestIdVariables } from 'hono/request-id'
 import type { Gateway } from '../gateway.ts'
 import { refuseInvalid } from './input.ts'
-import { verifyToken } from './token.ts'
+import { refuseRevoked, type Session, verifyToken } from './token.ts'
 
 export interface AdminVariables extends RequestIdVariables {
   /** The administrator who is logged in. */
   username: string
+  /** The session of the request. */
+  session: Session
 }
 export type AdminApp = OpenAPIHono<{ Variables: AdminVariables }>
 
@@ -18,17 +20,18 @@ export function createAdminApp(): AdminApp {
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'JWT',
+    description: 'The token that `POST /api/v2/auth/admin/login` answers with',
   })
   return app
 }
 
 /** Demands a session for every route that is registered after it. */
-export function requireAdmin(app: AdminApp, { runtime }: Gateway): void {
+export function requireAdmin(app: AdminApp, gateway: Gateway): void {
   app.use('*', async (c, next) => {
-    // RFC 9110 §11.6.1 wants the challenge with every 401; it stays only on this one.
-    c.header('www-authenticate', 'Bearer')
-    c.set('username', await verifyToken(runtime, c.req.header('authorization')))
-    c.header('www-authenticate', undefined)
+    const session = await verifyToken(gateway.runtime, c.req.header('authorization'))
+    await refuseRevoked(gateway, session)
+    c.set('session', session)
+    c.set('username', session.username)
     await next()
   })
 }

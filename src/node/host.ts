@@ -3,7 +3,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
-import { createAdaptorServer, type ServerType } from '@hono/node-server'
+import {
+  createAdaptorServer,
+  type Http2Bindings,
+  type HttpBindings,
+  type ServerType,
+} from '@hono/node-server'
+import { getConnInfo } from '@hono/node-server/conninfo'
 import { ensureAdmin } from '../admin/admins.ts'
 import { createApp } from '../app.ts'
 import { ensureSealingKey } from '../catalog/sealing.ts'
@@ -58,6 +64,7 @@ export async function startNode(
     config,
     redis: createRedis(engine),
     fetch: transport.fetch,
+    clientAddress: (c) => getConnInfo(c).remote.address,
     now: Date.now,
     log,
     defer(work) {
@@ -71,11 +78,15 @@ export async function startNode(
   const gateway = createGateway(runtime)
   const app = createApp(gateway)
   const inFlight = new Set<Promise<unknown>>()
-  const serve = (request: Request) => {
-    const response = Promise.resolve(app.fetch(request))
-    inFlight.add(response)
-    const forget = () => inFlight.delete(response)
-    response.then(forget, forget)
+  const serve = (request: Request, bindings: HttpBindings | Http2Bindings) => {
+    const response = Promise.resolve(app.fetch(request, bindings))
+    // A stream goes on after its response was returned, until its connection has taken it all; one
+    // turn later whoever listened for a broken connection has deferred what is left to do.
+    const taken = new Promise((resolve) => bindings.outgoing.once('close', resolve))
+    const ended: Promise<unknown> = Promise.allSettled([response, taken])
+      .then(() => new Promise((resolve) => setImmediate(resolve)))
+      .then(() => inFlight.delete(ended))
+    inFlight.add(ended)
     return response
   }
   const closeStore = async () => {
@@ -154,8 +165,6 @@ async function drain(server: ServerType, work: Work[], timeoutMs: number) {
   clearInterval(closeIdle)
   asHttp(server)?.closeAllConnections()
   await closed
-  // What was broken off now has to hear of it and settle.
-  await new Promise((resolve) => setImmediate(resolve))
   await within(settleGraceMs, settled(work))
 }
 

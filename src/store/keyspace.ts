@@ -10,6 +10,8 @@ export const ttl = {
   /** Journal entries older than this are set aside: their marker may be gone. */
   journalMs: 1 * day,
   stickyMs: 15 * day,
+  /** Failed logins are forgotten this long after the last one; longer than the longest wait. */
+  failedLoginsMs: 60 * 60 * second,
   /** How long one process owns an orphan it was told to book before another may take it. */
   orphanClaimMs: 30 * second,
   /** Books keep hours and days this long; months and totals stay. */
@@ -56,8 +58,12 @@ export function createKeyspace(prefix: string) {
       model: (model: string) => key('books', 'model', model),
       keyModel: (keyId: string, model: string) => key('books', 'key-model', keyId, model),
     },
-    /** Hash: passwordHash and its dates. */
+    /** Hash: passwordHash, its dates, tokensValidAfterMs. Names are free text, so nothing follows them. */
     admin: (username: string) => key('admin', username),
+    /** Hash: failures, untilMs. What is counted is hashed: it is text of a stranger. */
+    failedLogins: (kind: 'name' | 'address', digest: string) => key('failed-logins', kind, digest),
+    /** String, for as long as the token would have lived. */
+    revokedToken: (tokenId: string) => key('revoked-token', tokenId),
     /** Sorted set, all of score 0: audit entries, each `<time-ordered id> <JSON>`. */
     audit: key('audit'),
     /** String: id of the key that seals credentials in this store. */

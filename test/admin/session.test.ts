@@ -50,6 +50,8 @@ describe('POST /auth/admin/login', () => {
       iss: 'claude-relay-service',
       aud: 'claude-relay-service:admin',
       sub: 'admin',
+      jti: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      since: 0,
       iat: nowMs / 1000,
       exp: nowMs / 1000 + 3600,
     })
@@ -94,10 +96,13 @@ describe('POST /auth/admin/login', () => {
   })
 
   it('ignores a changed ADMIN_PASSWORD once the administrator exists', async () => {
+    // Half an hour on, no earlier failure makes this one wait.
+    nowMs += 30 * 60_000
     const config = { ADMIN_PASSWORD: 'another password' }
-    const later = createTestGateway({ engine: test.engine, config })
+    const later = createTestGateway({ engine: test.engine, config, now })
     const { status } = await login(later, { username: 'admin', password: 'another password' })
     expect(status).toBe(401)
+    nowMs += 30 * 60_000
     expect((await login(later, { username: 'admin', password })).status).toBe(200)
     await later.close()
   })
@@ -144,8 +149,9 @@ describe('a session', () => {
   const secret = new TextEncoder().encode(testConfig.JWT_SECRET)
   const forge = (change: (token: SignJWT) => SignJWT = (token) => token, alg = 'HS256') =>
     change(
-      new SignJWT()
+      new SignJWT({ since: 0 })
         .setProtectedHeader({ alg })
+        .setJti('019ac000-0000-4000-8000-000000000000')
         .setIssuer('claude-relay-service')
         .setAudience('claude-relay-service:admin')
         .setSubject('admin')
@@ -157,6 +163,9 @@ describe('a session', () => {
     const id = '019ac000-0000-7000-8000-000000000000'
     const routes = [
       'GET /auth/me',
+      'POST /auth/logout',
+      'POST /auth/change-password',
+      'GET /audit',
       'GET /auth/admin/login',
       'POST /keys',
       'GET /keys',
@@ -200,7 +209,12 @@ describe('a session', () => {
     expect((await me(test, `Bearer ${token}`)).status).toBe(401)
   })
 
+  it('forged with the right secret and every claim in place would stand', async () => {
+    expect((await me(test, `Bearer ${await forge().sign(secret)}`)).status).toBe(200)
+  })
+
   it.each<[string, () => Promise<string>]>([
+    ['an empty id', () => forge((token) => token.setJti('')).sign(secret)],
     ['another secret', () => forge().sign(new TextEncoder().encode('x'.repeat(32)))],
     ['another issuer', () => forge((token) => token.setIssuer('someone')).sign(secret)],
     ['another audience', () => forge((token) => token.setAudience('someone')).sign(secret)],
@@ -208,7 +222,7 @@ describe('a session', () => {
     [
       'no expiry',
       () =>
-        new SignJWT({ sub: 'admin', iat: 0 })
+        new SignJWT({ sub: 'admin', iat: 0, jti: 'x', since: 0 })
           .setProtectedHeader({ alg: 'HS256' })
           .setIssuer('claude-relay-service')
           .setAudience('claude-relay-service:admin')

@@ -26,6 +26,8 @@ export interface TestGatewayOptions {
   engine?: Engine
   /** By default the transport of the Node host. */
   fetch?: Runtime['fetch']
+  /** Where requests come from; by default nobody knows. */
+  clientAddress?: Runtime['clientAddress']
   /** The clock of the gateway, and of the store where that is the default one. */
   now?: () => number
 }
@@ -61,6 +63,7 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
     config,
     redis: createRedis(engine),
     fetch: options.fetch ?? transport.fetch,
+    clientAddress: options.clientAddress ?? (() => undefined),
     now,
     log,
     defer(work) {
@@ -113,8 +116,14 @@ export function createTestAdmin(
   { app, runtime }: Pick<TestGateway, 'app' | 'runtime'>,
   username = 'admin',
 ) {
-  const call = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+  const call = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    extra: Record<string, string> = {},
+  ): Promise<Answer> => {
     const headers: Record<string, string> = {
+      ...extra,
       authorization: `Bearer ${await issueToken(runtime, username)}`,
     }
     if (body !== undefined) headers['content-type'] = 'application/json'

@@ -30,6 +30,7 @@ function openGateway(config: Config, engine: Engine): Gateway {
     config,
     redis: createRedis(engine),
     fetch: () => Promise.reject(new Error('Only the Worker calls upstreams')),
+    clientAddress: () => undefined,
     now: Date.now,
     defer: () => {},
     log: createLogger('silent', () => {}, Date.now),

@@ -1,0 +1,104 @@
+/** The contract of the scripts behind logins, on every store. */
+import { expect, it } from 'vitest'
+import { beginLoginScript, succeedLoginScript } from '../../../src/store/scripts/login.ts'
+import { replacePasswordScript } from '../../../src/store/scripts/password.ts'
+import { describeOnStores } from './setup.ts'
+
+describeOnStores('counting logins', (bench) => {
+  const keys = () => [
+    bench().keyspace.failedLogins('name', 'n'),
+    bench().keyspace.failedLogins('address', 'a'),
+  ]
+  const begin = (counters = keys()) => beginLoginScript(bench().redis, counters)
+  const beginTimes = async (times: number) => {
+    for (let count = 0; count < times; count++) expect(await begin()).toBe(0)
+  }
+
+  it('lets five through, then makes each wait twice as long, fifteen minutes at most', async () => {
+    await beginTimes(5)
+    const waits: number[] = []
+    for (let count = 0; count < 12; count++) {
+      const waitMs = await begin()
+      waits.push(waitMs)
+      await bench().advance(waitMs)
+      expect(await begin()).toBe(0)
+    }
+    const expected = [...Array.from({ length: 10 }, (_, index) => 1_000 * 2 ** index)]
+    expect(waits).toEqual([...expected, 900_000, 900_000])
+  })
+
+  it('a refused attempt counts nothing', async () => {
+    await beginTimes(5)
+    for (let count = 0; count < 10; count++) expect(await begin()).toBe(1_000)
+  })
+
+  it('waits for whichever counter says so', async () => {
+    const [name = '', address = ''] = keys()
+    for (let count = 0; count < 5; count++) await begin([address])
+    expect(await begin([name])).toBe(0)
+    expect(await begin([name, address])).toBe(1_000)
+  })
+
+  it('a success clears the first counter, and takes one back from the other', async () => {
+    const [name = '', address = ''] = keys()
+    await beginTimes(5)
+    await succeedLoginScript(bench().redis, keys())
+    expect(await bench().redis.exists(name)).toBe(0)
+    expect(await bench().redis.hget(address, 'failures')).toBe('4')
+    expect(await begin()).toBe(0)
+  })
+
+  it('a success leaves nothing of a counter that was never needed or has expired', async () => {
+    await succeedLoginScript(bench().redis, keys())
+    await begin()
+    await succeedLoginScript(bench().redis, keys())
+    expect(await bench().redis.exists(...keys())).toBe(0)
+  })
+
+  it('forgets a counter by itself', async () => {
+    await begin()
+    for (const key of keys()) {
+      const lifeMs = await bench().redis.pttl(key)
+      expect(lifeMs).toBeGreaterThan(3_590_000)
+      expect(lifeMs).toBeLessThanOrEqual(3_600_000)
+    }
+  })
+})
+
+describeOnStores('replacing a password', (bench) => {
+  const replace = (expectedHash: string, hash: string, entry?: string) =>
+    replacePasswordScript(bench().redis, bench().keyspace, {
+      username: 'ada',
+      expectedHash,
+      hash,
+      updatedAt: 'now',
+      entry,
+    })
+  const trail = () => bench().redis.zrange(bench().keyspace.audit, 0, -1)
+
+  it('ends the sessions before it, each time, and leaves its entry', async () => {
+    const { redis, keyspace, nowMs } = bench()
+    await redis.hset(keyspace.admin('ada'), { passwordHash: 'one' })
+    const first = await replace('one', 'two', '1 {}')
+    const second = await replace('two', 'three', '2 {}')
+    expect([first, second]).toEqual([nowMs(), nowMs() + 1])
+    expect(await redis.hget(keyspace.admin('ada'), 'tokensValidAfterMs')).toBe(String(second))
+    expect(await trail()).toEqual(['1 {}', '2 {}'])
+  })
+
+  it('without an entry changes the hash alone', async () => {
+    const { redis, keyspace } = bench()
+    await redis.hset(keyspace.admin('ada'), { passwordHash: 'one' })
+    expect(await replace('one', 'two')).toBe(0)
+    expect(await redis.hget(keyspace.admin('ada'), 'tokensValidAfterMs')).toBeNull()
+    expect(await redis.hget(keyspace.admin('ada'), 'passwordHash')).toBe('two')
+    expect(await trail()).toEqual([])
+  })
+
+  it('of another hash, or of nobody, changes and records nothing', async () => {
+    const { redis, keyspace } = bench()
+    expect(await replace('one', 'two', '1 {}')).toBe('conflict')
+    expect(await redis.exists(keyspace.admin('ada'))).toBe(0)
+    expect(await trail()).toEqual([])
+  })
+})
