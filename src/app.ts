@@ -3,7 +3,9 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type RequestIdVariables, requestId } from 'hono/request-id'
 import { routePath } from 'hono/route'
+import { docsRoutes } from './admin/docs/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
+import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
 import { GatewayError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import { anthropic } from './protocol/anthropic.ts'
@@ -16,20 +18,28 @@ type App = Context<{ Variables: AppVariables }>
 const adminBodyLimitBytes = 1024 * 1024
 
 export function createApp(gateway: Gateway) {
-  const { log } = gateway.runtime
+  const { config, log } = gateway.runtime
   const app = new Hono<{ Variables: AppVariables }>()
   app.use(requestId({ limitLength: 128 }))
-
-  // Claude Code asks whether anything is there, without a credential.
-  for (const path of ['/', '/api/hello']) app.get(path, (c) => c.body(null, 200))
-  app.get('/health', (c) => health(gateway, c))
 
   for (const path of ['/api/v1/messages', '/v1/messages']) {
     app.post(path, (c) => relay(gateway, anthropic, c.req.raw, c.get('requestId')))
   }
 
+  // Routes of the relay stand above: what follows neither delays nor changes an answer of theirs.
+  app.use(apiHeaders)
+  if (config.CORS_ORIGINS.length > 0) {
+    for (const path of ['/health', '/api/v2/*']) app.use(path, allowOrigins(config.CORS_ORIGINS))
+  }
+  // Claude Code asks whether anything is there, without a credential.
+  for (const path of ['/', '/api/hello']) app.get(path, (c) => c.body(null, 200))
+  app.get('/health', (c) => health(gateway, c))
+
+  app.use('/api/v2/*', noStore)
   app.use('/api/v2/*', bodyLimit({ maxSize: adminBodyLimitBytes, onError: refuseLarge }))
-  app.route('/api/v2', adminRoutes(gateway))
+  const admin = adminRoutes(gateway)
+  app.route('/api/v2', admin)
+  app.route('/', docsRoutes(admin))
 
   app.notFound((c) => answerError(c, new GatewayError('not_found', `No route ${c.req.path}`)))
   app.onError((error, c) => {
@@ -59,6 +69,8 @@ function answerError(c: App, error: GatewayError): Response {
   }
   const { code, message, issues, retryAfterSeconds, status } = error
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
+  // RFC 9110 §11.6.1 wants the challenge with every 401.
+  if (status === 401) c.header('www-authenticate', 'Bearer')
   return Response.json(
     { error: { code, message, ...(issues && { issues }) } },
     { status, headers: { ...Object.fromEntries(c.res.headers), 'x-request-id': id } },

@@ -27,6 +27,42 @@ export function administrationJourneys(stage: Stage): void {
       })
     })
 
+    it('serves its documentation, script and style included', async () => {
+      const paths = ['/openapi.json', '/docs', '/docs/script.js', '/docs/style.css']
+      for (const path of paths) {
+        const response = await fetch(stage.host.url + path)
+        expect([path, response.status]).toEqual([path, 200])
+        expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+        expect((await response.text()).length).toBeGreaterThan(500)
+      }
+    })
+
+    it('ends a session at its logout, and no other', async () => {
+      const [one, other] = [await logIn(stage.host), await logIn(stage.host)]
+      expect((await one.request('POST', '/auth/logout')).status).toBe(204)
+      expect((await one.request('GET', '/auth/me')).status).toBe(401)
+      expect((await other.request('GET', '/auth/me')).status).toBe(200)
+    })
+
+    it('makes whoever guesses passwords wait, by the name and by the address', async () => {
+      const host = await stage.start()
+      try {
+        const guess = (username: string) =>
+          fetch(`${host.url}/api/v2/auth/admin/login`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify({ username, password: 'guessed' }),
+          })
+        const statuses: number[] = []
+        for (let count = 0; count < 6; count++) statuses.push((await guess('admin')).status)
+        expect(statuses).toEqual([401, 401, 401, 401, 401, 429])
+        const other = await guess('another name')
+        expect(other.status).toBe(429)
+      } finally {
+        await host.close()
+      }
+    })
+
     it('keeps keys, accounts and books over a restart', async () => {
       const host = await stage.start()
       try {
