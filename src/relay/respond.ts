@@ -13,6 +13,7 @@ import { createWatchdog } from './watchdog.ts'
 export function respond(gateway: Gateway, client: ClientRequest, exchange: Exchange): Response {
   const { outcome, admission } = exchange
   const { accountId, plan } = admission
+  if ('headers' in outcome) outcome.headers.set('x-request-id', plan.requestId)
   switch (outcome.kind) {
     case 'answer':
       settle(gateway, exchange, outcome.usage.total(), 'success')

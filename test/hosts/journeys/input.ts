@@ -115,10 +115,18 @@ export function inputJourneys(stage: Stage): void {
     })
 
     it('echoes a sane request id and makes one otherwise', async () => {
+      await stage.addAccount('sk-ant-a')
+      stage.upstream.behave('sk-ant-a', anthropicJson())
+      const { key } = await stage.admin.createKey()
       const ask = async (id: string) => {
         const headers = { 'x-request-id': id }
         const response = await fetch(`${stage.host.url}/health`, { headers })
-        return response.headers.get('x-request-id')
+        const message = await sendMessage(stage.host, key, messageBody(), { headers })
+        expect(message.status).toBe(200)
+        const [first, second] = [response, message].map((one) => one.headers.get('x-request-id'))
+        expect(second === id).toBe(first === id)
+        expect(second).not.toBeNull()
+        return first
       }
       expect(await ask('my-id-1')).toBe('my-id-1')
       expect(await ask('a b<script>')).toMatch(/^[0-9a-f-]{36}$/)
