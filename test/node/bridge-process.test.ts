@@ -56,7 +56,7 @@ const open = (url: string, token: string) => createUpstashEngine({ url, token, t
 describe('a bridge of its own', () => {
   it('prints the two settings to paste, serves, and ends on SIGTERM with its data kept', async () => {
     const { child, exited, stdout, stderr } = await start()
-    await expect.poll(stdout).toMatch(/TOKEN=\S+\n$/)
+    await expect.poll(stdout, { timeout: 5_000 }).toMatch(/TOKEN=\S+\n$/)
     const printed =
       /^The REST bridge serves the embedded store on (\S+)\nUPSTASH_REDIS_REST_URL=(\S+)\nUPSTASH_REDIS_REST_TOKEN=([\w-]{32})\n$/
     const [, url, setting = '', token = ''] = printed.exec(stdout()) ?? []

@@ -91,7 +91,7 @@ describe('a member', () => {
     upstream.respond(hang())
     const leave = new AbortController()
     const asked = send({ messages: ['x'.repeat(4_000_000)] }, leave.signal)
-    await expect.poll(() => upstream.requests.length).toBe(1)
+    await expect.poll(() => upstream.requests.length, { timeout: 5_000 }).toBe(1)
     leave.abort()
     expect((await asked).status).toBe(499)
     expect(await total()).toMatchObject({ requests: 1, inputTokens: 200_000, estimatedRequests: 1 })
