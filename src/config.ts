@@ -107,10 +107,15 @@ export class ConfigError extends Error {}
  * @throws ConfigError that lists every wrong setting by name.
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
+  return parseSettings(Environment, env)
+}
+
+/** The same for any schema of settings. */
+export function parseSettings<T>(schema: z.ZodType<T>, env: Record<string, string | undefined>): T {
   const present = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value?.trim() !== ''),
   )
-  const parsed = Environment.safeParse(present)
+  const parsed = schema.safeParse(present)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
   throw new ConfigError(`These settings are wrong:\n${faults.join('\n')}`)

@@ -1,7 +1,7 @@
 /** Settings of the REST bridge: its own three, and those that say which store it serves. */
 import { isIPv4 } from 'node:net'
 import { z } from 'zod'
-import { type Config, ConfigError, loadConfig } from '../config.ts'
+import { type Config, loadConfig, parseSettings } from '../config.ts'
 
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
@@ -34,22 +34,15 @@ export type BridgeConfig = z.infer<typeof Environment> &
  * @throws ConfigError that names the settings at fault, and never a value.
  */
 export function loadBridgeConfig(env: Record<string, string | undefined>): BridgeConfig {
-  const present = Object.fromEntries(
-    Object.entries(env).filter(([, value]) => value?.trim() !== ''),
-  )
-  const parsed = Environment.safeParse(present)
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
-    throw new ConfigError(`These settings are wrong:\n${faults.join('\n')}`)
-  }
+  const own = parseSettings(Environment, env)
   const store = loadConfig({
-    DATA_DIR: present.DATA_DIR,
-    REDIS_URL: present.REDIS_URL,
-    STORE_TIMEOUT_MS: present.STORE_TIMEOUT_MS,
+    DATA_DIR: env.DATA_DIR,
+    REDIS_URL: env.REDIS_URL,
+    STORE_TIMEOUT_MS: env.STORE_TIMEOUT_MS,
     // The bridge neither signs nor seals: these only complete the settings of a gateway.
     JWT_SECRET: '-'.repeat(32),
     ENCRYPTION_KEY: '0'.repeat(64),
   })
   const { DATA_DIR, REDIS_URL, STORE_TIMEOUT_MS } = store
-  return { ...parsed.data, DATA_DIR, REDIS_URL, STORE_TIMEOUT_MS }
+  return { ...own, DATA_DIR, REDIS_URL, STORE_TIMEOUT_MS }
 }

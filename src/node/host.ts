@@ -1,19 +1,13 @@
 /** The Node host: composes a Runtime from the environment, listens, and ends in order. */
-import { existsSync, readFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import type { Server } from 'node:http'
 import { join } from 'node:path'
-import { parseEnv } from 'node:util'
-import {
-  createAdaptorServer,
-  type Http2Bindings,
-  type HttpBindings,
-  type ServerType,
-} from '@hono/node-server'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createAdaptorServer, type Http2Bindings, type HttpBindings } from '@hono/node-server'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { ensureAdmin } from '../admin/admins.ts'
 import { createApp } from '../app.ts'
 import { ensureSealingKey } from '../catalog/sealing.ts'
-import { type Config, loadConfig } from '../config.ts'
+import { loadConfig } from '../config.ts'
 import { generatePassword } from '../crypto.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { createLogger } from '../log.ts'
@@ -21,9 +15,10 @@ import { replayJournal, sweep } from '../relay/settle.ts'
 import type { Runtime } from '../runtime.ts'
 import { ttl } from '../store/keyspace.ts'
 import { createRedis } from '../store/redis.ts'
-import { openDataDir } from './data-dir.ts'
 import { openEngine } from './engine.ts'
+import { type Environment, readGatewayEnvironment } from './environment.ts'
 import { openJournal } from './journal.ts'
+import { closeServer, listen } from './server.ts'
 import { createTransport } from './transport.ts'
 import { welcome } from './welcome.ts'
 
@@ -33,9 +28,6 @@ export interface NodeHost {
   close(): Promise<void>
 }
 
-type Environment = Record<string, string | undefined>
-
-const settingsFile = '.dev.vars'
 /** Aborted streams still have to settle after the drain time is over. */
 const settleGraceMs = 2_000
 
@@ -49,7 +41,7 @@ export async function startNode(
   write: (line: string) => void,
   say: (text: string) => void,
 ): Promise<NodeHost> {
-  const config = readConfig(environment)
+  const config = loadConfig(readGatewayEnvironment(environment))
   const { name, engine } = await openEngine(config)
   // The embedded store is on the same disk: a journal beside it would keep nothing safer.
   const journal =
@@ -96,8 +88,12 @@ export async function startNode(
   }
   try {
     // Listening comes first: a start that fails must not have spent the one showing of a password.
-    const server = createAdaptorServer({ fetch: serve })
-    const url = await listen(server, config)
+    const server = createAdaptorServer({ fetch: serve }) as Server
+    const url = await listen(server, {
+      host: config.HOST,
+      port: config.PORT,
+      settings: 'PORT, HOST',
+    })
     const close = async () => {
       await drain(server, [inFlight, deferred], config.DRAIN_TIMEOUT_SECONDS * 1000)
       await closeStore()
@@ -116,19 +112,6 @@ export async function startNode(
   }
 }
 
-/** Process environment, then `.dev.vars`, then secrets of the data directory, in this order. */
-function readConfig(environment: Environment): Config {
-  const file = existsSync(settingsFile) ? parseEnv(readFileSync(settingsFile, 'utf8')) : {}
-  const given = { ...file, ...withoutEmpty(environment) }
-  const readSecrets = openDataDir(given.DATA_DIR || './data')
-  if (given.JWT_SECRET && given.ENCRYPTION_KEY) return loadConfig(given)
-  return loadConfig({ ...readSecrets(), ...withoutEmpty(given) })
-}
-
-function withoutEmpty(environment: Environment): Environment {
-  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value))
-}
-
 /** Brings the store to a state that can serve; tells the admin's password if it made one. */
 async function prepareStore(
   gateway: Gateway,
@@ -143,32 +126,12 @@ async function prepareStore(
   return admin === 'created' ? { generatedPassword } : undefined
 }
 
-function listen(server: ServerType, config: Config): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(new Error(`PORT, HOST: cannot listen on ${config.HOST}:${config.PORT}`, { cause })),
-    )
-    server.listen(config.PORT, config.HOST, () => {
-      const { address, port, family } = server.address() as AddressInfo
-      resolve(`http://${family === 'IPv6' ? `[${address}]` : address}:${port}`)
-    })
-  })
-}
-
 type Work = Set<Promise<unknown>>
 
-async function drain(server: ServerType, work: Work[], timeoutMs: number) {
-  const closed = new Promise((resolve) => server.close(resolve))
-  // A kept-alive connection becomes idle only when its last answer is out.
-  const closeIdle = setInterval(() => asHttp(server)?.closeIdleConnections(), 50)
-  await within(timeoutMs, closed)
-  clearInterval(closeIdle)
-  asHttp(server)?.closeAllConnections()
-  await closed
+async function drain(server: Server, work: Work[], timeoutMs: number) {
+  await closeServer(server, timeoutMs)
   await within(settleGraceMs, settled(work))
 }
-
-const asHttp = (server: ServerType) => ('closeIdleConnections' in server ? server : undefined)
 
 /** Requests defer their settlement, and deferred work may defer more. */
 async function settled(work: Work[]): Promise<void> {
@@ -178,11 +141,8 @@ async function settled(work: Work[]): Promise<void> {
 }
 
 async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
-  const cancel = new AbortController()
-  const timeout = new Promise((resolve) => {
-    const timer = setTimeout(resolve, timeoutMs)
-    cancel.signal.addEventListener('abort', () => clearTimeout(timer))
-  })
+  const done = new AbortController()
+  const timeout = delay(timeoutMs, undefined, { signal: done.signal }).catch(() => {})
   await Promise.race([work, timeout])
-  cancel.abort()
+  done.abort()
 }

@@ -1,10 +1,6 @@
 /** Settings of a development Worker: what the tool itself needs, and what the Worker is told. */
-import { existsSync, readFileSync } from 'node:fs'
-import { parseEnv } from 'node:util'
 import { type Config, loadConfig } from '../../config.ts'
-import { openDataDir } from '../data-dir.ts'
-
-type Environment = Record<string, string | undefined>
+import { type Environment, readGatewayEnvironment } from '../environment.ts'
 
 export interface DevSettings {
   config: Config
@@ -14,7 +10,6 @@ export interface DevSettings {
   forWorker: Record<string, string>
 }
 
-const settingsFile = '.dev.vars'
 const defaultPort = 8787
 const onlyOnNode = ['PORT', 'HOST', 'DATA_DIR', 'REDIS_URL']
 
@@ -23,24 +18,13 @@ const onlyOnNode = ['PORT', 'HOST', 'DATA_DIR', 'REDIS_URL']
  * @throws ConfigError that names the settings at fault.
  */
 export function readDevSettings(environment: Environment): DevSettings {
-  const file = existsSync(settingsFile) ? parseEnv(readFileSync(settingsFile, 'utf8')) : {}
-  const given = { ...withoutBlank(file), ...withoutBlank(environment) }
-  const readSecrets = openDataDir(given.DATA_DIR ?? './data')
-  const hasSecrets = given.JWT_SECRET !== undefined && given.ENCRYPTION_KEY !== undefined
-  const settings = hasSecrets ? given : { ...readSecrets(), ...given }
+  const settings = readGatewayEnvironment(environment)
   const config = loadConfig(settings)
   // The parsed settings know the names; the Worker gets the text, to parse it in its own way.
   const names = Object.keys(config).filter((name) => !onlyOnNode.includes(name))
   const forWorker = Object.fromEntries(
     Object.entries(settings).filter(([name]) => names.includes(name)),
   )
-  const port = given.PORT === undefined ? defaultPort : config.PORT
+  const port = settings.PORT === undefined ? defaultPort : config.PORT
   return { config, port, forWorker }
-}
-
-function withoutBlank(environment: Environment): Record<string, string> {
-  const entries = Object.entries(environment)
-  return Object.fromEntries(
-    entries.flatMap(([name, value]) => (value?.trim() ? [[name, value]] : [])),
-  )
 }
