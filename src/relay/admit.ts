@@ -2,12 +2,8 @@
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { bucketsAt, periodEndMs } from '../ledger/ledger.ts'
-import {
-  type AdmitReply,
-  admitScript,
-  type CostCause,
-  type DenyReply,
-} from '../store/scripts/admit.ts'
+import { admitScript } from '../store/scripts/admit.ts'
+import type { AdmitReply, CostCause, DenyReply } from '../store/scripts/admit-reply.ts'
 import type { NoneReply } from '../store/scripts/shared.ts'
 import { type Admission, activationMs, type Plan } from './plan.ts'
 import { settleOrphans, settleVoid } from './settle.ts'

@@ -3,8 +3,9 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { defineScript, runScript } from '../script.ts'
+import { type AdmitReply, decodeAdmit, type RawReply } from './admit-reply.ts'
 import { budget } from './budget.ts'
-import { choose, decodeNone, health, type NoneReply, reap, time } from './shared.ts'
+import { choose, health, reap, time } from './shared.ts'
 
 /** An account that could serve the request, as the scripts see it. */
 export interface Candidate {
@@ -47,31 +48,6 @@ export interface AdmitInput {
   /** Life counted from first use; 0 = does not end. */
   activationMs: number
   candidates: Candidate[]
-}
-
-export type AdmitReply =
-  | { kind: 'ok'; accountId: string; generation: number; expiresAtMs: number; orphans: string[] }
-  /** Planned with an old catalog: flat `field, value` rows of what changed, empty where nothing did. */
-  | { kind: 'stale'; pool: string[]; apiKey: string[] }
-  | DenyReply
-  | NoneReply
-  /** This ledger id was settled or voided before, or its lease has expired and was reaped. */
-  | { kind: 'gone' }
-
-export type CostCause = 'total_cost' | 'daily_cost' | 'weekly_opus_cost' | 'window_cost'
-export type DenyCause = 'expired' | 'concurrency' | 'window' | CostCause
-
-export interface DenyReply {
-  kind: 'deny'
-  cause: DenyCause
-  /** Requests, or nano-USD for a cost. */
-  limit: number
-  used: number
-  /** When it ends by itself, where the script knows; else 0. */
-  resetMs: number
-  nowMs: number
-  /** More than 0: the budget is not spent, but others in flight hold what is left of it. */
-  heldNanoUsd: number
 }
 
 /** Orphans handed out, and leases reaped, by one call at most. */
@@ -206,51 +182,11 @@ export async function admitScript(
     input.limits.windowNanoUsd,
     ...candidateArgs(input.candidates),
   ]
-  return decode((await runScript(redis, script, keys, args)) as Reply)
+  return decodeAdmit((await runScript(redis, script, keys, args)) as RawReply)
 }
 
 /** Candidates as the scripts read them: their number, then `id, priority, cap` each. */
 export function candidateArgs(candidates: Candidate[]): (string | number)[] {
   const triples = candidates.flatMap((c) => [c.accountId, c.priority, c.maxConcurrency])
   return [candidates.length, ...triples]
-}
-
-type Reply =
-  | ['ok', string, string, string, string[]]
-  | ['stale', string[], string[]]
-  | ['deny', DenyCause, string, string, string, string, string?]
-  | ['none', ...string[]]
-  | ['gone']
-
-function decode(reply: Reply): AdmitReply {
-  switch (reply[0]) {
-    case 'ok': {
-      const [kind, accountId, generation, expiresAtMs, orphans] = reply
-      return {
-        kind,
-        accountId,
-        generation: Number(generation),
-        expiresAtMs: Number(expiresAtMs),
-        orphans,
-      }
-    }
-    case 'stale':
-      return { kind: 'stale', pool: reply[1], apiKey: reply[2] }
-    case 'deny': {
-      const [kind, cause, limit, used, resetMs, nowMs, held = '0'] = reply
-      return {
-        kind,
-        cause,
-        limit: Number(limit),
-        used: Number(used),
-        resetMs: Number(resetMs),
-        nowMs: Number(nowMs),
-        heldNanoUsd: Number(held),
-      }
-    }
-    case 'none':
-      return decodeNone(reply)
-    case 'gone':
-      return { kind: 'gone' }
-  }
 }

@@ -1,0 +1,69 @@
+/** What `admit` answers, and how its texts are read. */
+import { decodeNone, type NoneReply } from './shared.ts'
+
+export type AdmitReply =
+  | { kind: 'ok'; accountId: string; generation: number; expiresAtMs: number; orphans: string[] }
+  /** Planned with an old catalog: flat `field, value` rows of what changed, empty where nothing did. */
+  | { kind: 'stale'; pool: string[]; apiKey: string[] }
+  | DenyReply
+  | NoneReply
+  /** This ledger id was settled or voided before, or its lease has expired and was reaped. */
+  | { kind: 'gone' }
+
+export type CostCause = 'total_cost' | 'daily_cost' | 'weekly_opus_cost' | 'window_cost'
+export type DenyCause = 'expired' | 'concurrency' | 'window' | CostCause
+
+export interface DenyReply {
+  kind: 'deny'
+  cause: DenyCause
+  /** Requests, or nano-USD for a cost. */
+  limit: number
+  used: number
+  /** When it ends by itself, where the script knows; else 0. */
+  resetMs: number
+  nowMs: number
+  /** More than 0: the budget is not spent, but others in flight hold what is left of it. */
+  heldNanoUsd: number
+}
+
+/** What the script returns. */
+export type RawReply =
+  | ['ok', string, string, string, string[]]
+  | ['stale', string[], string[]]
+  | ['deny', DenyCause, string, string, string, string, string?]
+  | ['none', ...string[]]
+  | ['gone']
+
+/** Reads the script's texts. */
+export function decodeAdmit(reply: RawReply): AdmitReply {
+  switch (reply[0]) {
+    case 'ok': {
+      const [kind, accountId, generation, expiresAtMs, orphans] = reply
+      return {
+        kind,
+        accountId,
+        generation: Number(generation),
+        expiresAtMs: Number(expiresAtMs),
+        orphans,
+      }
+    }
+    case 'stale':
+      return { kind: 'stale', pool: reply[1], apiKey: reply[2] }
+    case 'deny': {
+      const [kind, cause, limit, used, resetMs, nowMs, held = '0'] = reply
+      return {
+        kind,
+        cause,
+        limit: Number(limit),
+        used: Number(used),
+        resetMs: Number(resetMs),
+        nowMs: Number(nowMs),
+        heldNanoUsd: Number(held),
+      }
+    }
+    case 'none':
+      return decodeNone(reply)
+    case 'gone':
+      return { kind: 'gone' }
+  }
+}
