@@ -32,7 +32,11 @@ export function createApp(gateway: Gateway) {
     for (const path of ['/health', '/api/v2/*']) app.use(path, allowOrigins(config.CORS_ORIGINS))
   }
   // Claude Code asks whether anything is there, without a credential.
-  for (const path of ['/', '/api/hello']) app.get(path, (c) => c.body(null, 200))
+  for (const path of ['/', '/api/hello']) {
+    app.get(path, (c) =>
+      c.text('Claude Relay Service. The administration is described at /docs.\n'),
+    )
+  }
   app.get('/health', (c) => health(gateway, c))
 
   app.use('/api/v2/*', noStore)

@@ -2,13 +2,14 @@
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { rotateApiKeyScript, updateApiKeyScript } from '../store/scripts/catalog.ts'
-import type { ApiKey, ApiKeySettings } from './api-key.ts'
+import { type ApiKey, type ApiKeySettings, settingIssues } from './api-key.ts'
 import {
   checkBoundAccounts,
   getApiKey,
   type IssuedApiKey,
   keyEntry,
   newSecret,
+  refuseIssues,
 } from './api-keys.ts'
 import type { Stored } from './catalog.ts'
 import {
@@ -34,6 +35,7 @@ export function updateApiKey(
     checkPrecondition(stored, precondition)
     refuseDeleted(stored.record)
     const changed = differences(stored.record, { ...stored.record, ...patch })?.after ?? {}
+    refuseIssues(settingIssues({ ...stored.record, ...patch }))
     await checkBoundAccounts(gateway, changed)
     return patch
   })

@@ -5,7 +5,7 @@ import { GatewayError, type Issue } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { createApiKeysScript } from '../store/scripts/catalog.ts'
 import type { Platform } from './account.ts'
-import type { ApiKey, ApiKeySettings } from './api-key.ts'
+import { type ApiKey, type ApiKeySettings, settingIssues } from './api-key.ts'
 import { packAuditEntry } from './audit.ts'
 import { readApiKey, type Stored } from './catalog.ts'
 import { changedMeanwhile } from './patch.ts'
@@ -33,8 +33,11 @@ export async function createApiKeys(
   actor: string,
 ): Promise<IssuedApiKey[]> {
   const { runtime, keyspace } = gateway
-  // Every key of a batch has the same bindings.
-  for (const first of settings.slice(0, 1)) await checkBoundAccounts(gateway, first)
+  // Every key of a batch has the same settings.
+  for (const first of settings.slice(0, 1)) {
+    refuseIssues(settingIssues(first))
+    await checkBoundAccounts(gateway, first)
+  }
   const issued = settings.map((given, seq) => issue(gateway, given, actor, seq))
   const inputs = issued.map(({ stored: { record } }) => ({
     keyId: record.id,
@@ -100,6 +103,13 @@ function issue(
     restoredAt: null,
   }
   return { stored: { record, revision: 1 }, plain }
+}
+
+/** @throws GatewayError `invalid_request` that names the fields, if there are any issues. */
+export function refuseIssues(issues: Issue[]): void {
+  if (issues.length === 0) return
+  const [{ field, message } = { field: '', message: '' }] = issues
+  throw new GatewayError('invalid_request', `The field "${field}" ${message}`, { issues })
 }
 
 /** @throws GatewayError `invalid_request` when a bound account does not exist on its platform. */

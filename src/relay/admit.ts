@@ -142,7 +142,12 @@ function costDenial(reply: DenyReply & { cause: CostCause }, timeZone: string): 
 
 const nanoPerUsd = 1e9
 const toNanoUsd = (usd: number) => Math.round(usd * nanoPerUsd)
-const usd = (nanoUsd: number) => `$${(nanoUsd / nanoPerUsd).toFixed(2)}`
+const currency = new Intl.NumberFormat('en-US', {
+  style: 'currency',
+  currency: 'USD',
+  maximumFractionDigits: 6,
+})
+const usd = (nanoUsd: number) => currency.format(nanoUsd / nanoPerUsd)
 
 /** The refusal when every candidate cools or is full, with the soonest time a repeat can succeed. */
 export function allBusy(reply: NoneReply): GatewayError {

@@ -139,7 +139,7 @@ function candidatesFor(
       'no_account',
       boundId
         ? 'The upstream account that this gateway key is bound to is not in use; ask your administrator'
-        : `No active ${platform} account is configured on this gateway; ask your administrator`,
+        : `No ${platform} account of this gateway is in use; ask your administrator to add or activate one`,
     )
   }
   const candidates = offered.flatMap((account) => {

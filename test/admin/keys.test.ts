@@ -47,6 +47,12 @@ beforeAll(() => {
 afterAll(() => test.close())
 
 describe('POST /keys', () => {
+  it('refuses settings that would have no effect, by name', async () => {
+    const answer = await admin.call('POST', '/keys', { name: 'k', rateLimitRequests: 5 })
+    expect(answer.status).toBe(400)
+    expect(answer.json.error.issues).toMatchObject([{ field: 'rateLimitWindow' }])
+  })
+
   it('creates a key with the defaults and shows the plain key this once', async () => {
     const { status, json } = await admin.call('POST', '/keys', { name: ' key ' })
     expect(status).toBe(201)
