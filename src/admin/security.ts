@@ -50,8 +50,8 @@ export const noStore: MiddlewareHandler = async (c, next) => {
 export const allowOrigins = (origins: string[]): MiddlewareHandler =>
   cors({
     origin: origins,
-    allowMethods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowHeaders: ['authorization', 'content-type', 'x-request-id'],
-    exposeHeaders: ['retry-after', 'x-request-id'],
+    allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
+    allowHeaders: ['authorization', 'content-type', 'if-match', 'x-api-key', 'x-request-id'],
+    exposeHeaders: ['etag', 'retry-after', 'x-request-id'],
     maxAge: 600,
   })

@@ -40,11 +40,22 @@ export async function updateAccount(
     action: 'account.updated',
     decide: (current) => {
       checkPrecondition(current, precondition)
-      if (apiKey === undefined) return settings
+      if (apiKey === undefined) {
+        refuseNewOwner(current.record, settings.apiUrl)
+        return settings
+      }
       return { ...settings, sealedApiKey: gateway.sealer.seal(apiKey, accountId) }
     },
   })
   return withHealthOf(gateway, platform, stored)
+}
+
+/** A write-only credential must not be read by pointing its account to somebody else. */
+function refuseNewOwner({ apiUrl: current }: Account, apiUrl = current): void {
+  if (new URL(apiUrl).origin === new URL(current).origin) return
+  const message = 'must be given again when apiUrl names another host'
+  const issues = [{ field: 'apiKey', message }]
+  throw new GatewayError('invalid_request', `The field "apiKey" ${message}`, { issues })
 }
 
 /** Turns new requests away from an account, or lets them in again. @throws GatewayError `not_found`, `conflict` */

@@ -144,3 +144,6 @@ function calendar(timeZone: string): (atMs: number) => string {
   })
   return (atMs) => format.format(atMs).replace(' ', 'T')
 }
+
+/** Whether a model is of the family that has a weekly budget of its own. */
+export const isOpus = (model: string) => /opus/i.test(model)

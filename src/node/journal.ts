@@ -30,13 +30,13 @@ export function openJournal(path: string): SettlementJournal & { close(): void }
   let written: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
 
+  /** @throws what SQLite throws; what was to be removed is kept for the next time then. */
   function write(): void {
     clearTimeout(timer)
     timer = undefined
     written = undefined
     const [rows, ids] = [[...added.values()], [...removed]]
     added.clear()
-    removed.clear()
     if (rows.length + ids.length === 0) return
     try {
       database.exec('BEGIN IMMEDIATE')
@@ -45,9 +45,21 @@ export function openJournal(path: string): SettlementJournal & { close(): void }
       }
       for (const ledgerId of ids) remove.run(ledgerId)
       database.exec('COMMIT')
+      for (const ledgerId of ids) removed.delete(ledgerId)
     } catch (error) {
       if (database.isTransaction) database.exec('ROLLBACK')
       throw error
+    }
+  }
+
+  /** Forgetting can wait: while a settlement is about to be written it goes along with that. */
+  function forget(): void {
+    timer = undefined
+    if (written) return
+    try {
+      write()
+    } catch {
+      timer = setTimeout(forget, forgetWithinMs).unref()
     }
   }
 
@@ -61,7 +73,7 @@ export function openJournal(path: string): SettlementJournal & { close(): void }
     remove(ledgerId) {
       added.delete(ledgerId)
       removed.add(ledgerId)
-      timer ??= setTimeout(write, forgetWithinMs).unref()
+      timer ??= setTimeout(forget, forgetWithinMs).unref()
     },
     get(ledgerId) {
       write()

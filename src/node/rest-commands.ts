@@ -7,10 +7,14 @@ export type Prepared = { words: string[]; digest?: string } | { error: string }
 
 const MAX_DIGESTS = 1_000
 
-/** All callers share one connection: nobody may change its state, listen on it or hold it up. */
+/**
+ * All callers share one connection: nobody may change its state, listen on it or hold it up. Nor may
+ * a token for data become one for the server.
+ */
 const ofConnection = new Set(
-  `AUTH BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN CLIENT DISCARD EXEC HELLO
-  MONITOR MULTI PSUBSCRIBE PSYNC PUNSUBSCRIBE QUIT READONLY READWRITE RESET SELECT SSUBSCRIBE
+  `ACL AUTH BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN CLIENT CONFIG DEBUG DISCARD EXEC FAILOVER HELLO
+  MIGRATE MODULE MONITOR MULTI PSUBSCRIBE PSYNC PUNSUBSCRIBE QUIT READONLY READWRITE REPLICAOF RESET
+  SELECT SHUTDOWN SLAVEOF SSUBSCRIBE
   SUBSCRIBE SUNSUBSCRIBE SYNC UNSUBSCRIBE UNWATCH WAIT WAITAOF WATCH`.split(/\s+/),
 )
 
@@ -56,7 +60,10 @@ export function createCommandFilter(): (words: string[]) => Prepared {
   return (words) => {
     const [name = '', first, ...rest] = words
     const command = name.toUpperCase()
-    if (ofConnection.has(command)) return { error: `ERR Command is not available: '${command}'` }
+    const isBlocking =
+      /^XREAD(GROUP)?$/.test(command) && words.some((word) => word.toUpperCase() === 'BLOCK')
+    if (isBlocking || ofConnection.has(command))
+      return { error: `ERR Command is not available: '${command}'` }
     if (command === 'SCRIPT') return script(words)
     if (first === undefined) return { words }
     if (/^EVAL(_RO)?$/.test(command)) return { words: [name, strip(first), ...rest] }

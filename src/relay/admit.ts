@@ -1,12 +1,12 @@
 /** Admit: turns a plan into a lease on an account, or into the refusal the caller should see. */
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { bucketsAt, periodEndMs } from '../ledger/ledger.ts'
+import { bucketsAt, isOpus, periodEndMs } from '../ledger/ledger.ts'
 import { admitScript } from '../store/scripts/admit.ts'
 import type { AdmitReply, CostCause, DenyReply } from '../store/scripts/admit-reply.ts'
 import type { NoneReply } from '../store/scripts/shared.ts'
 import { type Admission, activationMs, type Plan } from './plan.ts'
-import { settleOrphans, settleVoid } from './settle.ts'
+import { settleOrphans, settleVoid, sweep } from './settle.ts'
 
 export type { Gateway } from '../gateway.ts'
 
@@ -29,6 +29,10 @@ export async function admit(
     case 'stale':
       return reply
     case 'deny':
+      // What vanished processes still hold would refuse this key for ever, were it never swept.
+      if (reply.heldNanoUsd > 0) {
+        gateway.runtime.defer(sweep(gateway, plan.protocol.platform))
+      }
       throw denial(reply, gateway.runtime.config.TIMEZONE)
     case 'none':
       throw allBusy(reply)
@@ -71,6 +75,7 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
       activationMs: activationMs(apiKey),
       day,
       week,
+      isOpus: plan.candidates.some((candidate) => isOpus(candidate.upstreamModel)),
       limits: {
         totalNanoUsd: toNanoUsd(apiKey.totalCostLimit),
         dailyNanoUsd: toNanoUsd(apiKey.dailyCostLimit),

@@ -68,6 +68,10 @@ export function plan(input: {
   const { model, maxTokens } = hints
   checkRestrictions(apiKey, model, headers)
   const { platform } = protocol
+  const candidates = candidatesFor(snapshot, apiKey, protocol, model)
+  // The dearest of the models that it may become: an account may rename the one that was asked for.
+  const holdFor = ({ upstreamModel }: PlannedAccount) =>
+    estimateHold({ platform, model: upstreamModel, bodyBytes, maxTokens, atMs: nowMs })
   return {
     ledgerId,
     requestId,
@@ -77,8 +81,8 @@ export function plan(input: {
     protocol,
     model,
     sessionKey: sessionKey(headers, hints),
-    candidates: candidatesFor(snapshot, apiKey, protocol, model),
-    holdNanoUsd: estimateHold({ platform, model, bodyBytes, maxTokens, atMs: nowMs }),
+    candidates,
+    holdNanoUsd: Math.max(...candidates.map(holdFor)),
   }
 }
 

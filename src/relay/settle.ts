@@ -1,7 +1,7 @@
 /** Settle: books what a request consumed and releases its lease, exactly once, whatever fails. */
 import type { Platform } from '../catalog/account.ts'
 import type { Gateway } from '../gateway.ts'
-import { bucketsAt, orphanedSums, packSums, settledSums } from '../ledger/ledger.ts'
+import { bucketsAt, isOpus, orphanedSums, packSums, settledSums } from '../ledger/ledger.ts'
 import { priceUsage } from '../ledger/price.ts'
 import type { Usage } from '../ledger/usage.ts'
 import { ttl } from '../store/keyspace.ts'
@@ -52,6 +52,7 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
     kind: 'final',
     amounts: packSums(settledSums(usage, cost, estimated)),
     costNanoUsd,
+    isOpus: isOpus(upstreamModel),
     verdict,
     buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
   }
@@ -70,6 +71,7 @@ export function settleVoid(
     kind: 'void',
     amounts: '',
     costNanoUsd: 0,
+    isOpus: false,
     verdict: failed?.verdict,
     buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
   }
@@ -99,6 +101,7 @@ export async function settleOrphans(gateway: Gateway, members: string[]): Promis
       member,
       amounts: packSums(orphanedSums(Number(hold))),
       costNanoUsd: Number(hold),
+      isOpus: isOpus(model.join('|')),
       verdict: undefined,
       buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
     })

@@ -22,6 +22,18 @@ const pathOf = ({ id }: { id: string }) => `/accounts/claude-console/${id}`
 const stored = async (id: string) => (await test.gateway.catalog.loadPool()).accounts.get(id)
 
 describe('PUT /accounts/:platform/:id', () => {
+  it('points an account to another host only together with a credential', async () => {
+    const account = await admin.createAccount()
+    const apiUrl = 'https://elsewhere.example.com'
+    const refused = await admin.call('PUT', pathOf(account), { apiUrl })
+    expect(refused.status).toBe(400)
+    expect(refused.json.error.issues).toMatchObject([{ field: 'apiKey' }])
+    const given = { apiUrl, apiKey: 'sk-ant-another' }
+    expect((await admin.call('PUT', pathOf(account), given)).status).toBe(200)
+    const samePlace = { apiUrl: `${apiUrl}/v1` }
+    expect((await admin.call('PUT', pathOf(account), samePlace)).status).toBe(200)
+  })
+
   it('changes the given fields and no other, and keeps the credential', async () => {
     const account = await admin.createAccount({ maxConcurrency: 3, supportedModels: ['a'] })
     const before = (await stored(account.id))?.record.sealedApiKey

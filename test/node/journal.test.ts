@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openJournal } from '../../src/node/journal.ts'
 
@@ -47,6 +48,20 @@ describe('the journal of settlements', () => {
     journal.remove('a')
     await journal.put('a', '2', 20)
     expect(journal.get('a')).toBe('2')
+    journal.close()
+  })
+
+  it('survives a disk that refuses to forget, and forgets later', async () => {
+    const journal = openJournal(path())
+    await journal.put('a', '1', 10)
+    const other = new DatabaseSync(path())
+    other.exec('BEGIN IMMEDIATE')
+    journal.remove('a')
+    // Longer than the journal waits to forget, and than it waits for the lock.
+    await new Promise((resolve) => setTimeout(resolve, 2_200))
+    other.exec('COMMIT')
+    other.close()
+    expect(journal.pending()).toEqual([])
     journal.close()
   })
 

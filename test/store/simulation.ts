@@ -142,6 +142,7 @@ async function bookOrphan(world: World, process: string, member: string): Promis
     amounts: packSums(orphanedSums(holdNanoUsd)),
     costNanoUsd: holdNanoUsd,
     verdict: undefined,
+    isOpus: true,
     buckets: bucketsAt(world.store.nowMs(), 'UTC'),
   })
 }
@@ -170,6 +171,7 @@ async function settle(
       kind === 'void'
         ? undefined
         : tape.oneOf<SettleInput['verdict']>('success', failureOf(world), undefined),
+    isOpus: true,
     buckets: bucketsAt(world.store.nowMs(), 'UTC'),
   })
 }
@@ -209,6 +211,7 @@ function createJob(world: World): AdmitInput {
     windowRequests: limits.windowRequests,
     day: bucketsAt(world.store.nowMs(), 'UTC').day,
     week: bucketsAt(world.store.nowMs(), 'UTC').week,
+    isOpus: true,
     limits: { ...limits.budgets, dailyNanoUsd: 0, windowNanoUsd: 0 },
     activationMs: 0,
     candidates: candidates.slice(0, tape.oneOf(3, 2, 1)),

@@ -38,6 +38,8 @@ export interface AdmitInput {
   /** Names of the present day and week, as `bucketsAt` gives them. */
   day: string
   week: string
+  /** Whether the weekly budget for Opus models applies. */
+  isOpus: boolean
   /** Budgets; 0 = none. */
   limits: {
     totalNanoUsd: number
@@ -69,7 +71,8 @@ local activationMs, hasSession = tonumber(ARGV[13]), ARGV[14] == '1'
 local stickyMs, requestMs, reapLimit, claimMs = ARGV[15], tonumber(ARGV[16]), ARGV[17], tonumber(ARGV[18])
 local day, week = ARGV[19], ARGV[20]
 local limits = { total = tonumber(ARGV[21]), day = tonumber(ARGV[22]), weekOpus = tonumber(ARGV[23]), window = tonumber(ARGV[24]) }
-local count, first = tonumber(ARGV[25]), 26
+local isOpusAsked = ARGV[25] == '1'
+local count, first = tonumber(ARGV[26]), 27
 
 local poolIsCurrent = (redis.call('HGET', keys.pool, 'version') or '0') == ARGV[1]
 local keyIsCurrent = (redis.call('HGET', keys.apiKey, 'revision') or '0') == ARGV[2]
@@ -110,7 +113,7 @@ end
 local spend, cost = readSpend(spendRow, day, week), tonumber(hold)
 local refusal = refuseCost('total_cost', limits.total, spend.total, spend.held, cost, 0)
   or refuseCost('daily_cost', limits.day, spend.day, spend.held, cost, 0)
-  or (isOpus(model) and refuseCost('weekly_opus_cost', limits.weekOpus, spend.weekOpus, spend.heldOpus, cost, 0))
+  or (isOpusAsked and refuseCost('weekly_opus_cost', limits.weekOpus, spend.weekOpus, spend.heldOpus, cost, 0))
   or refuseCost('window_cost', limits.window, windowCost, spend.held, cost, windowEndsMs)
 if refusal then return refusal end
 
@@ -180,6 +183,7 @@ export async function admitScript(
     input.limits.dailyNanoUsd,
     input.limits.weeklyOpusNanoUsd,
     input.limits.windowNanoUsd,
+    input.isOpus ? '1' : '0',
     ...candidateArgs(input.candidates),
   ]
   return decodeAdmit((await runScript(redis, script, keys, args)) as RawReply)

@@ -2,13 +2,22 @@
 
 /**
  * A period is named by its bucket, and names sort by time: a caller whose clock is behind finds and
- * changes the later period. `hold` stands for what a request in flight may cost; a request is refused
+ * changes the later period, unless that is further ahead than clocks and zones can differ. `hold` stands for what a request in flight may cost; a request is refused
  * for the holds of others only while there are any, so one can always run.
  */
 export const budget = `
 local function isOpus(model) return model:lower():find('opus', 1, true) ~= nil end
+local function ordinal(period)
+  local year, month, day = period:match('(%d+)-(%d+)-(%d+)')
+  return tonumber(year) * 372 + tonumber(month) * 31 + tonumber(day)
+end
+-- Days of this count skip at the end of a month, so one real day may be five of them.
+local nearDays = 12
+local function isLater(stored, current)
+  return stored and stored > current and ordinal(stored) - ordinal(current) <= nearDays or false
+end
 local function inPeriod(stored, current, value)
-  return (stored or '') >= current and tonumber(value or '0') or 0
+  return (stored == current or isLater(stored, current)) and tonumber(value or '0') or 0
 end
 local function readSpend(row, day, week)
   return { held = tonumber(row[1] or '0'), heldOpus = tonumber(row[2] or '0'), total = tonumber(row[3] or '0'),
@@ -22,20 +31,20 @@ end
 `
 
 /**
- * `charge` adds a cost, which may be negative, to the total and to the periods it was booked in; one
- * that has ended since is not opened again.
+ * `charge` adds a cost to the total and to the present periods. A negative one is taken back from the
+ * periods it was booked in; one that has ended since is not opened again.
  */
 export const charge = `
-local function later(stored, current) return (stored or '') > current and stored or current end
-local function charge(counters, cost, model, day, week)
+local function later(stored, current) return isLater(stored, current) and stored or current end
+local function charge(counters, cost, isOpusCost, day, week)
   local row = redis.call('HMGET', counters, 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week',
     'weekOpusSpentNanoUsd', 'windowEndsMs', 'windowCostNanoUsd')
-  local isNewDay, isNewWeek = (row[2] or '') < day, (row[4] or '') < week
+  local isNewDay, isNewWeek = later(row[2], day) ~= row[2], later(row[4], week) ~= row[4]
   local daySpent = isNewDay and 0 or tonumber(row[3] or '0')
   local weekSpent = isNewWeek and 0 or tonumber(row[5] or '0')
   local windowCost = tonumber(row[7] or '0')
   if cost > 0 or day == row[2] then daySpent = math.max(0, daySpent + cost) end
-  if isOpus(model) and (cost > 0 or week == row[4]) then weekSpent = math.max(0, weekSpent + cost) end
+  if isOpusCost and (cost > 0 or week == row[4]) then weekSpent = math.max(0, weekSpent + cost) end
   if tonumber(row[6] or '0') > nowMs then windowCost = math.max(0, windowCost + cost) end
   redis.call('HSET', counters, 'spentNanoUsd', int(tonumber(row[1] or '0') + cost),
     'day', later(row[2], day), 'daySpentNanoUsd', int(daySpent),

@@ -32,6 +32,8 @@ export interface SettleInput {
   /** Packed sums to add (see `ledger.ts`); ignored for `void`. */
   amounts: string
   costNanoUsd: number
+  /** Whether the cost counts towards the weekly budget for Opus models. */
+  isOpus: boolean
   /** What the attempt says about the account; undefined says nothing. */
   verdict: 'success' | AccountFailure | undefined
   buckets: Buckets
@@ -54,7 +56,7 @@ local kind, orphanMember, account, amounts, cost = ARGV[1], ARGV[2], ARGV[3], AR
 local verdict, failure = ARGV[6], { reason = ARGV[7], untilMs = tonumber(ARGV[8]), cooldownMs = tonumber(ARGV[9]), maxCooldownMs = tonumber(ARGV[10]) }
 local buckets = { ARGV[11], ARGV[12], ARGV[13] }
 local hourPruneBefore, dayPruneBefore, requestMs = ARGV[14], ARGV[15], ARGV[16]
-local model, bookedAccount, bookedModel, week = ARGV[17], ARGV[18], ARGV[19], ARGV[20]
+local model, bookedAccount, bookedModel, week, opus = ARGV[17], ARGV[18], ARGV[19], ARGV[20], ARGV[21]
 
 local function numbers(packed)
   local list = {}
@@ -103,7 +105,7 @@ local function finish(state)
 end
 
 local request = redis.call('HMGET', keys.request, 'state', 'member', 'startedMs', 'amounts', 'cost',
-  'hour', 'day', 'month', 'account', 'model', 'week')
+  'hour', 'day', 'month', 'account', 'model', 'week', 'opus')
 local state, member = request[1], request[2]
 
 if kind == 'orphan' then
@@ -120,7 +122,7 @@ elseif state == 'orphaned' then
     return { 'elsewhere', request[9], request[10] }
   end
   bookInto(bookedBooks, { request[6], request[7], request[8] }, request[4], -1)
-  charge(keys.counters, 0 - tonumber(request[5]), request[10], request[7], request[11] or week)
+  charge(keys.counters, 0 - tonumber(request[5]), request[12] == '1', request[7], request[11] or week)
 end
 
 if state == 'admitted' then
@@ -135,9 +137,9 @@ if kind == 'void' then
 end
 -- What ends the request comes first: were a number refused, a repeat would still book nothing twice.
 redis.call('HSET', keys.request, 'account', account, 'model', model, 'amounts', amounts, 'cost', cost,
-  'hour', buckets[1], 'day', buckets[2], 'month', buckets[3], 'week', week, 'settledAtMs', int(nowMs))
+  'hour', buckets[1], 'day', buckets[2], 'month', buckets[3], 'week', week, 'opus', opus, 'settledAtMs', int(nowMs))
 finish(kind == 'orphan' and 'orphaned' or 'settled')
-charge(keys.counters, tonumber(cost), model, buckets[2], week)
+charge(keys.counters, tonumber(cost), opus == '1', buckets[2], week)
 bookInto(chargedBooks, buckets, amounts, 1)
 return 'booked'
 `,
@@ -205,6 +207,7 @@ async function run(redis: Redis, keyspace: Keyspace, input: SettleInput, booked:
     booked.accountId,
     booked.model,
     buckets.week,
+    input.isOpus ? '1' : '0',
   ]
   return (await runScript(redis, script, keys, args)) as SettleReply | ['elsewhere', string, string]
 }

@@ -55,16 +55,27 @@ describeOnStores('budgets', (bench) => {
     expect(await counters()).toMatchObject({ day: tuesday.day, daySpentNanoUsd: '55' })
   })
 
+  it('by the day are not frozen by a clock that is far ahead', async () => {
+    const { admit, settle } = bench()
+    const daily = limits({ dailyNanoUsd: 50 })
+    const far = periods('2028-01-01', '2027-12-27')
+    await admit('one', { ...daily, ...far })
+    await settle('one', { costNanoUsd: 60, ...on(far) })
+    expect(await admit('two', { ...daily, ...monday })).toMatchObject({ kind: 'ok' })
+    await settle('two', { costNanoUsd: 60, ...on(monday) })
+    expect(await admit('three', { ...daily, ...monday })).toMatchObject({ used: 60 })
+  })
+
   it('for Opus count Opus models only, by the week', async () => {
     const { admit, settle } = bench()
     const weekly = limits({ weeklyOpusNanoUsd: 50 })
     const opus = { ...weekly, ...monday, model: 'claude-opus-9' }
-    await admit('one', { ...weekly, ...monday, model: 'claude-sonnet-9' })
+    await admit('one', { ...weekly, ...monday, model: 'claude-sonnet-9', isOpus: false })
     await settle('one', { costNanoUsd: 500, model: 'claude-sonnet-9', ...on(monday) })
     await admit('two', opus)
     await settle('two', { costNanoUsd: 50, model: 'claude-opus-9', ...on(monday) })
     expect(await admit('three', opus)).toMatchObject({ cause: 'weekly_opus_cost', used: 50 })
-    const sonnet = { ...opus, model: 'claude-sonnet-9' }
+    const sonnet = { ...opus, model: 'claude-sonnet-9', isOpus: false }
     expect(await admit('four', sonnet)).toMatchObject({ kind: 'ok' })
     expect(await admit('five', { ...opus, ...nextMonday })).toMatchObject({ kind: 'ok' })
   })

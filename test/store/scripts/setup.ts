@@ -1,6 +1,6 @@
 /** A fresh corner of a store for each test, and the scripts with inputs that a test only has to vary. */
 import { afterAll, beforeAll, beforeEach, describe } from 'vitest'
-import { bucketsAt, packSums } from '../../../src/ledger/ledger.ts'
+import { bucketsAt, isOpus, packSums } from '../../../src/ledger/ledger.ts'
 import { createKeyspace } from '../../../src/store/keyspace.ts'
 import { createRedis } from '../../../src/store/redis.ts'
 import { type AdmitInput, admitScript, type Candidate } from '../../../src/store/scripts/admit.ts'
@@ -87,6 +87,7 @@ export function createBench(store: TestStore, prefix: string) {
         windowRequests: 0,
         day: bucketsAt(store.nowMs(), 'UTC').day,
         week: bucketsAt(store.nowMs(), 'UTC').week,
+        isOpus: true,
         limits: noBudgets,
         activationMs: 0,
         candidates: accounts('a'),
@@ -118,6 +119,7 @@ export function createBench(store: TestStore, prefix: string) {
         kind: 'final',
         amounts: packSums({ requests: 1, costNanoUsd }),
         costNanoUsd,
+        isOpus: isOpus(given.model ?? 'opus'),
         verdict: undefined,
         buckets: bucketsAt(store.nowMs(), 'UTC'),
         ...given,
