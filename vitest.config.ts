@@ -1,12 +1,16 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Starts the one file that waits for half a minute first, so that nothing waits for it. */
-class SlowestFirst extends BaseSequencer {
+/** Files that wait for processes or clocks, longest first: what only computes fills the gaps. */
+const waiting = ['worker-disconnects', 'tools', 'hosts/worker.test', 'process-', 'global', 'hosts/']
+
+class LongestWaitFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]) {
-    const sorted = await super.sort(files)
-    const isSlow = (file: TestSpecification) => file.moduleId.includes('worker-disconnects')
-    return [...sorted.filter(isSlow), ...sorted.filter((file) => !isSlow(file))]
+    const rank = ({ moduleId }: TestSpecification) => {
+      const index = waiting.findIndex((name) => moduleId.includes(name))
+      return index < 0 ? waiting.length : index
+    }
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
   }
 }
 
@@ -15,7 +19,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     isolate: false,
     maxWorkers: 3,
-    sequence: { sequencer: SlowestFirst },
+    sequence: { sequencer: LongestWaitFirst },
     testTimeout: 20_000,
     hookTimeout: 20_000,
   },

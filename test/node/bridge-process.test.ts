@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createUpstashEngine } from '../../src/store/upstash.ts'
 import { hasRedisServer, startRedisServer } from '../engines/redis-server.ts'
 import { result } from '../engines/steps.ts'
+import { compileCache } from '../support/compile-cache.ts'
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'node', 'bridge.ts')
 const TOKEN = 'sixteen-characters'
@@ -23,7 +24,13 @@ afterEach(() => {
 })
 
 function launch(settings: Record<string, string>) {
-  const env = { PATH: process.env.PATH ?? '', DATA_DIR: directory, BRIDGE_PORT: '0', ...settings }
+  const env = {
+    PATH: process.env.PATH ?? '',
+    NODE_COMPILE_CACHE: compileCache,
+    DATA_DIR: directory,
+    BRIDGE_PORT: '0',
+    ...settings,
+  }
   const child = spawn(process.execPath, [entry], { cwd: directory, env })
   running.push(child)
   let stdout = ''

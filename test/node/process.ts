@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach } from 'vitest'
 import { journeySettings } from '../hosts/host.ts'
+import { compileCache } from '../support/compile-cache.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'node.ts')
@@ -21,7 +22,7 @@ function launch(settings: Record<string, string>) {
   // Away from the checkout, so that no .dev.vars of a developer is read.
   const child: ChildProcess = spawn(process.execPath, [entry], {
     cwd: tmpdir(),
-    env: { PATH: process.env.PATH ?? '', ...settings },
+    env: { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compileCache, ...settings },
   })
   let stdout = ''
   let stderr = ''

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { eventually, logIn } from '../hosts/client.ts'
+import { compileCache } from '../support/compile-cache.ts'
 
 const tools = join(import.meta.dirname, '..', '..', 'src', 'node', 'tools')
 const ADMIN_PASSWORD = 'correct horse battery staple'
@@ -20,7 +21,14 @@ function launch(tool: string, args: string[] = [], settings: Record<string, stri
   const cwd = temporaryDirectory()
   const { HOME = '' } = process.env
   // Without a PATH: whatever a tool starts, it starts with the Node that runs it.
-  const env = { PATH: '', HOME, TMPDIR: cwd, NO_COLOR: '1', ...settings }
+  const env = {
+    PATH: '',
+    HOME,
+    TMPDIR: cwd,
+    NO_COLOR: '1',
+    NODE_COMPILE_CACHE: compileCache,
+    ...settings,
+  }
   const child = spawn(process.execPath, [join(tools, `${tool}.ts`), ...args], { cwd, env })
   let stdout = ''
   let stderr = ''
@@ -156,7 +164,7 @@ describe.runIf(existsSync('/proc/self/stat'))('npm run dev', () => {
     expect(first.family.filter(({ command }) => /\bworkerd serve\b/.test(command))).not.toEqual([])
     first.child.kill('SIGTERM')
     expect(await first.exited).toBe(0)
-    expect(first.survivors()).toEqual([])
+    await expect.poll(first.survivors, { timeout: 5_000 }).toEqual([])
     expect(readdirSync(first.cwd)).toEqual([])
   })
 
@@ -167,7 +175,8 @@ describe.runIf(existsSync('/proc/self/stat'))('npm run dev', () => {
     await logIn({ ...dev.host, adminPassword })
     process.kill(dev.family[0]?.pid ?? 0, 'SIGKILL')
     expect(await dev.exited).toBe(1)
-    expect(dev.survivors()).toEqual([])
+    // A killed process takes a moment to be gone.
+    await expect.poll(dev.survivors, { timeout: 5_000 }).toEqual([])
   })
 
   it('names PORT when it is taken', async () => {
