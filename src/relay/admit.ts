@@ -5,7 +5,7 @@ import { bucketsAt, isOpus, periodEndMs } from '../ledger/ledger.ts'
 import { admitScript } from '../store/scripts/admit.ts'
 import type { AdmitReply, CostCause, DenyReply } from '../store/scripts/admit-reply.ts'
 import type { NoneReply } from '../store/scripts/shared.ts'
-import { type Admission, activationMs, type Plan } from './plan.ts'
+import { type Admission, activationMs, asCandidates, type Plan } from './plan.ts'
 import { settleOrphans, settleVoid, sweep } from './settle.ts'
 
 export type { Gateway } from '../gateway.ts'
@@ -82,11 +82,7 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
         weeklyOpusNanoUsd: toNanoUsd(apiKey.weeklyOpusCostLimit),
         windowNanoUsd: hasWindow ? toNanoUsd(apiKey.rateLimitCost) : 0,
       },
-      candidates: plan.candidates.map(({ account }) => ({
-        accountId: account.id,
-        priority: account.priority,
-        maxConcurrency: account.maxConcurrency,
-      })),
+      candidates: asCandidates(plan.candidates),
     })
   } catch (error) {
     // The script may have run although its reply was lost: the tombstone ends its lease either way.

@@ -5,7 +5,7 @@ import type { AccountFailure } from '../store/scripts/reassign.ts'
 import { reassignScript } from '../store/scripts/reassign.ts'
 import { admissionOf, allBusy, probeMs } from './admit.ts'
 import { type AttemptContext, attempt, type Outcome } from './attempt.ts'
-import type { Admission, PlannedAccount } from './plan.ts'
+import { type Admission, asCandidates, type PlannedAccount } from './plan.ts'
 import { settleVoid } from './settle.ts'
 
 /** An outcome to show, and the admission that paid for it. */
@@ -75,11 +75,7 @@ async function failOver(
     failure,
     leaseMs: gateway.runtime.config.LEASE_SECONDS * 1000,
     probeMs,
-    candidates: untried.map(({ account }) => ({
-      accountId: account.id,
-      priority: account.priority,
-      maxConcurrency: account.maxConcurrency,
-    })),
+    candidates: asCandidates(untried),
   }).catch(give)
   if (reply.kind === 'ok') return admissionOf(plan, reply)
   if (reply.kind === 'gone') return give(exhausted(failure, gateway.runtime.now()))

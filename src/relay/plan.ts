@@ -5,6 +5,7 @@ import type { Snapshot } from '../catalog/catalog.ts'
 import { GatewayError } from '../errors.ts'
 import { estimateHold } from '../ledger/price.ts'
 import type { Protocol } from '../protocol/protocol.ts'
+import type { Candidate } from '../store/scripts/admit.ts'
 import { identifyClient } from './client.ts'
 import type { Hints } from './hints.ts'
 import { sessionKey } from './session.ts'
@@ -84,6 +85,15 @@ export function plan(input: {
     candidates,
     holdNanoUsd: Math.max(...candidates.map(holdFor)),
   }
+}
+
+/** Accounts as the scripts choose among them. */
+export function asCandidates(planned: PlannedAccount[]): Candidate[] {
+  return planned.map(({ account }) => ({
+    accountId: account.id,
+    priority: account.priority,
+    maxConcurrency: account.maxConcurrency,
+  }))
 }
 
 /** Milliseconds of life from first use; 0 = the key does not end by activation. */
