@@ -79,6 +79,7 @@ const Environment = z
       .default('UTC'),
     LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     ALLOW_PRIVATE_UPSTREAMS: flag(),
+    ALLOW_PRIVATE_PROXIES: flag(),
     CORS_ORIGINS: origins.default([]),
     TRUST_PROXY_HEADER: flag(),
     BODY_LIMIT_BYTES: integer(32 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
@@ -87,6 +88,9 @@ const Environment = z
     UPSTREAM_JSON_TIMEOUT_SECONDS: integer(600, 1, 3_600),
     UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: integer(60, 1, 3_600),
     UPSTREAM_IDLE_TIMEOUT_SECONDS: integer(120, 1, 3_600),
+    STREAM_KEEPALIVE_SECONDS: integer(20, 1, 240),
+    REQUEST_DEADLINE_SECONDS: integer(900, 1, 7_200),
+    SESSION_RETURN_SECONDS: integer(300, 0, 86_400),
     LEASE_SECONDS: integer(900, 1, 86_400),
     DRAIN_TIMEOUT_SECONDS: integer(30, 0, 3_600),
   })

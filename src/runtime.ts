@@ -4,7 +4,10 @@ import type { Context } from 'hono'
 import type { Config } from './config.ts'
 
 /** Structured log fields; secrets, prompt content and upstream URLs never belong here. */
-export type LogFields = Record<string, string | number | boolean | null | undefined>
+export type LogFields = Record<
+  string,
+  string | number | boolean | null | undefined | readonly object[]
+>
 
 export interface Logger {
   debug(event: string, fields?: LogFields): void
@@ -13,7 +16,15 @@ export interface Logger {
   error(event: string, fields?: LogFields): void
 }
 
-/** What the relay hands to an upstream; a plain web `fetch` satisfies it. */
+/** A proxy between the gateway and the upstream of one account. */
+export interface OutboundProxy {
+  protocol: 'http' | 'https' | 'socks5'
+  host: string
+  port: number
+  auth: { username: string; password: string } | undefined
+}
+
+/** What the relay hands to an upstream; a plain web `fetch` satisfies it where nothing is proxied. */
 export interface UpstreamRequest {
   method: string
   headers: Headers
@@ -22,6 +33,8 @@ export interface UpstreamRequest {
   signal: AbortSignal
   /** Redirects are answers to classify, never followed: a credential must not reach another host. */
   redirect: 'manual'
+  /** Goes through this proxy, on connections that no other account shares; only where `canProxy`. */
+  via?: { accountId: string; proxy: OutboundProxy }
 }
 
 /** Keeps settlements that have not reached the store yet, where the host has a disk. */
@@ -42,6 +55,8 @@ export interface Runtime {
   redis: Redis
   /** Sends a request upstream. Rejects on connect, TLS, reset and abort. */
   fetch: (url: string, request: UpstreamRequest) => Promise<Response>
+  /** Whether `fetch` can go through a proxy: on Node it can, on Workers it cannot. */
+  canProxy: boolean
   /** Where a request comes from, as the host itself knows it; undefined where it does not. */
   clientAddress: (c: Context) => string | undefined
   /** Milliseconds since the epoch. */

@@ -42,6 +42,7 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
     config,
     redis: createRedis(createUpstashEngine({ url, token, timeoutMs })),
     fetch: (address, { body, ...request }) => fetch(address, { ...request, body: body ?? null }),
+    canProxy: false,
     // Set by Cloudflare itself, whatever the client sent.
     clientAddress: (c) => c.req.header('cf-connecting-ip'),
     now: Date.now,

@@ -20,20 +20,32 @@ export interface Valve {
   fault(): Error | null
 }
 
-const refusal = () =>
-  Object.assign(new Error('The upstream resolves to a private or reserved address'), {
-    code: 'ERR_PRIVATE_UPSTREAM',
+/** What an address is judged for: each has a code of its own when it is refused. */
+export type Peer = 'upstream' | 'proxy'
+
+const refusalCodes = { upstream: 'ERR_PRIVATE_UPSTREAM', proxy: 'ERR_PRIVATE_PROXY' }
+
+const refusal = (peer: Peer) =>
+  Object.assign(new Error(`The ${peer} resolves to a private or reserved address`), {
+    code: refusalCodes[peer],
   })
 
-// The very answer that is checked is connected to, so a name cannot change its mind in between.
-const publicOnly =
-  (lookup: LookupFunction): LookupFunction =>
+/** The error that refuses a private literal address; undefined for a public one and for a name. */
+export const refuseLiteral = (host: string, peer: Peer): Error | undefined =>
+  isIP(host) && !isPublicAddress(host) ? refusal(peer) : undefined
+
+/**
+ * A lookup that fails when any address of a name is private. The very answer that is checked is
+ * connected to, so a name cannot change its mind in between.
+ */
+export const publicOnly =
+  (lookup: LookupFunction, peer: Peer): LookupFunction =>
   (hostname, options, callback) =>
     lookup(hostname, options, (error, address, family) => {
       if (error) return callback(error, address, family)
       const found = typeof address === 'string' ? [address] : address.map((entry) => entry.address)
       if (found.every(isPublicAddress)) return callback(null, address, family)
-      callback(refusal(), address, family)
+      callback(refusal(peer), address, family)
     })
 
 let delivering: Valve | undefined
@@ -41,9 +53,12 @@ let delivering: Valve | undefined
 /** The valve of the connection whose bytes are being parsed; only within a response callback. */
 export const currentValve = () => delivering
 
-// The pause of undici 7 is not used: a connection that is not kept alive and ends while paused
-// fails an assertion in an event handler, which would end the process.
-function fitValve(socket: Socket): void {
+/**
+ * Gives a connected socket its `Valve`, before undici takes it. The pause of undici 7 is not used:
+ * a connection that is not kept alive and ends while paused fails an assertion in an event handler,
+ * which would end the process.
+ */
+export function fitValve(socket: Socket): void {
   const read = socket.read.bind(socket)
   let isShut = false
   const valve: Valve = {
@@ -73,12 +88,13 @@ export function createConnector(options: ConnectorOptions): buildConnector.conne
   const lookup = options.lookup ?? dnsLookup
   const connect = buildConnector({
     timeout: connectTimeoutMs,
-    lookup: allowPrivateUpstreams ? lookup : publicOnly(lookup),
+    lookup: allowPrivateUpstreams ? lookup : publicOnly(lookup, 'upstream'),
   })
   return (target, callback) => {
     // A literal address is never looked up.
-    if (!allowPrivateUpstreams && isIP(target.hostname) && !isPublicAddress(target.hostname)) {
-      queueMicrotask(() => callback(refusal(), null))
+    const refused = allowPrivateUpstreams ? undefined : refuseLiteral(target.hostname, 'upstream')
+    if (refused) {
+      queueMicrotask(() => callback(refused, null))
       return
     }
     connect(target, (...[error, socket]) => {

@@ -49,6 +49,7 @@ export async function startNode(
   const transport = createTransport({
     connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT_SECONDS * 1000,
     allowPrivateUpstreams: config.ALLOW_PRIVATE_UPSTREAMS,
+    allowPrivateProxies: config.ALLOW_PRIVATE_PROXIES,
   })
   const deferred = new Set<Promise<unknown>>()
   const log = createLogger(config.LOG_LEVEL, write, Date.now)
@@ -56,6 +57,7 @@ export async function startNode(
     config,
     redis: createRedis(engine),
     fetch: transport.fetch,
+    canProxy: true,
     clientAddress: (c) => getConnInfo(c).remote.address,
     now: Date.now,
     log,

@@ -4,14 +4,19 @@ import { Agent, type Dispatcher } from 'undici'
 import type { Runtime, UpstreamRequest } from '../runtime.ts'
 import { type ConnectorOptions, createConnector, currentValve, type Valve } from './connector.ts'
 import { decodeResponse } from './decode.ts'
+import { createProxyPools, type ProxiedRequest } from './proxy-pools.ts'
 
-export type TransportOptions = ConnectorOptions
+export interface TransportOptions extends ConnectorOptions {
+  /** When false, a proxy outside the public internet is refused with ERR_PRIVATE_PROXY. */
+  allowPrivateProxies: boolean
+}
 
 export interface Transport {
   /**
    * Sends a request and resolves with its response, decoded and with redirects not followed.
    * A body declared up to 64 KiB is complete by then; a longer one streams, and errors when it is
-   * cut. Rejects on connect, TLS, reset and refusal, and with the signal's reason on abort.
+   * cut. Rejects on connect, TLS, reset and refusal, with a `ProxyError` when a proxy is at fault,
+   * and with the signal's reason on abort.
    */
   fetch: Runtime['fetch']
   /** Ends every connection at once; what is in flight fails. */
@@ -20,34 +25,40 @@ export interface Transport {
 
 const bufferedBytes = 64 * 1024
 const queuedBytes = 128 * 1024
-const keepAliveMs = 30_000
+const wireOptions = {
+  keepAliveTimeout: 30_000,
+  headersTimeout: 0, // callers keep the time, by their signal
+  bodyTimeout: 0,
+}
 const nullBodyStatuses = new Set([204, 205, 304])
 
-/** Makes a transport with its own pools of connections, one pool per origin. */
+/**
+ * Makes a transport with its own pools of connections: one pool per origin, and behind proxies one
+ * per account and proxy as well.
+ */
 export function createTransport(options: TransportOptions): Transport {
-  const agent = new Agent({
-    connect: createConnector(options),
-    keepAliveTimeout: keepAliveMs,
-    headersTimeout: 0, // callers keep the time, by their signal
-    bodyTimeout: 0,
-  })
+  const agent = new Agent({ connect: createConnector(options), ...wireOptions })
+  const proxied = createProxyPools(options, wireOptions)
   return {
     fetch: (url, request) =>
       new Promise<Response>((resolve, reject) => {
         if (request.signal.aborted) return reject(request.signal.reason)
         const { origin, pathname, search } = new URL(url)
-        agent.dispatch(
-          {
-            origin,
-            path: pathname + search,
-            method: request.method,
-            headers: flatten(request.headers, request.body),
-            body: released(request.body),
-          },
-          new Exchange(request, resolve, reject),
-        )
+        const message: ProxiedRequest = {
+          origin,
+          path: pathname + search,
+          method: request.method,
+          headers: flatten(request.headers, request.body),
+          body: released(request.body),
+          signal: request.signal,
+        }
+        const exchange = new Exchange(request, resolve, reject)
+        if (request.via) proxied.dispatch(request.via, message, exchange)
+        else agent.dispatch(message, exchange)
       }).then(decodeResponse),
-    close: () => agent.destroy(),
+    async close() {
+      await Promise.all([agent.destroy(), proxied.close()])
+    },
   }
 }
 

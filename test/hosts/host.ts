@@ -23,7 +23,9 @@ export const journeySettings = {
   PORT: '0',
   ADMIN_PASSWORD: 'correct horse battery staple',
   ALLOW_PRIVATE_UPSTREAMS: 'true',
+  ALLOW_PRIVATE_PROXIES: 'true',
   UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '1',
   UPSTREAM_IDLE_TIMEOUT_SECONDS: '1',
+  UPSTREAM_JSON_TIMEOUT_SECONDS: '2',
   DRAIN_TIMEOUT_SECONDS: '2',
 }

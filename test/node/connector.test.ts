@@ -21,6 +21,7 @@ function client(options: Partial<TransportOptions>) {
   const transport = createTransport({
     connectTimeoutMs: 1_000,
     allowPrivateUpstreams: true,
+    allowPrivateProxies: true,
     ...options,
   })
   closing.push(transport)

@@ -18,7 +18,11 @@ let transport: Transport
 let upstream: Upstream
 
 beforeAll(async () => {
-  transport = createTransport({ connectTimeoutMs: 1_000, allowPrivateUpstreams: true })
+  transport = createTransport({
+    connectTimeoutMs: 1_000,
+    allowPrivateUpstreams: true,
+    allowPrivateProxies: true,
+  })
   upstream = await startUpstream()
 })
 beforeEach(() => {
@@ -121,7 +125,11 @@ describe('an abort', () => {
 
 describe('a transport that is closed', () => {
   it('fails what is in flight and what comes after', async () => {
-    const own = createTransport({ connectTimeoutMs: 1_000, allowPrivateUpstreams: true })
+    const own = createTransport({
+      connectTimeoutMs: 1_000,
+      allowPrivateUpstreams: true,
+      allowPrivateProxies: true,
+    })
     upstream.respond(anthropicStream({ stallAfterEvents: 2 }))
     const { signal } = new AbortController()
     const request: UpstreamRequest = {

@@ -17,7 +17,11 @@ async function serve(answer: (socket: Socket) => void): Promise<RawUpstream> {
 }
 
 function client() {
-  const transport = createTransport({ connectTimeoutMs: 1_000, allowPrivateUpstreams: true })
+  const transport = createTransport({
+    connectTimeoutMs: 1_000,
+    allowPrivateUpstreams: true,
+    allowPrivateProxies: true,
+  })
   closing.push(transport)
   const { signal } = new AbortController()
   return (url: string) =>

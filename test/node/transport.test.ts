@@ -21,7 +21,11 @@ let transport: Transport
 let upstream: Upstream
 
 beforeAll(async () => {
-  transport = createTransport({ connectTimeoutMs: 1_000, allowPrivateUpstreams: true })
+  transport = createTransport({
+    connectTimeoutMs: 1_000,
+    allowPrivateUpstreams: true,
+    allowPrivateProxies: true,
+  })
   upstream = await startUpstream()
 })
 beforeEach(() => {

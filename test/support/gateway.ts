@@ -15,6 +15,7 @@ export const testConfig = {
   JWT_SECRET: 'a JWT secret that only tests know',
   ENCRYPTION_KEY: '5a'.repeat(32),
   ALLOW_PRIVATE_UPSTREAMS: 'true',
+  ALLOW_PRIVATE_PROXIES: 'true',
   LOG_LEVEL: 'debug',
   UPSTREAM_CONNECT_TIMEOUT_SECONDS: '2',
 }
@@ -26,6 +27,8 @@ export interface TestGatewayOptions {
   engine?: Engine
   /** By default the transport of the Node host. */
   fetch?: Runtime['fetch']
+  /** Whether the host can go through proxies; by default it can. */
+  canProxy?: boolean
   /** Where requests come from; by default nobody knows. */
   clientAddress?: Runtime['clientAddress']
   /** The clock of the gateway, and of the store where that is the default one. */
@@ -55,6 +58,7 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
   const transport = createTransport({
     connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT_SECONDS * 1000,
     allowPrivateUpstreams: config.ALLOW_PRIVATE_UPSTREAMS,
+    allowPrivateProxies: config.ALLOW_PRIVATE_PROXIES,
   })
   const lines: string[] = []
   const pending = new Set<Promise<unknown>>()
@@ -63,6 +67,7 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
     config,
     redis: createRedis(engine),
     fetch: options.fetch ?? transport.fetch,
+    canProxy: options.canProxy ?? true,
     clientAddress: options.clientAddress ?? (() => undefined),
     now,
     log,

@@ -29,6 +29,7 @@ function openGateway(config: Config, engine: Engine): Gateway {
   return createGateway({
     config,
     redis: createRedis(engine),
+    canProxy: false,
     fetch: () => Promise.reject(new Error('Only the Worker calls upstreams')),
     clientAddress: () => undefined,
     now: Date.now,
