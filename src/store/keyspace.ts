@@ -10,6 +10,10 @@ export const ttl = {
   /** Journal entries older than this are set aside: their marker may be gone. */
   journalMs: 1 * day,
   stickyMs: 15 * day,
+  /** Vendors keep a stored response, which a later request may continue, for a month. */
+  affinityMs: 30 * day,
+  /** A request that no account could take is remembered for as long as somebody may ask why. */
+  refusalMs: 60 * 60 * second,
   /** Failed logins are forgotten this long after the last one; longer than the longest wait. */
   failedLoginsMs: 60 * 60 * second,
   /** How long one process owns an orphan it was told to book before another may take it. */
@@ -38,19 +42,22 @@ export function createKeyspace(prefix: string) {
     /** Sorted set: lease member → expiry. */
     keyLeases: (keyId: string) => key('leases', 'key', keyId),
     platformLeases: (platform: string) => key('leases', platform),
-    /** Hash: account id → `untilMs|failures|sinceMs|reason`; no field means healthy. */
+    /** Hash: account id, or account id/model family → `untilMs|failures|sinceMs|reason`; no field means healthy. */
     health: (platform: string) => key('health', platform),
-    /** Hash: account id → requests in flight, maintained. */
-    inflight: (platform: string) => key('inflight', platform),
-    /** Hash: account id → sequence number of its last pick; field `sequence` is the counter. */
-    picked: (platform: string) => key('picked', platform),
-    /** Hash: state, account, generation, member and, once settled, the receipt. */
+    /** Hash: account id → `inflight|pickedMs|heldNanoUsd|day|spentNanoUsd`, maintained. */
+    load: (platform: string) => key('load', platform),
+    /** Hash: state, account, generation, member and, once it has ended, the receipt and the trace. */
     request: (ledgerId: string) => key('request', ledgerId),
+    /** String: ledger id of the latest request that its client gave this id. */
+    requestName: (requestId: string) => key('request-id', requestId),
     /** Sorted set: members of leases that expired and wait to be booked → when they may be claimed. */
     orphans: key('orphans'),
-    /** String: account id. */
+    /** String: `home|servedMs|beforeMs|current|moves`. */
     sticky: (platform: string, keyId: string, sessionKey: string) =>
       key('sticky', platform, keyId, sessionKey),
+    /** String: the account that issued an id which no other account knows. */
+    affinity: (platform: string, keyId: string, digest: string) =>
+      key('affinity', platform, keyId, digest),
     /** Hashes of packed sums, one field per bucket. */
     books: {
       key: (keyId: string) => key('books', 'key', keyId),

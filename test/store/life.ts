@@ -1,5 +1,6 @@
 /** Lives of simulated processes, each decided by a list of numbers, held against the model at every step. */
 import { expect } from 'vitest'
+import { decodeLoad } from '../../src/store/scripts/load.ts'
 import { createTape } from './fault-shim.ts'
 import { checkState, checkStep, readState, type State } from './scripts.model.ts'
 import { createWorld, platforms, serve, sweep, type World } from './simulation.ts'
@@ -89,11 +90,10 @@ function checkRest(state: State): void {
   const leases = [...Object.values(state.platforms), ...Object.values(state.keys)].map(
     (x) => x.leases,
   )
-  const inflight = Object.values(state.platforms).flatMap((platform) =>
-    Object.values(platform.inflight),
-  )
+  const loads = Object.values(state.platforms).flatMap((platform) => Object.values(platform.loads))
+  const carried = loads.map(decodeLoad).flatMap((load) => [load.inflight, load.heldNanoUsd])
   const held = Object.values(state.keys).map(({ counters }) => counters.heldNanoUsd ?? '0')
   expect({ open, orphans: state.orphans }).toEqual({ open: [], orphans: {} })
   expect(leases.every((row) => Object.keys(row).length === 0)).toBe(true)
-  expect([...inflight, ...held].every((count) => count === '0')).toBe(true)
+  expect([...carried, ...held.map(Number)].every((count) => count === 0)).toBe(true)
 }

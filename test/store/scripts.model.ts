@@ -1,12 +1,13 @@
 /** What must hold in the store after every step, read from its raw keys. */
 import { expect } from 'vitest'
+import { decodeLoad } from '../../src/store/scripts/load.ts'
 import { accountsOf, type Call, keyIds, models, platforms, type World } from './simulation.ts'
 
 type Row = Record<string, string>
 
 export interface State {
   nowMs: number
-  platforms: Record<string, { leases: Row; inflight: Row; health: Row }>
+  platforms: Record<string, { leases: Row; loads: Row; health: Row }>
   keys: Record<string, { leases: Row; counters: Row }>
   requests: Record<string, Row>
   orphans: Row
@@ -15,9 +16,9 @@ export interface State {
 
 /** A lease member, taken apart. */
 export function parseMember(member: string) {
-  const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold, ...model] =
+  const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold, family] =
     member.split('|')
-  return { ledgerId, platform, keyId, accountId, hold: Number(hold), model: model.join('|') }
+  return { ledgerId, platform, keyId, accountId, hold: Number(hold), family }
 }
 
 export async function readState(world: World): Promise<State> {
@@ -38,12 +39,12 @@ export async function readState(world: World): Promise<State> {
 
   const [ofPlatforms, ofKeys, requests, orphans, books] = await Promise.all([
     all(platforms, async (platform) => {
-      const [leases, inflight, health] = await Promise.all([
+      const [leases, loads, health] = await Promise.all([
         sortedSet(keyspace.platformLeases(platform)),
-        hash(keyspace.inflight(platform)),
+        hash(keyspace.load(platform)),
         hash(keyspace.health(platform)),
       ])
-      return { leases, inflight, health }
+      return { leases, loads, health }
     }),
     all(keyIds, async (keyId) => {
       const [leases, counters] = await Promise.all([
@@ -77,10 +78,16 @@ export function checkState(world: World, state: State): void {
   expect(heldMembers.sort(), 'held = open').toEqual(open.map(({ member }) => member).sort())
   expect([...leased, ...orphans].sort(), 'leased or orphaned = held').toEqual(heldMembers)
 
-  for (const [platform, { leases, inflight }] of Object.entries(state.platforms)) {
+  for (const [platform, { leases, loads }] of Object.entries(state.platforms)) {
     for (const accountId of accountsOf(platform)) {
-      const live = Object.keys(leases).filter((m) => parseMember(m).accountId === accountId).length
-      expect(Number(inflight[accountId] ?? 0), `in flight of ${accountId}`).toBe(live)
+      const load = decodeLoad(loads[accountId])
+      const members = Object.keys(leases)
+        .map(parseMember)
+        .filter((m) => m.accountId === accountId)
+      const live = members.length
+      expect(load.inflight, `in flight of ${accountId}`).toBe(live)
+      expect(load.heldNanoUsd, `held of ${accountId}`).toBe(sum(members.map(({ hold }) => hold)))
+      expect(load.spentNanoUsd, `spent of ${accountId}`).toBe(spentOf(state, accountId, load.day))
       if (world.limits.cap > 0)
         expect(live, `cap of ${accountId}`).toBeLessThanOrEqual(world.limits.cap)
     }
@@ -88,7 +95,7 @@ export function checkState(world: World, state: State): void {
   for (const [keyId, { leases, counters }] of Object.entries(state.keys)) {
     const holds = Object.keys(leases).map((member) => parseMember(member).hold)
     expect(Number(counters.heldNanoUsd ?? 0), `held of ${keyId}`).toBe(sum(holds))
-    const opus = Object.keys(leases).filter((member) => parseMember(member).model === 'opus')
+    const opus = Object.keys(leases).filter((member) => parseMember(member).family === 'opus')
     const opusHolds = opus.map((member) => parseMember(member).hold)
     expect(Number(counters.heldOpusNanoUsd ?? 0), `Opus held of ${keyId}`).toBe(sum(opusHolds))
     const total = state.books[world.keyspace.books.key(keyId)]?.total?.split(':')[7]
@@ -99,6 +106,33 @@ export function checkState(world: World, state: State): void {
     }
   }
   expect(withoutZeros(state.books), 'books = receipts').toEqual(withoutZeros(booksOf(world, state)))
+}
+
+/** What the receipts of an account's day add up to. */
+function spentOf(state: State, accountId: string, day: string): number {
+  const booked = Object.values(state.requests).filter(
+    ({ state, account, quotaDay }) =>
+      (state === 'settled' || state === 'orphaned') && account === accountId && quotaDay === day,
+  )
+  return sum(booked.map(({ cost }) => Number(cost)))
+}
+
+/** Whoever is given an account finds its day unspent; beyond that go at most the holds of one request. */
+function checkQuota(
+  { limits: { quotaNanoUsd } }: World,
+  before: State,
+  after: State,
+  platform: string,
+  accountId: string,
+): void {
+  if (quotaNanoUsd === 0) return
+  const was = decodeLoad(before.platforms[platform]?.loads[accountId])
+  const is = decodeLoad(after.platforms[platform]?.loads[accountId])
+  const today = new Date(after.nowMs).toISOString().slice(0, 10)
+  const spent = was.day >= today ? was.spentNanoUsd : 0
+  expect(spent, `spent of the day of ${accountId}`).toBeLessThan(quotaNanoUsd)
+  if (is.inflight > 1 && is.heldNanoUsd > 0 && was.heldNanoUsd > 0)
+    expect(spent + is.heldNanoUsd, `spent + held of ${accountId}`).toBeLessThanOrEqual(quotaNanoUsd)
 }
 
 /** The books as the receipts say they should be. */
@@ -162,11 +196,13 @@ export function checkStep(
   if (was?.generation === is?.generation) return
   const accountId = is?.account ?? ''
   expect(candidates.map((candidate) => candidate.accountId)).toContain(accountId)
-  const record = before.platforms[platform]?.health[accountId]
-  if (record) {
+  checkQuota(world, before, after, platform, accountId)
+  for (const field of [accountId, `${accountId}/${call.input.family}`]) {
+    const record = before.platforms[platform]?.health[field]
+    if (!record) continue
     const untilMs = Number(record.split('|')[0])
     expect(untilMs, `${accountId} is cooling`).toBeLessThanOrEqual(after.nowMs)
-    const probe = Number(after.platforms[platform]?.health[accountId]?.split('|')[0])
+    const probe = Number(after.platforms[platform]?.health[field]?.split('|')[0])
     expect(probe, 'probe').toBeGreaterThanOrEqual(before.nowMs + probeMs)
   }
   if (call.script === 'admit') checkAdmission(world, before, after, keyId)

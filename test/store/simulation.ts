@@ -1,15 +1,14 @@
 /** Simulated gateway processes that serve requests over an unreliable network, as the relay would. */
 import type { Redis } from '@upstash/redis'
+import { modelFamily } from '../../src/catalog/model-family.ts'
 import { GatewayError } from '../../src/errors.ts'
-import { bucketsAt, orphanedSums, packSums } from '../../src/ledger/ledger.ts'
-import { createKeyspace, type Keyspace } from '../../src/store/keyspace.ts'
+import { bucketsAt } from '../../src/ledger/calendar.ts'
+import { orphanedSums, packSums } from '../../src/ledger/ledger.ts'
+import { createKeyspace, type Keyspace, ttl } from '../../src/store/keyspace.ts'
 import { createRedis } from '../../src/store/redis.ts'
 import { type AdmitInput, admitScript } from '../../src/store/scripts/admit.ts'
-import {
-  type AccountFailure,
-  type ReassignInput,
-  reassignScript,
-} from '../../src/store/scripts/reassign.ts'
+import type { AccountFailure } from '../../src/store/scripts/health.ts'
+import { type ReassignInput, reassignScript } from '../../src/store/scripts/reassign.ts'
 import { renewScript } from '../../src/store/scripts/renew.ts'
 import { type SettleInput, settleScript } from '../../src/store/scripts/settle.ts'
 import { sweepScript } from '../../src/store/scripts/sweep.ts'
@@ -40,6 +39,8 @@ export interface World {
     concurrency: number
     windowRequests: number
     cap: number
+    /** What the day of each account may cost. */
+    quotaNanoUsd: number
     budgets: { totalNanoUsd: number; weeklyOpusNanoUsd: number }
   }
   ledgerIds: string[]
@@ -64,6 +65,7 @@ export function createWorld(store: TestStore, prefix: string, tape: Tape, leaseM
       concurrency: tape.pick(4),
       windowRequests: tape.oneOf(0, 3, 6),
       cap: tape.pick(3),
+      quotaNanoUsd: tape.oneOf(0, 4_000),
       budgets: {
         totalNanoUsd: tape.oneOf(0, 3_000),
         weeklyOpusNanoUsd: tape.oneOf(0, 2_000),
@@ -102,7 +104,8 @@ export async function serve(world: World, process: string): Promise<void> {
     }
     const candidates = job.candidates.filter((other) => !tried.includes(other.accountId))
     const failure = failureOf(world)
-    const input = { ...lease, sessionKey, failure, probeMs: leaseMs, candidates }
+    const { family, warmMs } = job
+    const input = { ...lease, sessionKey, failure, family, warmMs, probeMs: leaseMs, candidates }
     const redis = connect(world, process, { script: 'reassign', input })
     const { reply } = await insist(2, () => reassignScript(redis, keyspace, input))
     // Without an answer the request may have moved on; what it consumed is booked where it was last seen.
@@ -128,7 +131,7 @@ export async function sweep(world: World, process: string, platform: string): Pr
 }
 
 async function bookOrphan(world: World, process: string, member: string): Promise<void> {
-  const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold, ...model] =
+  const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold, family = '', ...model] =
     member.split('|')
   const holdNanoUsd = Number(hold)
   await insistOnSettling(world, process, {
@@ -142,8 +145,8 @@ async function bookOrphan(world: World, process: string, member: string): Promis
     amounts: packSums(orphanedSums(holdNanoUsd)),
     costNanoUsd: holdNanoUsd,
     verdict: undefined,
-    isOpus: true,
-    buckets: bucketsAt(world.store.nowMs(), 'UTC'),
+    family,
+    ...fixedFacts(world),
   })
 }
 
@@ -171,8 +174,8 @@ async function settle(
       kind === 'void'
         ? undefined
         : tape.oneOf<SettleInput['verdict']>('success', failureOf(world), undefined),
-    isOpus: true,
-    buckets: bucketsAt(world.store.nowMs(), 'UTC'),
+    family: modelFamily(model),
+    ...fixedFacts(world),
   })
 }
 
@@ -189,10 +192,15 @@ function createJob(world: World): AdmitInput {
   const ledgerId = `ledger-${ledgerIds.length + 1}`
   ledgerIds.push(ledgerId)
   const platform = tape.oneOf(...platforms)
+  const model = tape.oneOf(...models)
   const candidates = accountsOf(platform).map((accountId) => ({
     accountId,
     priority: tape.oneOf(50, 10),
     maxConcurrency: limits.cap,
+    family: modelFamily(model),
+    quotaNanoUsd: limits.quotaNanoUsd,
+    quotaDay: dayOf(world),
+    quotaEndsMs: 0,
   }))
   return {
     poolVersion: '0',
@@ -202,26 +210,41 @@ function createJob(world: World): AdmitInput {
     platform,
     keyId: tape.oneOf(...keyIds),
     sessionKey: tape.oneOf(undefined, 'session'),
-    model: tape.oneOf(...models),
+    affinityDigest: undefined,
+    model,
+    family: modelFamily(model),
     holdNanoUsd: tape.oneOf(1_000, 0, 333),
     leaseMs: world.leaseMs,
     probeMs: world.leaseMs,
+    warmMs: world.leaseMs,
     concurrencyLimit: limits.concurrency,
     windowMs: world.windowMs,
     windowRequests: limits.windowRequests,
     day: bucketsAt(world.store.nowMs(), 'UTC').day,
     week: bucketsAt(world.store.nowMs(), 'UTC').week,
-    isOpus: true,
     limits: { ...limits.budgets, dailyNanoUsd: 0, windowNanoUsd: 0 },
     activationMs: 0,
     candidates: candidates.slice(0, tape.oneOf(3, 2, 1)),
   }
 }
 
+const dayOf = ({ store }: World) => new Date(store.nowMs()).toISOString().slice(0, 10)
+
+/** What every settlement of the moment says alike. */
+const fixedFacts = (world: World) => ({
+  buckets: bucketsAt(world.store.nowMs(), 'UTC'),
+  quotaDay: dayOf(world),
+  trace: '',
+  requestName: undefined,
+  issuedAffinities: [],
+  keepMs: ttl.requestMs,
+})
+
 function failureOf(world: World): AccountFailure {
   const { leaseMs, tape, store } = world
   const untilMs = tape.oneOf(0, store.nowMs() + leaseMs)
-  return { reason: 'overloaded', untilMs, cooldownMs: leaseMs / 4, maxCooldownMs: leaseMs }
+  const scope = tape.oneOf('account', 'family')
+  return { reason: 'overloaded', scope, untilMs, cooldownMs: leaseMs / 4, maxCooldownMs: leaseMs }
 }
 
 function connect(world: World, process: string, call: Call): Redis {

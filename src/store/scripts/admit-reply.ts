@@ -1,8 +1,21 @@
 /** What `admit` answers, and how its texts are read. */
-import { decodeNone, type NoneReply } from './shared.ts'
+import { decodeNone, decodeSkipped, type NoneReply, type RawNone, type Skipped } from './choose.ts'
+import type { Affinity } from './sticky.ts'
+
+/** An account to send a request to. */
+export interface Assignment {
+  accountId: string
+  /** Counts the accounts this request was given, from 1. */
+  generation: number
+  expiresAtMs: number
+  affinity: Affinity
+  /** The account's cooldown has just ended, and this request alone tries it. */
+  isProbe: boolean
+  skipped: Skipped[]
+}
 
 export type AdmitReply =
-  | { kind: 'ok'; accountId: string; generation: number; expiresAtMs: number; orphans: string[] }
+  | ({ kind: 'ok'; orphans: string[] } & Assignment)
   /** Planned with an old catalog: flat `field, value` rows of what changed, empty where nothing did. */
   | { kind: 'stale'; pool: string[]; apiKey: string[] }
   | DenyReply
@@ -28,23 +41,26 @@ export interface DenyReply {
 
 /** What the script returns. */
 export type RawReply =
-  | ['ok', string, string, string, string[]]
+  | ['ok', string, string, string, string[], Affinity, string, string[]]
   | ['stale', string[], string[]]
   | ['deny', DenyCause, string, string, string, string, string?]
-  | ['none', ...string[]]
+  | RawNone
   | ['gone']
 
 /** Reads the script's texts. */
 export function decodeAdmit(reply: RawReply): AdmitReply {
   switch (reply[0]) {
     case 'ok': {
-      const [kind, accountId, generation, expiresAtMs, orphans] = reply
+      const [kind, accountId, generation, expiresAtMs, orphans, affinity, isProbe, skipped] = reply
       return {
         kind,
         accountId,
         generation: Number(generation),
         expiresAtMs: Number(expiresAtMs),
         orphans,
+        affinity,
+        isProbe: isProbe === '1',
+        skipped: decodeSkipped(skipped),
       }
     }
     case 'stale':

@@ -5,16 +5,11 @@ import { ttl } from '../keyspace.ts'
 import { defineScript, runScript } from '../script.ts'
 import { type AdmitReply, decodeAdmit, type RawReply } from './admit-reply.ts'
 import { budget } from './budget.ts'
-import { choose, health, reap, time } from './shared.ts'
-
-/** An account that could serve the request, as the scripts see it. */
-export interface Candidate {
-  accountId: string
-  /** Lower is served first. */
-  priority: number
-  /** Requests in flight at most; 0 = no limit. */
-  maxConcurrency: number
-}
+import { type Candidate, candidateArgs, choose } from './choose.ts'
+import { health } from './health.ts'
+import { load, reap } from './load.ts'
+import { periods, time } from './shared.ts'
+import { sticky } from './sticky.ts'
 
 export interface AdmitInput {
   poolVersion: string
@@ -25,11 +20,17 @@ export interface AdmitInput {
   keyId: string
   /** Undefined: the request belongs to no session. */
   sessionKey: string | undefined
+  /** Digest of an id that only the account which issued it can serve; undefined without one. */
+  affinityDigest: string | undefined
   model: string
+  /** Of the models that it may become; `opus` counts towards the weekly budget. */
+  family: string
   holdNanoUsd: number
   leaseMs: number
   /** How long the probe of a recovering account keeps others away from it. */
   probeMs: number
+  /** How long the prompt cache of a session's home account can be hoped to be warm. */
+  warmMs: number
   /** Requests of this key in flight at most; 0 = no limit. */
   concurrencyLimit: number
   windowMs: number
@@ -38,8 +39,6 @@ export interface AdmitInput {
   /** Names of the present day and week, as `bucketsAt` gives them. */
   day: string
   week: string
-  /** Whether the weekly budget for Opus models applies. */
-  isOpus: boolean
   /** Budgets; 0 = none. */
   limits: {
     totalNanoUsd: number
@@ -57,22 +56,25 @@ const reapLimit = 5
 
 const script = defineScript(
   time,
+  periods,
   health,
+  load,
   choose,
   reap,
+  sticky,
   budget,
   `
 local keys = { pool = KEYS[1], apiKey = KEYS[2], counters = KEYS[3], keyLeases = KEYS[4], request = KEYS[5],
-  sticky = KEYS[6], health = KEYS[7], inflight = KEYS[8], picked = KEYS[9], leases = KEYS[10], orphans = KEYS[11] }
-local ledgerId, platform, keyId, model, hold = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local leaseMs, probeMs = tonumber(ARGV[8]), tonumber(ARGV[9])
-local concurrencyLimit, windowMs, windowRequests = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
-local activationMs, hasSession = tonumber(ARGV[13]), ARGV[14] == '1'
-local stickyMs, requestMs, reapLimit, claimMs = ARGV[15], tonumber(ARGV[16]), ARGV[17], tonumber(ARGV[18])
-local day, week = ARGV[19], ARGV[20]
-local limits = { total = tonumber(ARGV[21]), day = tonumber(ARGV[22]), weekOpus = tonumber(ARGV[23]), window = tonumber(ARGV[24]) }
-local isOpusAsked = ARGV[25] == '1'
-local count, first = tonumber(ARGV[26]), 27
+  sticky = KEYS[6], health = KEYS[7], load = KEYS[8], leases = KEYS[9], orphans = KEYS[10], affinity = KEYS[11] }
+local ledgerId, platform, keyId, model, family, hold = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
+local leaseMs, probeMs, warmMs = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local concurrencyLimit, windowMs, windowRequests = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
+local activationMs, hasSession, hasAffinity = tonumber(ARGV[15]), ARGV[16] == '1', ARGV[17] == '1'
+local stickyMs, requestMs, reapLimit, claimMs = ARGV[18], tonumber(ARGV[19]), ARGV[20], tonumber(ARGV[21])
+local day, week = ARGV[22], ARGV[23]
+local limits = { total = tonumber(ARGV[24]), day = tonumber(ARGV[25]), weekOpus = tonumber(ARGV[26]), window = tonumber(ARGV[27]) }
+local count, first = tonumber(ARGV[28]), 29
+local isOpus = family == 'opus'
 
 local poolIsCurrent = (redis.call('HGET', keys.pool, 'version') or '0') == ARGV[1]
 local keyIsCurrent = (redis.call('HGET', keys.apiKey, 'revision') or '0') == ARGV[2]
@@ -85,7 +87,7 @@ local replay = redis.call('HMGET', keys.request, 'state', 'account', 'generation
 if replay[1] then
   -- A reaped lease stays reaped: its account may be serving others in its place.
   local isLeased = replay[1] == 'admitted' and redis.call('ZSCORE', keys.leases, replay[5])
-  return isLeased and { 'ok', replay[2], replay[3], replay[4], {} } or { 'gone' }
+  return isLeased and { 'ok', replay[2], replay[3], replay[4], {}, 'none', '0', {} } or { 'gone' }
 end
 
 local spendRow = redis.call('HMGET', keys.counters, unpack(spendFields))
@@ -110,31 +112,38 @@ if windowMs > 0 then
   end
 end
 
-local spend, cost = readSpend(spendRow, day, week), tonumber(hold)
-local refusal = refuseCost('total_cost', limits.total, spend.total, spend.held, cost, 0)
-  or refuseCost('daily_cost', limits.day, spend.day, spend.held, cost, 0)
-  or (isOpusAsked and refuseCost('weekly_opus_cost', limits.weekOpus, spend.weekOpus, spend.heldOpus, cost, 0))
-  or refuseCost('window_cost', limits.window, windowCost, spend.held, cost, windowEndsMs)
+local spend = readSpend(spendRow, day, week)
+local refusal = refuseCost('total_cost', limits.total, spend.total, spend.held, hold, 0)
+  or refuseCost('daily_cost', limits.day, spend.day, spend.held, hold, 0)
+  or (isOpus and refuseCost('weekly_opus_cost', limits.weekOpus, spend.weekOpus, spend.heldOpus, hold, 0))
+  or refuseCost('window_cost', limits.window, windowCost, spend.held, hold, windowEndsMs)
 if refusal then return refusal end
 
-local sticky = hasSession and redis.call('GET', keys.sticky)
-local outcome = choose(keys, first, count, sticky)
+-- An id whose account is no candidate any more binds nothing: any upstream will say that it is unknown.
+local required = hasAffinity and redis.call('GET', keys.affinity)
+local isOffered = false
+for i = 0, required and count - 1 or -1 do isOffered = isOffered or ARGV[first + i * stride] == required end
+required = isOffered and required
+
+local session = hasSession and readSticky(redis.call('GET', keys.sticky)) or nil
+local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), required)
 local chosen = outcome.best
 if not chosen then return none(outcome) end
 
-take(keys, chosen, probeMs)
+local isProbe = take(keys, outcome, probeMs, hold)
 local expiresAtMs = int(nowMs + leaseMs)
-local member = table.concat({ ledgerId, platform, keyId, chosen.id, '1', hold, model }, '|')
+local member = table.concat({ ledgerId, platform, keyId, chosen.id, '1', int(hold), family, model }, '|')
 redis.call('ZADD', keys.leases, expiresAtMs, member)
 redis.call('ZADD', keys.keyLeases, expiresAtMs, member)
 redis.call('HSET', keys.request, 'state', 'admitted', 'account', chosen.id, 'generation', '1',
-  'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'hold', hold, 'member', member)
+  'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', member)
 redis.call('PEXPIRE', keys.request, int(leaseMs + requestMs))
 redis.call('HSET', keys.counters, 'activatedAtMs', int(activatedAtMs), 'lastUsedAtMs', int(nowMs),
   'windowEndsMs', int(windowEndsMs), 'windowRequests', int(used + 1), 'windowCostNanoUsd', int(windowCost),
-  'heldNanoUsd', int(spend.held + cost), 'heldOpusNanoUsd', int(spend.heldOpus + (isOpus(model) and cost or 0)))
-if hasSession then redis.call('SET', keys.sticky, chosen.id, 'PX', stickyMs) end
-return { 'ok', chosen.id, '1', expiresAtMs, claim(keys, reapLimit, claimMs) }
+  'heldNanoUsd', int(spend.held + hold), 'heldOpusNanoUsd', int(spend.heldOpus + (isOpus and hold or 0)))
+local affinity = hasSession and follow(keys.sticky, session, chosen.id, warmMs, stickyMs) or 'none'
+return { 'ok', chosen.id, '1', expiresAtMs, claim(keys, reapLimit, claimMs),
+  required and 'required' or affinity, isProbe, outcome.skipped }
 `,
 )
 
@@ -153,10 +162,10 @@ export async function admitScript(
     keyspace.request(input.ledgerId),
     keyspace.sticky(platform, keyId, input.sessionKey ?? ''),
     keyspace.health(platform),
-    keyspace.inflight(platform),
-    keyspace.picked(platform),
+    keyspace.load(platform),
     keyspace.platformLeases(platform),
     keyspace.orphans,
+    keyspace.affinity(platform, keyId, input.affinityDigest ?? ''),
   ]
   const args = [
     input.poolVersion,
@@ -165,14 +174,17 @@ export async function admitScript(
     platform,
     keyId,
     input.model,
+    input.family,
     input.holdNanoUsd,
     input.leaseMs,
     input.probeMs,
+    input.warmMs,
     input.concurrencyLimit,
     input.windowMs,
     input.windowRequests,
     input.activationMs,
     input.sessionKey === undefined ? '0' : '1',
+    input.affinityDigest === undefined ? '0' : '1',
     ttl.stickyMs,
     ttl.requestMs,
     reapLimit,
@@ -183,14 +195,7 @@ export async function admitScript(
     input.limits.dailyNanoUsd,
     input.limits.weeklyOpusNanoUsd,
     input.limits.windowNanoUsd,
-    input.isOpus ? '1' : '0',
     ...candidateArgs(input.candidates),
   ]
   return decodeAdmit((await runScript(redis, script, keys, args)) as RawReply)
-}
-
-/** Candidates as the scripts read them: their number, then `id, priority, cap` each. */
-export function candidateArgs(candidates: Candidate[]): (string | number)[] {
-  const triples = candidates.flatMap((c) => [c.accountId, c.priority, c.maxConcurrency])
-  return [candidates.length, ...triples]
 }

@@ -1,24 +1,10 @@
 /** Lua functions of a key's budgets: what is spent in which period, and what holds stand for. */
 
 /**
- * A period is named by its bucket, and names sort by time: a caller whose clock is behind finds and
- * changes the later period, unless that is further ahead than clocks and zones can differ. `hold` stands for what a request in flight may cost; a request is refused
- * for the holds of others only while there are any, so one can always run.
+ * `hold` stands for what a request in flight may cost; a request is refused for the holds of others
+ * only while there are any, so one can always run. Needs `periods`.
  */
 export const budget = `
-local function isOpus(model) return model:lower():find('opus', 1, true) ~= nil end
-local function ordinal(period)
-  local year, month, day = period:match('(%d+)-(%d+)-(%d+)')
-  return tonumber(year) * 372 + tonumber(month) * 31 + tonumber(day)
-end
--- Days of this count skip at the end of a month, so one real day may be five of them.
-local nearDays = 12
-local function isLater(stored, current)
-  return stored and stored > current and ordinal(stored) - ordinal(current) <= nearDays or false
-end
-local function inPeriod(stored, current, value)
-  return (stored == current or isLater(stored, current)) and tonumber(value or '0') or 0
-end
 local function readSpend(row, day, week)
   return { held = tonumber(row[1] or '0'), heldOpus = tonumber(row[2] or '0'), total = tonumber(row[3] or '0'),
     day = inPeriod(row[4], day, row[5]), weekOpus = inPeriod(row[6], week, row[7]) }
@@ -32,10 +18,9 @@ end
 
 /**
  * `charge` adds a cost to the total and to the present periods. A negative one is taken back from the
- * periods it was booked in; one that has ended since is not opened again.
+ * periods it was booked in; one that has ended since is not opened again. Needs `periods`.
  */
 export const charge = `
-local function later(stored, current) return isLater(stored, current) and stored or current end
 local function charge(counters, cost, isOpusCost, day, week)
   local row = redis.call('HMGET', counters, 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week',
     'weekOpusSpentNanoUsd', 'windowEndsMs', 'windowCostNanoUsd')

@@ -37,8 +37,8 @@ return 'ok'
 const resetHealth = defineScript(
   audit,
   `
-if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 'healthy' end
-audit(KEYS[2], ARGV[2])
+if redis.call('HDEL', KEYS[1], unpack(ARGV, 2)) == 0 then return 'healthy' end
+audit(KEYS[2], ARGV[1])
 return 'ok'
 `,
 )
@@ -111,10 +111,10 @@ export async function writeAccountScript(
 export async function resetHealthScript(
   redis: Redis,
   keyspace: Keyspace,
-  input: { platform: string; accountId: string; entry: string },
+  input: { platform: string; fields: string[]; entry: string },
 ): Promise<'ok' | 'healthy'> {
   const keys = [keyspace.health(input.platform), keyspace.audit]
-  const args = [input.accountId, input.entry]
+  const args = [input.entry, ...input.fields]
   return (await runScript(redis, resetHealth, keys, args)) as 'ok' | 'healthy'
 }
 

@@ -3,18 +3,20 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { defineScript, runScript } from '../script.ts'
-import { type Candidate, candidateArgs } from './admit.ts'
-import { choose, decodeNone, health, type NoneReply, reap, time } from './shared.ts'
-
-/** What a failed attempt does to the health of its account. */
-export interface AccountFailure {
-  /** Stable word for admins, such as `rate_limited`. */
-  reason: string
-  /** The end the vendor named, or 0: then the cooldown grows with each failure in a row. */
-  untilMs: number
-  cooldownMs: number
-  maxCooldownMs: number
-}
+import type { Assignment } from './admit-reply.ts'
+import {
+  type Candidate,
+  candidateArgs,
+  choose,
+  decodeNone,
+  decodeSkipped,
+  type NoneReply,
+  type RawNone,
+} from './choose.ts'
+import { type AccountFailure, failureArgs, health, readFailure } from './health.ts'
+import { load, reap } from './load.ts'
+import { periods, time } from './shared.ts'
+import { type Affinity, sticky } from './sticky.ts'
 
 export interface ReassignInput {
   ledgerId: string
@@ -24,61 +26,81 @@ export interface ReassignInput {
   /** Generation of the attempt that failed; a replay gets the answer it missed. */
   generation: number
   failure: AccountFailure
+  /** Of the model that the failed account was asked for. */
+  family: string
   leaseMs: number
   probeMs: number
-  /** Accounts not tried yet. */
+  warmMs: number
+  /** Accounts not tried yet; without any the failure is recorded all the same. */
   candidates: Candidate[]
 }
 
+/** `restsUntilMs`: when the account that failed is tried again; 0 when the answer is a repeated one. */
 export type ReassignReply =
-  | { kind: 'ok'; accountId: string; generation: number; expiresAtMs: number }
-  | NoneReply
+  | ({ kind: 'ok'; restsUntilMs: number } & Assignment)
+  | (NoneReply & { restsUntilMs: number })
   /** Settled, voided or orphaned meanwhile: nothing may be sent for it any more. */
   | { kind: 'gone' }
 
 const script = defineScript(
   time,
+  periods,
   health,
+  readFailure,
+  load,
   choose,
   reap,
+  sticky,
   `
 local keys = { request = KEYS[1], keyLeases = KEYS[2], sticky = KEYS[3], health = KEYS[4],
-  inflight = KEYS[5], picked = KEYS[6], leases = KEYS[7] }
-local generation = tonumber(ARGV[1])
-local failure = { reason = ARGV[2], untilMs = tonumber(ARGV[3]), cooldownMs = tonumber(ARGV[4]), maxCooldownMs = tonumber(ARGV[5]) }
-local leaseMs, probeMs, hasSession = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
-local stickyMs, requestMs, count, first = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), 12
+  load = KEYS[5], leases = KEYS[6] }
+local generation, family = tonumber(ARGV[1]), ARGV[2]
+local failure = readFailure(3)
+local leaseMs, probeMs, warmMs, hasSession = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == '1'
+local stickyMs, requestMs, count, first = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), 15
 
 local request = redis.call('HMGET', keys.request, 'state', 'generation', 'account', 'member', 'startedMs', 'expiresAtMs')
 if request[1] ~= 'admitted' then return { 'gone' } end
-local account, member = request[3], request[4]
+local account, member, startedMs = request[3], request[4], tonumber(request[5])
 local isLeased = redis.call('ZSCORE', keys.leases, member)
 if tonumber(request[2]) > generation then
-  return isLeased and { 'ok', account, request[2], request[6] } or { 'gone' }
+  return isLeased and { 'ok', account, request[2], request[6], 'none', '0', {}, '0' } or { 'gone' }
 end
 
-recordFailure(keys.health, account, tonumber(request[5]), failure)
+local restsUntilMs = int(recordFailure(keys.health, account, family, startedMs, failure))
 if not isLeased then return { 'gone' } end
-local outcome = choose(keys, first, count, false)
+local session = hasSession and readSticky(redis.call('GET', keys.sticky)) or nil
+leave(session, account, startedMs)
+local hold = holdOf(member)
+local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), nil)
 local chosen = outcome.best
-if not chosen then return none(outcome) end
+if not chosen then
+  local reply = none(outcome)
+  reply[#reply + 1] = restsUntilMs
+  return reply
+end
 
 local nextGeneration = int(generation + 1)
 local head, rest = member:match('^([^|]*|[^|]*|[^|]*|)[^|]*|[^|]*(|.*)$')
 local moved = head .. chosen.id .. '|' .. nextGeneration .. rest
 local expiresAtMs = int(nowMs + leaseMs)
 release(keys, member)
-take(keys, chosen, probeMs)
+local isProbe = take(keys, outcome, probeMs, hold)
 redis.call('ZADD', keys.leases, expiresAtMs, moved)
 redis.call('ZREM', keys.keyLeases, member)
 redis.call('ZADD', keys.keyLeases, expiresAtMs, moved)
 redis.call('HSET', keys.request, 'account', chosen.id, 'generation', nextGeneration,
   'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', moved)
 redis.call('PEXPIRE', keys.request, int(leaseMs + requestMs))
-if hasSession then redis.call('SET', keys.sticky, chosen.id, 'PX', stickyMs) end
-return { 'ok', chosen.id, nextGeneration, expiresAtMs }
+local affinity = hasSession and follow(keys.sticky, session, chosen.id, warmMs, stickyMs) or 'none'
+return { 'ok', chosen.id, nextGeneration, expiresAtMs, affinity, isProbe, outcome.skipped, restsUntilMs }
 `,
 )
+
+type RawReply =
+  | ['ok', string, string, string, Affinity, string, string[], string]
+  | [...RawNone, string]
+  | ['gone']
 
 /** Moves the request on in one round trip. @throws the engine's error when the store cannot answer. */
 export async function reassignScript(
@@ -86,37 +108,46 @@ export async function reassignScript(
   keyspace: Keyspace,
   input: ReassignInput,
 ): Promise<ReassignReply> {
-  const { platform, keyId, failure } = input
+  const { platform, keyId } = input
   const keys = [
     keyspace.request(input.ledgerId),
     keyspace.keyLeases(keyId),
     keyspace.sticky(platform, keyId, input.sessionKey ?? ''),
     keyspace.health(platform),
-    keyspace.inflight(platform),
-    keyspace.picked(platform),
+    keyspace.load(platform),
     keyspace.platformLeases(platform),
   ]
   const args = [
     input.generation,
-    failure.reason,
-    failure.untilMs,
-    failure.cooldownMs,
-    failure.maxCooldownMs,
+    input.family,
+    ...failureArgs(input.failure),
     input.leaseMs,
     input.probeMs,
+    input.warmMs,
     input.sessionKey === undefined ? '0' : '1',
     ttl.stickyMs,
     ttl.requestMs,
     ...candidateArgs(input.candidates),
   ]
-  const reply = (await runScript(redis, script, keys, args)) as string[]
-  const [kind, first = '', second = '', third = ''] = reply
-  if (kind === 'gone') return { kind }
-  if (kind === 'none') return decodeNone(reply)
+  return decodeReply((await runScript(redis, script, keys, args)) as RawReply)
+}
+
+function decodeReply(reply: RawReply): ReassignReply {
+  if (reply[0] === 'gone') return { kind: 'gone' }
+  if (reply[0] === 'none') {
+    const [kind, soonestMs, cooling, limited, full, spent, nowMs, skipped, restsUntilMs] = reply
+    const none = decodeNone([kind, soonestMs, cooling, limited, full, spent, nowMs, skipped])
+    return { ...none, restsUntilMs: Number(restsUntilMs) }
+  }
+  const [kind, accountId, generation, expiresAtMs, affinity, isProbe, skipped, restsUntilMs] = reply
   return {
-    kind: 'ok',
-    accountId: first,
-    generation: Number(second),
-    expiresAtMs: Number(third),
+    kind,
+    accountId,
+    generation: Number(generation),
+    expiresAtMs: Number(expiresAtMs),
+    affinity,
+    isProbe: isProbe === '1',
+    skipped: decodeSkipped(skipped),
+    restsUntilMs: Number(restsUntilMs),
   }
 }

@@ -3,9 +3,10 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { defineScript, runScript } from '../script.ts'
-import { budget, charge } from './budget.ts'
-import type { AccountFailure } from './reassign.ts'
-import { health, reap, time } from './shared.ts'
+import { charge } from './budget.ts'
+import { type AccountFailure, failureArgs, health, readFailure } from './health.ts'
+import { chargeLoad, load, reap } from './load.ts'
+import { periods, time } from './shared.ts'
 
 /** Names of the bucket fields that a charge belongs to, in the configured time zone. */
 export interface Buckets {
@@ -25,6 +26,8 @@ export interface SettleInput {
   keyId: string
   accountId: string
   model: string
+  /** Of the model that the account was asked for. */
+  family: string
   /** `final` books; `void` releases and books nothing; `orphan` books an expired lease. */
   kind: 'final' | 'void' | 'orphan'
   /** The lease member that expired; only for `orphan`. */
@@ -32,11 +35,19 @@ export interface SettleInput {
   /** Packed sums to add (see `ledger.ts`); ignored for `void`. */
   amounts: string
   costNanoUsd: number
-  /** Whether the cost counts towards the weekly budget for Opus models. */
-  isOpus: boolean
   /** What the attempt says about the account; undefined says nothing. */
   verdict: 'success' | AccountFailure | undefined
   buckets: Buckets
+  /** The present day of the account, which begins at its `quotaResetTime`. */
+  quotaDay: string
+  /** What came of the request, as JSON; empty where nobody knows. */
+  trace: string
+  /** The client's own name for the request; undefined when it gave none. */
+  requestName: string | undefined
+  /** Digests of ids in the answer that only this account can serve. */
+  issuedAffinities: string[]
+  /** How long the marker of the request stays. */
+  keepMs: number
 }
 
 /** `duplicate`: this request had ended before, and nothing changed. */
@@ -44,19 +55,23 @@ export type SettleReply = 'booked' | 'voided' | 'duplicate'
 
 const script = defineScript(
   time,
+  periods,
   health,
+  readFailure,
+  load,
+  chargeLoad,
   reap,
-  budget,
   charge,
   `
 local keys = { request = KEYS[1], counters = KEYS[2], keyLeases = KEYS[3], leases = KEYS[4],
-  inflight = KEYS[5], health = KEYS[6], orphans = KEYS[7] }
-local chargedBooks, bookedBooks = 8, 12
+  load = KEYS[5], health = KEYS[6], orphans = KEYS[7], requestName = KEYS[16] }
+local chargedBooks, bookedBooks, firstAffinity = 8, 12, 17
 local kind, orphanMember, account, amounts, cost = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local verdict, failure = ARGV[6], { reason = ARGV[7], untilMs = tonumber(ARGV[8]), cooldownMs = tonumber(ARGV[9]), maxCooldownMs = tonumber(ARGV[10]) }
-local buckets = { ARGV[11], ARGV[12], ARGV[13] }
-local hourPruneBefore, dayPruneBefore, requestMs = ARGV[14], ARGV[15], ARGV[16]
-local model, bookedAccount, bookedModel, week, opus = ARGV[17], ARGV[18], ARGV[19], ARGV[20], ARGV[21]
+local verdict, failure = ARGV[6], readFailure(7)
+local buckets = { ARGV[12], ARGV[13], ARGV[14] }
+local hourPruneBefore, dayPruneBefore, keepMs = ARGV[15], ARGV[16], ARGV[17]
+local model, bookedAccount, bookedModel, week, family = ARGV[18], ARGV[19], ARGV[20], ARGV[21], ARGV[22]
+local quotaDay, trace, ledgerId, hasName, affinityMs = ARGV[23], ARGV[24], ARGV[25], ARGV[26] == '1', ARGV[27]
 
 local function numbers(packed)
   local list = {}
@@ -86,7 +101,7 @@ local function bookInto(firstBook, names, packedDeltas, sign)
     if sign > 0 and not sums[3] then prune(KEYS[i]) end
   end
 end
-local function modelOf(member) return member:match('^[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|(.*)$') or '' end
+local function isOpus(member) return member:match('^[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|([^|]*)') == 'opus' end
 local function endLease(member)
   release(keys, member)
   redis.call('ZREM', keys.orphans, member)
@@ -95,21 +110,24 @@ local function endLease(member)
   if wasHeld then
     local freed = int(0 - holdOf(member))
     redis.call('HINCRBY', keys.counters, 'heldNanoUsd', freed)
-    if isOpus(modelOf(member)) then redis.call('HINCRBY', keys.counters, 'heldOpusNanoUsd', freed) end
+    if isOpus(member) then redis.call('HINCRBY', keys.counters, 'heldOpusNanoUsd', freed) end
   end
   return wasHeld
 end
 local function finish(state)
-  redis.call('HSET', keys.request, 'state', state)
-  redis.call('PEXPIRE', keys.request, requestMs)
+  redis.call('HSET', keys.request, 'state', state, 'account', account, 'model', model, 'trace', trace)
+  redis.call('PEXPIRE', keys.request, keepMs)
+  if hasName then redis.call('SET', keys.requestName, ledgerId, 'PX', keepMs) end
+  saveLoads(keys.load)
 end
 
 local request = redis.call('HMGET', keys.request, 'state', 'member', 'startedMs', 'amounts', 'cost',
-  'hour', 'day', 'month', 'account', 'model', 'week', 'opus')
+  'hour', 'day', 'month', 'account', 'model', 'week', 'family', 'quotaDay')
 local state, member = request[1], request[2]
 
 if kind == 'orphan' then
   local wasHeld = endLease(orphanMember)
+  saveLoads(keys.load)
   if state and (state ~= 'admitted' or member ~= orphanMember) then return 'duplicate' end
   -- No marker: the store was left alone for longer than it lives. Whoever ends the hold books it.
   if not state and not wasHeld then return 'duplicate' end
@@ -122,13 +140,14 @@ elseif state == 'orphaned' then
     return { 'elsewhere', request[9], request[10] }
   end
   bookInto(bookedBooks, { request[6], request[7], request[8] }, request[4], -1)
-  charge(keys.counters, 0 - tonumber(request[5]), request[12] == '1', request[7], request[11] or week)
+  charge(keys.counters, 0 - tonumber(request[5]), request[12] == 'opus', request[7], request[11] or week)
+  chargeLoad(keys.load, bookedAccount, 0 - tonumber(request[5]), request[13] or quotaDay)
 end
 
 if state == 'admitted' then
   local startedMs = tonumber(request[3])
-  if verdict == 'success' then recordSuccess(keys.health, account, startedMs) end
-  if verdict == 'failure' then recordFailure(keys.health, account, startedMs, failure) end
+  if verdict == 'success' then recordSuccess(keys.health, account, family, startedMs) end
+  if verdict == 'failure' then recordFailure(keys.health, account, family, startedMs, failure) end
 end
 
 if kind == 'void' then
@@ -136,11 +155,13 @@ if kind == 'void' then
   return 'voided'
 end
 -- What ends the request comes first: were a number refused, a repeat would still book nothing twice.
-redis.call('HSET', keys.request, 'account', account, 'model', model, 'amounts', amounts, 'cost', cost,
-  'hour', buckets[1], 'day', buckets[2], 'month', buckets[3], 'week', week, 'opus', opus, 'settledAtMs', int(nowMs))
+redis.call('HSET', keys.request, 'amounts', amounts, 'cost', cost, 'hour', buckets[1], 'day', buckets[2],
+  'month', buckets[3], 'week', week, 'family', family, 'quotaDay', quotaDay, 'settledAtMs', int(nowMs))
+chargeLoad(keys.load, account, tonumber(cost), quotaDay)
 finish(kind == 'orphan' and 'orphaned' or 'settled')
-charge(keys.counters, tonumber(cost), opus == '1', buckets[2], week)
+charge(keys.counters, tonumber(cost), family == 'opus', buckets[2], week)
 bookInto(chargedBooks, buckets, amounts, 1)
+for i = firstAffinity, #KEYS do redis.call('SET', KEYS[i], account, 'PX', affinityMs) end
 return 'booked'
 `,
 )
@@ -180,11 +201,13 @@ async function run(redis: Redis, keyspace: Keyspace, input: SettleInput, booked:
     keyspace.keyCounters(keyId),
     keyspace.keyLeases(keyId),
     keyspace.platformLeases(platform),
-    keyspace.inflight(platform),
+    keyspace.load(platform),
     keyspace.health(platform),
     keyspace.orphans,
     ...booksOf(input),
     ...booksOf(booked),
+    keyspace.requestName(input.requestName ?? ''),
+    ...input.issuedAffinities.map((digest) => keyspace.affinity(platform, keyId, digest)),
   ]
   const args = [
     input.kind,
@@ -193,21 +216,23 @@ async function run(redis: Redis, keyspace: Keyspace, input: SettleInput, booked:
     input.amounts,
     input.costNanoUsd,
     verdictName,
-    failure?.reason ?? '',
-    failure?.untilMs ?? 0,
-    failure?.cooldownMs ?? 0,
-    failure?.maxCooldownMs ?? 0,
+    ...failureArgs(failure),
     buckets.hour,
     buckets.day,
     buckets.month,
     buckets.hourPruneBefore,
     buckets.dayPruneBefore,
-    ttl.requestMs,
+    input.keepMs,
     input.model,
     booked.accountId,
     booked.model,
     buckets.week,
-    input.isOpus ? '1' : '0',
+    input.family,
+    input.quotaDay,
+    input.trace,
+    input.ledgerId,
+    input.requestName === undefined ? '0' : '1',
+    ttl.affinityMs,
   ]
   return (await runScript(redis, script, keys, args)) as SettleReply | ['elsewhere', string, string]
 }

@@ -3,13 +3,15 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { defineScript, runScript } from '../script.ts'
-import { reap, time } from './shared.ts'
+import { load, reap } from './load.ts'
+import { time } from './shared.ts'
 
 const script = defineScript(
   time,
+  load,
   reap,
   `
-local keys = { leases = KEYS[1], inflight = KEYS[2], orphans = KEYS[3] }
+local keys = { leases = KEYS[1], load = KEYS[2], orphans = KEYS[3] }
 reap(keys, ARGV[1])
 return claim(keys, ARGV[1], tonumber(ARGV[2]))
 `,
@@ -22,6 +24,6 @@ export async function sweepScript(
   input: { platform: string; limit: number },
 ): Promise<string[]> {
   const { platform, limit } = input
-  const keys = [keyspace.platformLeases(platform), keyspace.inflight(platform), keyspace.orphans]
+  const keys = [keyspace.platformLeases(platform), keyspace.load(platform), keyspace.orphans]
   return (await runScript(redis, script, keys, [limit, ttl.orphanClaimMs])) as string[]
 }

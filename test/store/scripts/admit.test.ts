@@ -8,8 +8,9 @@ describeOnStores('admit', (bench) => {
     const { admit, counters, inflight, nowMs } = bench()
     const expiresAtMs = nowMs() + leaseMs
     const ok = { kind: 'ok', accountId: 'a', generation: 1, expiresAtMs, orphans: [] }
-    expect(await admit('one')).toEqual(ok)
-    expect(await inflight()).toEqual({ a: '1' })
+    const how = { affinity: 'none', isProbe: false, skipped: [] }
+    expect(await admit('one')).toEqual({ ...ok, ...how })
+    expect(await inflight()).toEqual({ a: 1 })
     expect(await counters()).toMatchObject({
       heldNanoUsd: '100',
       activatedAtMs: String(nowMs()),
@@ -22,7 +23,7 @@ describeOnStores('admit', (bench) => {
     const first = await admit('one')
     advance(10)
     expect(await admit('one')).toEqual(first)
-    expect(await inflight()).toEqual({ a: '1' })
+    expect(await inflight()).toEqual({ a: 1 })
     expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '1' })
   })
 
@@ -137,10 +138,17 @@ describeOnStores('admit', (bench) => {
     await admit('c', { candidates: accounts('c') })
     const soonestMs = nowMs() + 5_000
     advance(10)
-    const none = { kind: 'none', soonestMs, cooling: 2, limited: 0, full: 1, nowMs: nowMs() }
+    const counts = { cooling: 2, limited: 0, full: 1, spent: 0 }
+    const skipped = [
+      { accountId: 'a', why: 'overloaded', untilMs: soonestMs + 4_000 },
+      { accountId: 'b', why: 'overloaded', untilMs: soonestMs },
+      { accountId: 'c', why: 'at_capacity', untilMs: 0 },
+    ]
+    const none = { kind: 'none', soonestMs, ...counts, nowMs: nowMs(), skipped }
     expect(await admit('one', { candidates })).toEqual(none)
     expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '3' })
-    const empty = { kind: 'none', soonestMs: 0, cooling: 0, limited: 0, full: 0, nowMs: nowMs() }
+    const nothing = { soonestMs: 0, cooling: 0, limited: 0, full: 0, spent: 0, skipped: [] }
+    const empty = { kind: 'none', ...nothing, nowMs: nowMs() }
     expect(await admit('two', { candidates: [] })).toEqual(empty)
   })
 
@@ -152,9 +160,9 @@ describeOnStores('admit', (bench) => {
     expect(await admit('two', { candidates: [] })).toMatchObject({ kind: 'none' })
     expect(await admit('three', capped)).toMatchObject({
       kind: 'ok',
-      orphans: ['one|claude-console|key|a|1|100|opus'],
+      orphans: ['one|claude-console|key|a|1|100|opus|opus'],
     })
-    expect(await inflight()).toEqual({ a: '1' })
+    expect(await inflight()).toEqual({ a: 1 })
     expect(await admit('four')).toMatchObject({ orphans: [] })
   })
 })

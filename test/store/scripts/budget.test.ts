@@ -1,6 +1,7 @@
 /** The contract of budgets: what is spent stops, what is held waits, and periods roll over. */
 import { expect, it } from 'vitest'
-import { bucketsAt, packSums } from '../../../src/ledger/ledger.ts'
+import { bucketsAt } from '../../../src/ledger/calendar.ts'
+import { packSums } from '../../../src/ledger/ledger.ts'
 import { describeOnStores, leaseMs, noBudgets } from './setup.ts'
 
 const limits = (given: Partial<typeof noBudgets>) => ({ limits: { ...noBudgets, ...given } })
@@ -70,12 +71,12 @@ describeOnStores('budgets', (bench) => {
     const { admit, settle } = bench()
     const weekly = limits({ weeklyOpusNanoUsd: 50 })
     const opus = { ...weekly, ...monday, model: 'claude-opus-9' }
-    await admit('one', { ...weekly, ...monday, model: 'claude-sonnet-9', isOpus: false })
+    await admit('one', { ...weekly, ...monday, model: 'claude-sonnet-9' })
     await settle('one', { costNanoUsd: 500, model: 'claude-sonnet-9', ...on(monday) })
     await admit('two', opus)
     await settle('two', { costNanoUsd: 50, model: 'claude-opus-9', ...on(monday) })
     expect(await admit('three', opus)).toMatchObject({ cause: 'weekly_opus_cost', used: 50 })
-    const sonnet = { ...opus, model: 'claude-sonnet-9', isOpus: false }
+    const sonnet = { ...opus, model: 'claude-sonnet-9' }
     expect(await admit('four', sonnet)).toMatchObject({ kind: 'ok' })
     expect(await admit('five', { ...opus, ...nextMonday })).toMatchObject({ kind: 'ok' })
   })
@@ -95,7 +96,7 @@ describeOnStores('budgets', (bench) => {
     const { admit, settle, advance, counters } = bench()
     await admit('one', monday)
     advance(leaseMs + 1)
-    const member = 'one|claude-console|key|a|1|100|opus'
+    const member = 'one|claude-console|key|a|1|100|opus|opus'
     const amounts = packSums({ requests: 1, costNanoUsd: 100 })
     await settle('one', { kind: 'orphan', member, costNanoUsd: 100, amounts, ...on(monday) })
     expect(await counters()).toMatchObject({ daySpentNanoUsd: '100', spentNanoUsd: '100' })

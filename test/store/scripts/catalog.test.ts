@@ -150,8 +150,8 @@ describeOnStores('a catalog write', (bench) => {
   it('forgets the health of one account, and records that only where there was any', async () => {
     const { redis, keyspace } = bench()
     const reset = (entry: string) =>
-      resetHealthScript(redis, keyspace, { platform: 'codex', accountId: 'a', entry })
-    await redis.hset(keyspace.health('codex'), { a: '1|1|1|x', b: '1|1|1|x' })
+      resetHealthScript(redis, keyspace, { platform: 'codex', fields: ['a', 'a/opus'], entry })
+    await redis.hset(keyspace.health('codex'), { a: '1|1|1|x', 'a/opus': '1|1|1|x', b: '1|1|1|x' })
     expect([await reset('1'), await reset('2')]).toEqual(['ok', 'healthy'])
     expect(await redis.hkeys(keyspace.health('codex'))).toEqual(['b'])
     expect(await redis.zrange(keyspace.audit, 0, -1)).toEqual(['1'])

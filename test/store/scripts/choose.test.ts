@@ -1,7 +1,7 @@
 /** The contract of the choice among accounts: affinity, order, health. */
 import { expect, it } from 'vitest'
-import type { Candidate } from '../../../src/store/scripts/admit.ts'
-import { accounts, type Bench, describeOnStores, failed, leaseMs, platform } from './setup.ts'
+import type { Candidate } from '../../../src/store/scripts/choose.ts'
+import { accounts, type Bench, describeOnStores, failed, leaseMs } from './setup.ts'
 
 describeOnStores('the choice of an account', (bench) => {
   it('takes the lowest priority number, then the fewest in flight', async () => {
@@ -25,31 +25,6 @@ describeOnStores('the choice of an account', (bench) => {
     expect(await pick('3', 'b', 'c')).toBe('c')
     expect(await pick('4', 'b', 'c')).toBe('b')
     expect(await pick('5', 'a', 'b', 'c')).toBe('a')
-  })
-
-  it('prefers the account that served the session, whatever its priority and load', async () => {
-    const { admit, redis, keyspace } = bench()
-    const sessionKey = 'session'
-    await admit('one', { sessionKey, candidates: accounts('b') })
-    const candidates = accounts({ accountId: 'a', priority: 1 }, 'b')
-    expect(await admit('two', { sessionKey, candidates })).toMatchObject({ accountId: 'b' })
-    expect(await admit('other', { candidates })).toMatchObject({ accountId: 'a' })
-    const sticky = keyspace.sticky(platform, 'key', sessionKey)
-    expect(await redis.get(sticky)).toBe('b')
-    expect(await redis.pttl(sticky)).toBeGreaterThan(14 * 24 * 60 * 60 * 1_000)
-  })
-
-  it('leaves a session account that cools or is full, and remembers the next one', async () => {
-    const { admit, settle } = bench()
-    const sessionKey = 'session'
-    const candidates = accounts({ accountId: 'a', maxConcurrency: 1 }, 'b')
-    await admit('one', { sessionKey, candidates })
-    expect(await admit('two', { sessionKey, candidates })).toMatchObject({ accountId: 'b' })
-    await settle('one')
-    expect(await admit('three', { sessionKey, candidates })).toMatchObject({ accountId: 'b' })
-    await settle('three', { accountId: 'b', verdict: undefined })
-    const fourth = await admit('four', { candidates: accounts('b') })
-    expect(fourth).toMatchObject({ accountId: 'b' })
   })
 
   it('passes a cooling account by, up to and including its last millisecond', async () => {
@@ -89,6 +64,43 @@ describeOnStores('the choice of an account', (bench) => {
     await settle('probe', { verdict: 'success' })
     expect(await health()).toEqual({})
     expect(await admit('later')).toMatchObject({ kind: 'ok' })
+  })
+
+  it('lets one family of models rest and the others serve', async () => {
+    const { admit, settle } = bench()
+    const of = (family: string) => ({ candidates: accounts({ accountId: 'a', family }) })
+    await admit('one', of('opus'))
+    await settle('one', { verdict: failed({ scope: 'family' }), family: 'opus' })
+    expect(await admit('two', of('opus'))).toMatchObject({ kind: 'none', cooling: 1 })
+    expect(await admit('three', of('haiku'))).toMatchObject({ kind: 'ok', isProbe: false })
+    await settle('three', { verdict: 'success', family: 'haiku' })
+    expect(await admit('four', of('opus'))).toMatchObject({ kind: 'none' })
+  })
+
+  it('lets every family rest when the whole account does, and one probe find out for all', async () => {
+    const { admit, settle, advance, health } = bench()
+    const of = (family: string) => ({ candidates: accounts({ accountId: 'a', family }) })
+    await admit('one', of('opus'))
+    await settle('one', { verdict: failed(), family: 'opus' })
+    expect(await admit('two', of('haiku'))).toMatchObject({ kind: 'none' })
+    advance(1_000)
+    expect(await admit('three', of('haiku'))).toMatchObject({ kind: 'ok', isProbe: true })
+    expect(await admit('four', of('opus'))).toMatchObject({ kind: 'none' })
+    await settle('three', { verdict: 'success', family: 'haiku' })
+    expect(await health()).toEqual({})
+  })
+
+  it('ends the rest of an account as soon as its probe begins to answer', async () => {
+    const { admit, settle, recover, advance, health } = bench()
+    await admit('failing')
+    await settle('failing', { verdict: failed() })
+    advance(1_000)
+    await admit('probe')
+    await recover('probe', 2)
+    expect(await health()).toHaveProperty('a')
+    await recover('probe')
+    expect(await health()).toEqual({})
+    await recover('never admitted')
   })
 
   it('keeps within the cap of an account until its leases end', async () => {

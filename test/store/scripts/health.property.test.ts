@@ -1,7 +1,7 @@
 /** The health record against a model: whose failures count, how long they last, who may try again. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { describeOnStores, failed } from './setup.ts'
+import { accounts, describeOnStores, failed } from './setup.ts'
 
 const baseMs = 1_000
 const maxMs = 5_000
@@ -30,7 +30,7 @@ describeOnStores('the health of an account', (bench) => {
 
   async function live(steps: Step[]): Promise<void> {
     const { admit, reassign, settle, advance, nowMs, health } = bench()
-    const candidates = [{ accountId: `account-${++lives}`, priority: 50, maxConcurrency: 0 }]
+    const candidates = accounts(`account-${++lives}`)
     const accountId = candidates[0]?.accountId ?? ''
     const running: { ledgerId: string; startedMs: number }[] = []
     let record: Health | undefined

@@ -9,21 +9,25 @@ describeOnStores('reassign', (bench) => {
     advance(10)
     const expiresAtMs = nowMs() + leaseMs
     const moved = { kind: 'ok', accountId: 'b', generation: 2, expiresAtMs }
-    expect(await reassign('one')).toEqual(moved)
-    expect(await inflight()).toEqual({ a: '0', b: '1' })
+    expect(await reassign('one')).toMatchObject(moved)
+    expect(await inflight()).toEqual({ a: 0, b: 1 })
     expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '1' })
     expect(await health()).toEqual({ a: `${nowMs() + 1_000}|1|${nowMs()}|overloaded` })
   })
 
   it('answers a repeated generation as before, without moving again', async () => {
-    const { admit, reassign, inflight, health, advance } = bench()
+    const { admit, reassign, inflight, health, advance, nowMs } = bench()
     await admit('one')
     advance(10)
-    const first = await reassign('one')
+    const { restsUntilMs, ...first } = { restsUntilMs: 0, ...(await reassign('one')) }
+    expect(restsUntilMs).toBe(nowMs() + 1_000)
     const record = await health()
     advance(10)
-    expect(await reassign('one', { candidates: accounts('c') })).toEqual(first)
-    expect(await inflight()).toEqual({ a: '0', b: '1' })
+    expect(await reassign('one', { candidates: accounts('c') })).toEqual({
+      ...first,
+      restsUntilMs: 0,
+    })
+    expect(await inflight()).toEqual({ a: 0, b: 1 })
     expect(await health()).toEqual(record)
   })
 
@@ -39,7 +43,7 @@ describeOnStores('reassign', (bench) => {
     advance(10)
     expect(await reassign('one', { candidates: [] })).toMatchObject({ kind: 'none', soonestMs: 0 })
     expect(await health()).toEqual(record)
-    expect(await inflight()).toMatchObject({ a: '1' })
+    expect(await inflight()).toMatchObject({ a: 1 })
     expect(await settle('one')).toBe('booked')
   })
 
@@ -56,7 +60,7 @@ describeOnStores('reassign', (bench) => {
     await sweep()
     expect(await reassign('reaped')).toEqual({ kind: 'gone' })
     expect(await reassign('moved and reaped')).toEqual({ kind: 'gone' })
-    expect(await inflight()).toEqual({ a: '0', b: '0' })
+    expect(await inflight()).toEqual({ a: 0, b: 0 })
   })
 
   it('claims the probe of the account it moves to, and writes affinity', async () => {
@@ -68,7 +72,7 @@ describeOnStores('reassign', (bench) => {
     await admit('one')
     await reassign('one', { sessionKey: 'session' })
     expect(await health()).toMatchObject({ b: `${nowMs() + 3_000}|1|${sinceMs}|overloaded` })
-    expect(await redis.get(keyspace.sticky(platform, 'key', 'session'))).toBe('b')
+    expect(await redis.get(keyspace.sticky(platform, 'key', 'session'))).toBe(`b|${nowMs()}|0|b|0`)
     await admit('two', { candidates: accounts('c') })
     expect(await reassign('two')).toMatchObject({ kind: 'none' })
   })
@@ -77,7 +81,9 @@ describeOnStores('reassign', (bench) => {
     const { admit, reassign, request } = bench()
     await admit('one', { model: 'a|b' })
     await reassign('one')
-    expect(await request('one')).toMatchObject({ member: 'one|claude-console|key|b|2|100|a|b' })
+    expect(await request('one')).toMatchObject({
+      member: 'one|claude-console|key|b|2|100|other|a|b',
+    })
   })
 })
 
@@ -105,6 +111,6 @@ describeOnStores('renew', (bench) => {
     advance(leaseMs)
     await sweep()
     expect(await renew('moved', 2)).toBeUndefined()
-    expect(await inflight()).toEqual({ a: '0', b: '0' })
+    expect(await inflight()).toEqual({ a: 0, b: 0 })
   })
 })

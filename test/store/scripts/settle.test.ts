@@ -1,12 +1,13 @@
 /** The contract of `settle`: each request ends once, and is booked once. */
 import { expect, it } from 'vitest'
-import { bucketsAt, packSums } from '../../../src/ledger/ledger.ts'
+import { bucketsAt } from '../../../src/ledger/calendar.ts'
+import { packSums } from '../../../src/ledger/ledger.ts'
 import { ttl } from '../../../src/store/keyspace.ts'
 import { type Bench, describeOnStores, failed, leaseMs } from './setup.ts'
 
 const cost = (costNanoUsd: number) => packSums({ requests: 1, costNanoUsd })
 const nothing = packSums({})
-const member = 'one|claude-console|key|a|1|100|opus'
+const member = 'one|claude-console|key|a|1|100|opus|opus'
 const orphan = {
   kind: 'orphan',
   member,
@@ -19,7 +20,7 @@ describeOnStores('settle', (bench) => {
     const { admit, settle, inflight, counters, book, keyspace, request } = bench()
     await admit('one')
     expect(await settle('one')).toBe('booked')
-    expect(await inflight()).toEqual({ a: '0' })
+    expect(await inflight()).toEqual({ a: 0 })
     expect(await counters()).toMatchObject({ heldNanoUsd: '0', spentNanoUsd: '40' })
     const { key, account, model, keyModel } = keyspace.books
     const now = bucketsAt(bench().nowMs(), 'UTC')
@@ -52,7 +53,7 @@ describeOnStores('settle', (bench) => {
     expect(await settle('one')).toBe('duplicate')
     expect(await settle('two', { kind: 'void', accountId: '' })).toBe('voided')
     expect(await admit('two')).toEqual({ kind: 'gone' })
-    expect([await inflight(), await book(keyspace.books.key('key'))]).toEqual([{ a: '0' }, {}])
+    expect([await inflight(), await book(keyspace.books.key('key'))]).toEqual([{ a: 0 }, {}])
     expect((await counters()).heldNanoUsd).toBe('0')
   })
 

@@ -1,14 +1,16 @@
 /** A fresh corner of a store for each test, and the scripts with inputs that a test only has to vary. */
 import { afterAll, beforeAll, beforeEach, describe } from 'vitest'
-import { bucketsAt, isOpus, packSums } from '../../../src/ledger/ledger.ts'
-import { createKeyspace } from '../../../src/store/keyspace.ts'
+import { modelFamily } from '../../../src/catalog/model-family.ts'
+import { bucketsAt } from '../../../src/ledger/calendar.ts'
+import { packSums } from '../../../src/ledger/ledger.ts'
+import { createKeyspace, ttl } from '../../../src/store/keyspace.ts'
 import { createRedis } from '../../../src/store/redis.ts'
-import { type AdmitInput, admitScript, type Candidate } from '../../../src/store/scripts/admit.ts'
-import {
-  type AccountFailure,
-  type ReassignInput,
-  reassignScript,
-} from '../../../src/store/scripts/reassign.ts'
+import { type AdmitInput, admitScript } from '../../../src/store/scripts/admit.ts'
+import type { Candidate } from '../../../src/store/scripts/choose.ts'
+import type { AccountFailure } from '../../../src/store/scripts/health.ts'
+import { decodeLoad } from '../../../src/store/scripts/load.ts'
+import { type ReassignInput, reassignScript } from '../../../src/store/scripts/reassign.ts'
+import { recoverScript } from '../../../src/store/scripts/recover.ts'
 import { renewScript } from '../../../src/store/scripts/renew.ts'
 import { type SettleInput, settleScript } from '../../../src/store/scripts/settle.ts'
 import { sweepScript } from '../../../src/store/scripts/sweep.ts'
@@ -36,16 +38,27 @@ export function describeOnStores(title: string, body: (bench: () => Bench) => vo
   })
 }
 
+const candidate: Candidate = {
+  accountId: 'a',
+  priority: 50,
+  maxConcurrency: 0,
+  family: 'opus',
+  quotaNanoUsd: 0,
+  quotaDay: '2026-11-22',
+  quotaEndsMs: 0,
+}
+
 /** Candidates that are all alike unless told otherwise. */
 export function accounts(...list: (string | Partial<Candidate>)[]): Candidate[] {
   return list.map((item) => {
     const given = typeof item === 'string' ? { accountId: item } : item
-    return { accountId: 'a', priority: 50, maxConcurrency: 0, ...given }
+    return { ...candidate, ...given }
   })
 }
 
 export const failed = (given: Partial<AccountFailure> = {}): AccountFailure => ({
   reason: 'overloaded',
+  scope: 'account',
   untilMs: 0,
   cooldownMs: 1_000,
   maxCooldownMs: 5_000,
@@ -78,16 +91,18 @@ export function createBench(store: TestStore, prefix: string) {
         platform,
         keyId: 'key',
         sessionKey: undefined,
+        affinityDigest: undefined,
         model: 'opus',
+        family: modelFamily(given.model ?? 'opus'),
         holdNanoUsd: 100,
         leaseMs,
         probeMs: 3_000,
+        warmMs: 60_000,
         concurrencyLimit: 0,
         windowMs: 0,
         windowRequests: 0,
         day: bucketsAt(store.nowMs(), 'UTC').day,
         week: bucketsAt(store.nowMs(), 'UTC').week,
-        isOpus: true,
         limits: noBudgets,
         activationMs: 0,
         candidates: accounts('a'),
@@ -101,8 +116,10 @@ export function createBench(store: TestStore, prefix: string) {
         sessionKey: undefined,
         generation: 1,
         failure: failed(),
+        family: 'opus',
         leaseMs,
         probeMs: 3_000,
+        warmMs: 60_000,
         candidates: accounts('b'),
         ...given,
       }),
@@ -119,16 +136,28 @@ export function createBench(store: TestStore, prefix: string) {
         kind: 'final',
         amounts: packSums({ requests: 1, costNanoUsd }),
         costNanoUsd,
-        isOpus: isOpus(given.model ?? 'opus'),
+        family: modelFamily(given.model ?? 'opus'),
         verdict: undefined,
         buckets: bucketsAt(store.nowMs(), 'UTC'),
+        quotaDay: '2026-11-22',
+        trace: '',
+        requestName: undefined,
+        issuedAffinities: [],
+        keepMs: ttl.requestMs,
         ...given,
       })
     },
     sweep: (limit = 10) => sweepScript(redis, keyspace, { platform, limit }),
 
     counters: async (keyId = 'key') => row(await redis.hgetall(keyspace.keyCounters(keyId))),
-    inflight: async () => row(await redis.hgetall(keyspace.inflight(platform))),
+    load: async (accountId: string) =>
+      decodeLoad(await redis.hget(keyspace.load(platform), accountId)),
+    inflight: async () => {
+      const loads = Object.entries(row(await redis.hgetall(keyspace.load(platform))))
+      return Object.fromEntries(loads.map(([id, load]) => [id, decodeLoad(load).inflight]))
+    },
+    recover: (ledgerId: string, generation = 1) =>
+      recoverScript(redis, keyspace, { ledgerId, platform, generation, family: 'opus' }),
     health: async () => row(await redis.hgetall(keyspace.health(platform))),
     request: async (ledgerId: string) => row(await redis.hgetall(keyspace.request(ledgerId))),
     book: async (book: string) => row(await redis.hgetall(book)),

@@ -9,10 +9,10 @@ describeOnStores('sweep', (bench) => {
     await admit('one')
     advance(leaseMs - 1)
     expect(await sweep()).toEqual([])
-    expect(await inflight()).toEqual({ a: '1' })
+    expect(await inflight()).toEqual({ a: 1 })
     advance(1)
-    expect(await sweep()).toEqual(['one|claude-console|key|a|1|100|opus'])
-    expect(await inflight()).toEqual({ a: '0' })
+    expect(await sweep()).toEqual(['one|claude-console|key|a|1|100|opus|opus'])
+    expect(await inflight()).toEqual({ a: 0 })
   })
 
   it('keeps the hold until the orphan is booked', async () => {
@@ -28,7 +28,7 @@ describeOnStores('sweep', (bench) => {
     for (const ledgerId of ['one', 'two', 'three']) await admit(ledgerId)
     advance(leaseMs)
     expect(await sweep(2)).toHaveLength(2)
-    expect(await inflight()).toEqual({ a: '1' })
+    expect(await inflight()).toEqual({ a: 1 })
     expect(await sweep(2)).toHaveLength(1)
     expect(await sweep(2)).toEqual([])
   })

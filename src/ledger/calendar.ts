@@ -1,0 +1,103 @@
+/** The calendar of the configured time zone: buckets of the books, ends of periods, days of quotas. */
+import { ttl } from '../store/keyspace.ts'
+import type { Buckets } from '../store/scripts/settle.ts'
+
+/** Every zone is a whole number of quarter hours away from UTC, so buckets change only then. */
+const quarterHourMs = 15 * 60_000
+let latest: { quarter: number; timeZone: string; buckets: Buckets } | undefined
+
+/** The buckets that a charge made at `atMs` belongs to, as the calendar of `timeZone` has them. */
+export function bucketsAt(atMs: number, timeZone: string): Buckets {
+  const quarter = Math.floor(atMs / quarterHourMs)
+  if (latest?.quarter !== quarter || latest.timeZone !== timeZone) {
+    latest = { quarter, timeZone, buckets: computeBuckets(atMs, timeZone) }
+  }
+  return latest.buckets
+}
+
+function computeBuckets(atMs: number, timeZone: string): Buckets {
+  const stamp = calendar(timeZone)
+  const now = stamp(atMs)
+  return {
+    hour: `hour:${now}`,
+    day: `day:${now.slice(0, 10)}`,
+    month: `month:${now.slice(0, 7)}`,
+    week: `week:${mondayOf(now.slice(0, 10))}`,
+    hourPruneBefore: `hour:${stamp(atMs - ttl.hourBucketMs)}`,
+    dayPruneBefore: `day:${stamp(atMs - ttl.dayBucketMs).slice(0, 10)}`,
+  }
+}
+
+/** The Monday of the week that a calendar date belongs to (ISO 8601 weeks). */
+function mondayOf(date: string): string {
+  const day = new Date(`${date}T00:00:00Z`)
+  const daysSinceMonday = (day.getUTCDay() + 6) % 7
+  return new Date(day.getTime() - daysSinceMonday * 86_400_000).toISOString().slice(0, 10)
+}
+
+/** The moment at which the day or week of `atMs` ends in `timeZone`, to the quarter of an hour. */
+export function periodEndMs(period: 'day' | 'week', atMs: number, timeZone: string): number {
+  const stamp = calendar(timeZone)
+  const nameAt = (ms: number) => {
+    const date = stamp(ms).slice(0, 10)
+    return period === 'day' ? date : mondayOf(date)
+  }
+  const name = nameAt(atMs)
+  let endMs = (Math.floor(atMs / quarterHourMs) + 1) * quarterHourMs
+  while (nameAt(endMs) === name) endMs += quarterHourMs
+  return endMs
+}
+
+/** Formats instants as `2026-11-22T13`, or finer, in a time zone. */
+function calendar(
+  timeZone: string,
+  finer: Intl.DateTimeFormatOptions = {},
+): (atMs: number) => string {
+  const format = new Intl.DateTimeFormat('sv-SE', {
+    timeZone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    hourCycle: 'h23',
+    ...finer,
+  })
+  return (atMs) => format.format(atMs).replace(' ', 'T')
+}
+
+/** The day of an account whose quota is counted from one reset to the next. */
+export interface QuotaDay {
+  /** The date on which it began, such as `2026-11-22`. */
+  day: string
+  endsMs: number
+}
+
+const quotaDays = new Map<string, QuotaDay & { fromMs: number }>()
+
+/**
+ * The quota day that `atMs` belongs to.
+ * @param resetTime `HH:mm` in `timeZone`. A time that a change of clocks skips is the next one there is.
+ */
+export function quotaDayAt(atMs: number, timeZone: string, resetTime: string): QuotaDay {
+  const name = `${timeZone} ${resetTime}`
+  const known = quotaDays.get(name)
+  if (known && known.fromMs <= atMs && atMs < known.endsMs) return known
+  const stamp = calendar(timeZone, { minute: '2-digit' })
+  const dayOf = (ms: number) => {
+    const now = stamp(ms)
+    const date = now.slice(0, 10)
+    return now.slice(11) >= resetTime ? date : dayBefore(date)
+  }
+  const day = dayOf(atMs)
+  const minuteMs = 60_000
+  let endsMs = Math.floor(atMs / quarterHourMs) * quarterHourMs + quarterHourMs
+  while (dayOf(endsMs) <= day) endsMs += quarterHourMs
+  while (endsMs - minuteMs > atMs && dayOf(endsMs - minuteMs) > day) endsMs -= minuteMs
+  const found = { day, endsMs, fromMs: atMs }
+  quotaDays.set(name, found)
+  return found
+}
+
+function dayBefore(date: string): string {
+  return new Date(Date.parse(`${date}T00:00:00Z`) - 86_400_000).toISOString().slice(0, 10)
+}

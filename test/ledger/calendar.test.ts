@@ -1,0 +1,75 @@
+/** The contract of the calendar: buckets, ends of periods, and days that begin at a time of one's own. */
+import { describe, expect, it } from 'vitest'
+import { bucketsAt, periodEndMs, quotaDayAt } from '../../src/ledger/calendar.ts'
+
+describe('the buckets of a charge', () => {
+  it('follow the calendar of the configured zone', () => {
+    const at = Date.parse('2026-12-31T23:30:00Z')
+    expect(bucketsAt(at, 'UTC')).toMatchObject({
+      hour: 'hour:2026-12-31T23',
+      day: 'day:2026-12-31',
+      month: 'month:2026-12',
+    })
+    expect(bucketsAt(at, 'Europe/Berlin')).toMatchObject({
+      hour: 'hour:2027-01-01T00',
+      day: 'day:2027-01-01',
+      month: 'month:2027-01',
+    })
+  })
+
+  it.each([
+    ['2026-11-22T23:59:00Z', 'UTC', 'week:2026-11-16'],
+    ['2026-11-23T00:00:00Z', 'UTC', 'week:2026-11-23'],
+    ['2026-11-22T23:30:00Z', 'Europe/Berlin', 'week:2026-11-23'],
+    ['2027-01-01T12:00:00Z', 'UTC', 'week:2026-12-28'],
+  ])('%s in %s belongs to %s', (at, zone, week) => {
+    expect(bucketsAt(Date.parse(at), zone).week).toBe(week)
+  })
+
+  it.each([
+    ['day', '2026-11-22T10:07:00Z', 'UTC', '2026-11-23T00:00:00.000Z'],
+    ['day', '2026-11-22T10:07:00Z', 'Asia/Kathmandu', '2026-11-22T18:15:00.000Z'],
+    // Clocks go back at 03:00: a day of 25 hours.
+    ['day', '2026-10-25T00:00:00Z', 'Europe/Berlin', '2026-10-25T23:00:00.000Z'],
+    ['week', '2026-11-22T10:07:00Z', 'UTC', '2026-11-23T00:00:00.000Z'],
+    ['week', '2026-11-23T00:00:00Z', 'UTC', '2026-11-30T00:00:00.000Z'],
+  ] as const)('the %s of %s in %s ends at %s', (period, at, zone, end) => {
+    expect(new Date(periodEndMs(period, Date.parse(at), zone)).toISOString()).toBe(end)
+  })
+
+  it('name what is old enough to be pruned, in an order that text compares', () => {
+    const { hourPruneBefore, dayPruneBefore } = bucketsAt(Date.parse('2026-11-22T12:00:00Z'), 'UTC')
+    expect(hourPruneBefore).toBe('hour:2026-10-18T12')
+    expect(dayPruneBefore).toBe('day:2025-10-18')
+  })
+})
+
+describe('the quota day of an account', () => {
+  const at = (time: string, zone: string, resetTime: string) => {
+    const { day, endsMs } = quotaDayAt(Date.parse(time), zone, resetTime)
+    return [day, new Date(endsMs).toISOString()]
+  }
+
+  it.each([
+    ['2026-11-22T10:07:31Z', 'UTC', '00:00', '2026-11-22', '2026-11-23T00:00:00.000Z'],
+    ['2026-11-22T08:29:59Z', 'UTC', '08:30', '2026-11-21', '2026-11-22T08:30:00.000Z'],
+    ['2026-11-22T08:30:00Z', 'UTC', '08:30', '2026-11-22', '2026-11-23T08:30:00.000Z'],
+    ['2026-11-22T23:59:59Z', 'UTC', '23:59', '2026-11-22', '2026-11-23T23:59:00.000Z'],
+    ['2026-11-22T10:07:00Z', 'Asia/Kathmandu', '16:01', '2026-11-21', '2026-11-22T10:16:00.000Z'],
+    ['2026-12-31T23:30:00Z', 'Europe/Berlin', '00:10', '2027-01-01', '2027-01-01T23:10:00.000Z'],
+  ])('of %s in %s, reset at %s, is %s and ends at %s', (time, zone, resetTime, day, end) => {
+    expect(at(time, zone, resetTime)).toEqual([day, end])
+  })
+
+  it('has 25 hours when clocks go back, and begins once', () => {
+    const [day, end] = at('2026-10-24T22:30:00Z', 'Europe/Berlin', '00:00')
+    expect([day, end]).toEqual(['2026-10-25', '2026-10-25T23:00:00.000Z'])
+    // 02:30 comes twice: the day that began with the first lasts through the second.
+    expect(at('2026-10-25T00:45:00Z', 'Europe/Berlin', '02:30')[1]).toBe('2026-10-26T01:30:00.000Z')
+  })
+
+  it('begins at the next time there is when clocks skip its reset', () => {
+    const [day, end] = at('2026-03-28T12:00:00Z', 'Europe/Berlin', '02:30')
+    expect([day, end]).toEqual(['2026-03-28', '2026-03-29T01:00:00.000Z'])
+  })
+})

@@ -1,0 +1,141 @@
+/** The contract of affinity: where a session is at home, when it returns, and what binds it for good. */
+import { expect, it } from 'vitest'
+import { accounts, describeOnStores, failed, platform } from './setup.ts'
+
+const warmMs = 60_000
+const sessionKey = 'session'
+const both = { sessionKey, candidates: accounts('a', 'b') }
+const day = 24 * 60 * 60 * 1_000
+
+describeOnStores('a session', (bench) => {
+  it('stays with the account that serves it, whatever its priority and load', async () => {
+    const { admit, redis, keyspace } = bench()
+    expect(await admit('one', { sessionKey, candidates: accounts('b') })).toMatchObject({
+      affinity: 'started',
+    })
+    const candidates = accounts({ accountId: 'a', priority: 1 }, 'b')
+    const second = await admit('two', { sessionKey, candidates })
+    expect(second).toMatchObject({ accountId: 'b', affinity: 'home' })
+    const another = await admit('other', { candidates })
+    expect(another).toMatchObject({ accountId: 'a', affinity: 'none' })
+    const ttlMs = await redis.pttl(keyspace.sticky(platform, 'key', sessionKey))
+    expect(ttlMs).toBeGreaterThan(14 * day)
+  })
+
+  it('of another key or platform is another session', async () => {
+    const { admit } = bench()
+    await admit('one', { sessionKey, candidates: accounts('b') })
+    for (const other of [{ keyId: 'other' }, { platform: 'codex' }]) {
+      const reply = await admit(JSON.stringify(other), { ...both, ...other })
+      expect(reply).toMatchObject({ accountId: 'a', affinity: 'started' })
+    }
+  })
+
+  it('leaves at once an account that rests, and returns while its cache is warm', async () => {
+    const { admit, settle, advance } = bench()
+    await admit('one', both)
+    advance(10)
+    await settle('one', { verdict: failed({ cooldownMs: 2_000 }) })
+    expect(await admit('two', both)).toMatchObject({ accountId: 'b', affinity: 'moved' })
+    expect(await admit('three', both)).toMatchObject({ accountId: 'b', affinity: 'away' })
+    advance(2_000)
+    expect(await admit('four', both)).toMatchObject({ accountId: 'a', affinity: 'returned' })
+  })
+
+  it('is at home where it is, once the cache it came from is cold', async () => {
+    const { admit, settle, advance } = bench()
+    await admit('one', both)
+    advance(10)
+    await settle('one', { verdict: failed({ untilMs: bench().nowMs() + warmMs }) })
+    expect(await admit('two', both)).toMatchObject({ accountId: 'b', affinity: 'moved' })
+    advance(warmMs + 1)
+    expect(await admit('three', both)).toMatchObject({ accountId: 'b', affinity: 'away' })
+    expect(await admit('four', both)).toMatchObject({ accountId: 'b', affinity: 'home' })
+  })
+
+  it('leaves an account that is full, and returns when it is not', async () => {
+    const { admit, settle } = bench()
+    const candidates = accounts({ accountId: 'a', maxConcurrency: 1 }, 'b')
+    await admit('one', { sessionKey, candidates })
+    expect(await admit('two', { sessionKey, candidates })).toMatchObject({ affinity: 'moved' })
+    await settle('one')
+    expect(await admit('three', { sessionKey, candidates })).toMatchObject({
+      accountId: 'a',
+      affinity: 'returned',
+    })
+  })
+
+  it('counts from when its home last served: an attempt that failed there warms nothing', async () => {
+    const { admit, reassign, settle, advance } = bench()
+    await admit('served', both)
+    await settle('served', { verdict: 'success' })
+    advance(warmMs - 1_000)
+    await admit('failing', both)
+    const moved = await reassign('failing', { sessionKey, candidates: accounts('b') })
+    expect(moved).toMatchObject({ accountId: 'b', affinity: 'moved' })
+    advance(2_000)
+    expect(await admit('next', both)).toMatchObject({ accountId: 'b', affinity: 'away' })
+  })
+
+  it('whose requests fail together moves to one and the same account', async () => {
+    const { admit, reassign } = bench()
+    const three = accounts('b', 'c')
+    await admit('one', { sessionKey, candidates: accounts('a', 'b', 'c') })
+    await admit('two', { sessionKey, candidates: accounts('a', 'b', 'c') })
+    const first = await reassign('one', { sessionKey, candidates: three })
+    const second = await reassign('two', { sessionKey, candidates: three })
+    expect(first).toMatchObject({ accountId: 'b', affinity: 'moved' })
+    expect(second).toMatchObject({ accountId: 'b', affinity: 'away' })
+  })
+
+  it('counts its moves', async () => {
+    const { admit, settle, advance, redis, keyspace } = bench()
+    await admit('one', both)
+    advance(1)
+    await settle('one', { verdict: failed() })
+    await admit('two', both)
+    advance(5_000)
+    await admit('three', both)
+    const record = String(await redis.get(keyspace.sticky(platform, 'key', sessionKey)))
+    expect(record.split('|').at(-1)).toBe('2')
+  })
+})
+
+describeOnStores('an id that only one account knows', (bench) => {
+  it('brings the request to the account that issued it, against session and priority', async () => {
+    const { admit, settle } = bench()
+    await admit('one', { sessionKey, candidates: accounts('b') })
+    await settle('one', { accountId: 'b', issuedAffinities: ['digest'] })
+    const candidates = accounts({ accountId: 'a', priority: 1 }, 'b')
+    const reply = await admit('two', { affinityDigest: 'digest', candidates })
+    expect(reply).toMatchObject({ accountId: 'b', affinity: 'required' })
+  })
+
+  it('waits for its account rather than going to one that cannot serve it', async () => {
+    const { admit, settle, nowMs } = bench()
+    await admit('one', { candidates: accounts('b') })
+    const untilMs = nowMs() + 9_000
+    await settle('one', {
+      accountId: 'b',
+      issuedAffinities: ['digest'],
+      verdict: failed({ untilMs }),
+    })
+    const candidates = accounts('a', 'b')
+    const none = await admit('two', { affinityDigest: 'digest', candidates })
+    expect(none).toMatchObject({ kind: 'none', cooling: 1, soonestMs: untilMs })
+    expect(await admit('three', { candidates })).toMatchObject({ accountId: 'a' })
+  })
+
+  it('binds nothing when it is unknown, of another key, or of an account that is gone', async () => {
+    const { admit, settle } = bench()
+    await admit('one', { candidates: accounts('b') })
+    await settle('one', { accountId: 'b', issuedAffinities: ['digest'] })
+    const free = { kind: 'ok', accountId: 'a' }
+    const candidates = accounts({ accountId: 'a', priority: 1 }, 'b')
+    expect(await admit('2', { affinityDigest: 'unknown', candidates })).toMatchObject(free)
+    const other = { affinityDigest: 'digest', keyId: 'other', candidates }
+    expect(await admit('3', other)).toMatchObject(free)
+    const gone = { affinityDigest: 'digest', candidates: accounts('a') }
+    expect(await admit('4', gone)).toMatchObject(free)
+  })
+})
