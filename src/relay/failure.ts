@@ -1,15 +1,23 @@
-/** Which answers are the account's fault, and for how long it rests; everything else is the caller's. */
-import { z } from 'zod'
-import type { AccountFailure } from '../store/scripts/reassign.ts'
+/** Which answers are the account's fault, what of it rests and for how long; others are the caller's. */
+import type { AccountFailure } from '../store/scripts/health.ts'
+import {
+  type ErrorVerdict,
+  parseJson,
+  readError,
+  refusesModel,
+  verdictOf,
+  type WireError,
+} from './refusals.ts'
+import { limitsAccount, namedEndMs, resetMs, retryAfterMs } from './reset-time.ts'
+
+export { parseJson }
 
 const second = 1_000
 const minute = 60 * second
 
-/** Ends that vendors name are believed up to here. */
-const longestCooldownMs = 24 * 60 * minute
-
 export type FailureReason =
   | 'connect_failed'
+  | 'proxy_failed'
   | 'timeout'
   | 'server_error'
   | 'bad_answer'
@@ -18,106 +26,139 @@ export type FailureReason =
   | 'account_refused'
   | 'credential_unreadable'
 
-/** First and longest cooldown by reason; it doubles with each failure in a row. */
-const cooldowns: Record<FailureReason, [firstMs: number, maxMs: number]> = {
-  connect_failed: [2 * second, 5 * minute],
-  timeout: [2 * second, 5 * minute],
-  server_error: [2 * second, 5 * minute],
-  bad_answer: [2 * second, 5 * minute],
-  overloaded: [15 * second, minute],
-  rate_limited: [5 * minute, 60 * minute],
-  account_refused: [30 * minute, 30 * minute],
-  credential_unreadable: [30 * minute, 30 * minute],
+type Scope = AccountFailure['scope']
+
+/**
+ * By reason: what rests, and the first and longest cooldown, which doubles with each failure in a
+ * row. Vendors count rate limits and find themselves overloaded per family of models.
+ */
+const rests: Record<FailureReason, [scope: Scope, firstMs: number, maxMs: number]> = {
+  connect_failed: ['account', 2 * second, 5 * minute],
+  proxy_failed: ['account', 2 * second, 5 * minute],
+  timeout: ['account', 2 * second, 5 * minute],
+  server_error: ['account', 2 * second, 5 * minute],
+  bad_answer: ['account', 2 * second, 5 * minute],
+  overloaded: ['family', 15 * second, minute],
+  rate_limited: ['family', 5 * minute, 60 * minute],
+  account_refused: ['account', 30 * minute, 30 * minute],
+  credential_unreadable: ['account', 30 * minute, 30 * minute],
 }
 
-/** A failure of the account, with the default cooldown of its reason. */
+/** A failure of the account, with the scope and the cooldown of its reason. */
 export function accountFailure(reason: FailureReason, untilMs = 0): AccountFailure {
-  const [cooldownMs, maxCooldownMs] = cooldowns[reason]
-  return { reason, untilMs, cooldownMs, maxCooldownMs }
+  const [scope, cooldownMs, maxCooldownMs] = rests[reason]
+  return { reason, scope, untilMs, cooldownMs, maxCooldownMs }
 }
 
-/** Error types and codes by which vendors say that the account is refused, not the request. */
-const refusalCodes = new Set([
-  'authentication_error',
-  'billing_error',
-  'billing_hard_limit_reached',
-  'insufficient_quota',
-  'permission_error',
-])
+/** An answer as judged here: `body` is its text, empty when it could not be read. */
+export interface JudgedAnswer {
+  status: number
+  headers: Headers
+  body: string
+}
 
-/** The same in words. Anchored: a message may go on to quote the caller, who must not forge one. */
-const refusalSentences = [
-  /^Your credit balance is too low/i,
-  /^This organi[sz]ation has been disabled/i,
-  /^(This|Your) account (has been|is) (disabled|suspended|deactivated)/i,
-  /^You exceeded your current quota/i,
-]
-
-const errorOf = z.object({
-  error: z.object({
-    type: z.string().nullish().catch(undefined),
-    code: z.string().nullish().catch(undefined),
-    message: z.string().nullish().catch(undefined),
-  }),
-})
-
-/** Whether an error body says that the account is disabled, out of credit or over its spend. */
-export function refusesAccount(body: string): boolean {
-  const { error } = errorOf.safeParse(parseJson(body)).data ?? {}
-  if (!error) return false
-  const { type, code, message } = error
-  if (refusalCodes.has(type ?? '') || refusalCodes.has(code ?? '')) return true
-  return refusalSentences.some((sentence) => sentence.test(message ?? ''))
+interface Evidence {
+  headers: Headers
+  body: string
+  error: WireError | undefined
+  verdict: ErrorVerdict | undefined
+  rateLimitMs: number
+  nowMs: number
 }
 
 /**
- * Judges an answer that is not a success.
- * @param rateLimitMs first cooldown after a 429 that names no end.
+ * Judges an answer that holds no usable reply: any status but success, or a success whose JSON is
+ * an error. What the body says of the account counts whatever the status.
+ * @param rateLimitMs first cooldown of a rate limit that names no end.
  * @returns the account's failure, or undefined when the caller's request is at fault.
  */
 export function classifyAnswer(
-  answer: { status: number; headers: Headers; body: string },
+  answer: JudgedAnswer,
   rateLimitMs: number,
   nowMs: number,
 ): AccountFailure | undefined {
   const { status, headers, body } = answer
-  if ((status === 400 || status === 429) && refusesAccount(body)) {
-    return accountFailure('account_refused')
-  }
-  if (status === 429) {
-    const failure = accountFailure('rate_limited', resetMs(headers, nowMs))
-    return {
-      ...failure,
-      cooldownMs: rateLimitMs,
-      maxCooldownMs: Math.max(rateLimitMs, 60 * minute),
-    }
-  }
-  if (status === 401 || status === 402 || status === 403) return accountFailure('account_refused')
-  if (status === 408) return accountFailure('timeout')
-  if (status === 529) return accountFailure('overloaded')
-  if (status >= 500) return accountFailure('server_error')
-  if (status < 400) return accountFailure('bad_answer')
+  const error = readError(body)
+  const verdict = error && verdictOf(error)
+  const isErrorEvent = error !== undefined && status >= 200 && status < 300
+  const reason = isErrorEvent
+    ? reasonOfError(verdict)
+    : reasonOfStatus(status, verdict, parseJson(body) !== undefined)
+  return reason && failureOf(reason, { headers, body, error, verdict, rateLimitMs, nowMs })
+}
+
+/**
+ * Judges an error that came with a success: as an event before the answer began (`error` of
+ * Anthropic's, of OpenAI's `response.failed`, or OpenAI's own `error` event), or as a JSON body.
+ * @param error the object with `type`, `code` and `message`; fields that name a reset count too.
+ * @param rateLimitMs first cooldown of a rate limit that names no end.
+ * @returns the account's failure, or undefined when the caller's request is at fault.
+ */
+export function classifyErrorEvent(
+  error: { type?: unknown; code?: unknown; message?: unknown },
+  rateLimitMs: number,
+  nowMs: number,
+): AccountFailure | undefined {
+  const body = JSON.stringify({ error })
+  return classifyAnswer({ status: 200, headers: new Headers(), body }, rateLimitMs, nowMs)
+}
+
+const reasonOfVerdict: Record<ErrorVerdict, FailureReason | undefined> = {
+  refused: 'account_refused',
+  spent: 'account_refused',
+  account_limited: 'rate_limited',
+  limited: 'rate_limited',
+  overloaded: 'overloaded',
+  too_large: undefined,
+  caller: undefined,
+}
+
+/** An error that says nothing known means that the vendor failed: the request had been accepted. */
+function reasonOfError(verdict: ErrorVerdict | undefined): FailureReason | undefined {
+  return verdict === undefined ? 'overloaded' : reasonOfVerdict[verdict]
+}
+
+function reasonOfStatus(
+  status: number,
+  verdict: ErrorVerdict | undefined,
+  isJson: boolean,
+): FailureReason | undefined {
+  if (verdict === 'refused' || verdict === 'spent') return 'account_refused'
+  if (status < 400) return 'bad_answer'
+  if (status === 401 || status === 402 || status === 403) return 'account_refused'
+  if (status === 408) return 'timeout'
+  if (status === 529) return 'overloaded'
+  if (status >= 500) return (verdict && reasonOfVerdict[verdict]) ?? 'server_error'
+  if (status === 429 && verdict === 'too_large') return undefined
+  if (status === 429) return (verdict && reasonOfVerdict[verdict]) ?? 'rate_limited'
   // A page that is not JSON comes from something in front of the vendor: the address is wrong.
-  if ((status === 404 || status === 405) && parseJson(body) === undefined) {
-    return accountFailure('bad_answer')
-  }
-  return undefined
+  return (status === 404 || status === 405) && !isJson ? 'bad_answer' : undefined
 }
 
-/** The moment that `retry-after` names (seconds or HTTP date, RFC 9110 §10.2.3), or 0. */
-export function resetMs(headers: Headers, nowMs: number): number {
-  const value = headers.get('retry-after')?.trim() ?? ''
-  if (value === '') return 0
-  const thenMs = /^\d+(\.\d+)?$/.test(value) ? nowMs + Number(value) * second : Date.parse(value)
-  if (!Number.isFinite(thenMs) || thenMs <= nowMs) return 0
-  return Math.round(Math.min(thenMs, nowMs + longestCooldownMs))
+function failureOf(reason: FailureReason, evidence: Evidence): AccountFailure {
+  const { headers, body, error, verdict, nowMs } = evidence
+  if (verdict === 'spent') {
+    const untilMs = namedEndMs(headers, error, nowMs)
+    return untilMs > 0 ? rateLimited('account', untilMs, evidence) : accountFailure(reason)
+  }
+  if (reason === 'rate_limited') {
+    const isOfAccount = verdict === 'account_limited' || limitsAccount(headers)
+    return rateLimited(isOfAccount ? 'account' : 'family', resetMs(headers, body, nowMs), evidence)
+  }
+  const failure = accountFailure(reason)
+  if (error && refusesModel(error)) failure.scope = 'family'
+  return reason === 'account_refused' ? failure : { ...failure, untilMs: wished(failure, evidence) }
 }
 
-/** The parsed text, or undefined when it is not JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+function rateLimited(scope: Scope, untilMs: number, { rateLimitMs }: Evidence): AccountFailure {
+  const failure = accountFailure('rate_limited', untilMs)
+  const maxCooldownMs = Math.max(rateLimitMs, failure.maxCooldownMs)
+  return { ...failure, scope, cooldownMs: rateLimitMs, maxCooldownMs }
+}
+
+/** The end that `retry-after` wishes, within the reason's cooldowns: a shorter one would not grow. */
+function wished(failure: AccountFailure, { headers, nowMs }: Evidence): number {
+  const wishedMs = retryAfterMs(headers, nowMs)
+  if (wishedMs <= nowMs + failure.cooldownMs) return 0
+  return Math.min(wishedMs, nowMs + failure.maxCooldownMs)
 }
