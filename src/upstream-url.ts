@@ -1,4 +1,4 @@
-/** Decides whether an address may be an upstream, so that no setting can aim a request at us. */
+/** Decides whether an address may be an upstream or a proxy, so that no setting aims a request at us. */
 import ipaddr from 'ipaddr.js'
 
 const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3')
@@ -45,4 +45,39 @@ export function checkUpstreamUrl(
     return 'The URL must not point to a private or reserved address.'
   }
   return undefined
+}
+
+/** What every resolver takes for a name, once it is in lower case and without other scripts. */
+const plainName = /^(?=.{1,253}$)[a-z\d_-]{1,63}(\.[a-z\d_-]{1,63})*\.?$/
+
+/** The one spelling of a host, an IPv6 address without brackets; undefined when it is none. */
+function canonicalHost(value: string): string | undefined {
+  const bare = value.replace(/^\[(.*)\]$/, '$1')
+  if (/^[\da-f.]*:[\da-f:.]+$/i.test(bare)) {
+    return URL.canParse(`http://[${bare}]`)
+      ? new URL(`http://[${bare}]`).hostname.slice(1, -1)
+      : undefined
+  }
+  if (!/^[^\s\\/:@?#%[\]]+$/.test(value) || !URL.canParse(`http://${value}`)) return undefined
+  const { hostname } = new URL(`http://${value}`)
+  return plainName.test(hostname) ? hostname : undefined
+}
+
+/**
+ * Checks the host of a proxy: a plain name or an IP address, IPv6 with or without brackets.
+ * A name is judged by its spelling only: whoever connects must judge what it resolves to.
+ * @returns the one spelling to store and connect to, or the fault as a sentence.
+ */
+export function checkProxyHost(
+  value: string,
+  options: { allowPrivate: boolean },
+): { host: string } | { fault: string } {
+  const host = canonicalHost(value)
+  if (host === undefined) {
+    return { fault: 'The host must be a plain name or IP address, without scheme, port or path.' }
+  }
+  if (!options.allowPrivate && isPrivateHost(host)) {
+    return { fault: 'The host must not be a private or reserved address.' }
+  }
+  return { host }
 }

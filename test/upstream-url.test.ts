@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkUpstreamUrl, isPublicAddress } from '../src/upstream-url.ts'
+import { checkProxyHost, checkUpstreamUrl, isPublicAddress } from '../src/upstream-url.ts'
 
 const publicOnly = { allowPrivate: false }
 const anywhere = { allowPrivate: true }
@@ -96,6 +96,87 @@ describe('checkUpstreamUrl', () => {
     expect(checkUpstreamUrl('https://secret:word@10.0.0.1/?key', publicOnly)).not.toMatch(
       /secret|word|10\.0|key/,
     )
+  })
+})
+
+describe('checkProxyHost', () => {
+  it.each([
+    ['proxy.example.com', 'proxy.example.com'],
+    ['Proxy_1.Example.COM.', 'proxy_1.example.com.'],
+    ['proxy', 'proxy'],
+    ['bücher.example', 'xn--bcher-kva.example'],
+    ['8.8.8.8', '8.8.8.8'],
+    ['0x08080808', '8.8.8.8'],
+    ['2606:4700:4700::1111', '2606:4700:4700::1111'],
+    ['[2606:4700:4700:0::1111]', '2606:4700:4700::1111'],
+  ])('takes the public host %s, and spells it %s', (value, host) => {
+    expect(checkProxyHost(value, publicOnly)).toEqual({ host })
+  })
+
+  it.each([
+    '',
+    'http://proxy.example.com',
+    '//proxy.example.com',
+    'proxy.example.com:8080',
+    '[2606:4700:4700::1111]:8080',
+    'proxy.example.com/path',
+    'proxy.example.com\\path',
+    'proxy.example.com?x',
+    'proxy.example.com#x',
+    'user@proxy.example.com',
+    'user:word@proxy.example.com',
+    'proxy example.com',
+    'proxy.example.com\r\nx: y',
+    ' proxy.example.com',
+    '%31%32%37.0.0.1',
+    'fe80::1%eth0',
+    '[8.8.8.8]',
+    '[proxy.example.com]',
+    '[2606:4700:4700::1111',
+    '256.256.256.256',
+    '1:2:3',
+    '::g',
+    'proxy..example.com',
+    '.example.com',
+    '.',
+    "proxy';x.example.com",
+    `${'x'.repeat(64)}.example.com`,
+    `${'x.'.repeat(127)}xx`,
+  ])('refuses %j, which is not a plain host', (value) => {
+    expect(checkProxyHost(value, anywhere)).toEqual({ fault: expect.stringMatching(/plain name/) })
+  })
+
+  const privateHosts = [
+    'localhost',
+    'LOCALHOST.',
+    'db.localhost',
+    'printer.local',
+    'metadata.google.internal',
+    '127.0.0.1',
+    '127.1',
+    '2130706433',
+    '0177.0.0.1',
+    '１２７.0.0.1',
+    '10.0.0.1',
+    '169.254.169.254',
+    '100.64.0.1',
+    '::1',
+    '[::1]',
+    '::',
+    'fe80::1',
+    '[fd00:ec2::254]',
+    '::ffff:127.0.0.1',
+    '64:ff9b::10.0.0.1',
+  ]
+
+  it.each(privateHosts)('refuses %s, which is private in disguise or not', (value) => {
+    expect(checkProxyHost(value, publicOnly)).toEqual({
+      fault: expect.stringMatching(/private or reserved/),
+    })
+  })
+
+  it.each(privateHosts)('takes %s when private proxies are allowed', (value) => {
+    expect(checkProxyHost(value, anywhere)).toEqual({ host: expect.any(String) })
   })
 })
 

@@ -2,7 +2,8 @@
 import { z } from '@hono/zod-openapi'
 import type { ApiKey } from '../catalog/api-key.ts'
 import type { Gateway } from '../gateway.ts'
-import { bucketsAt, periodEndMs, unpackSums } from '../ledger/ledger.ts'
+import { bucketsAt, periodEndMs } from '../ledger/calendar.ts'
+import { unpackSums } from '../ledger/ledger.ts'
 import { type KeyStats, toConsumption } from './stats.ts'
 
 const nanoPerUsd = 1e9

@@ -2,7 +2,8 @@
 import { z } from '@hono/zod-openapi'
 import { platforms } from '../catalog/account.ts'
 import type { Gateway } from '../gateway.ts'
-import { bucketsAt, readBook, type Sums } from '../ledger/ledger.ts'
+import { bucketsAt } from '../ledger/calendar.ts'
+import { readBook, type Sums } from '../ledger/ledger.ts'
 import { sweep } from '../relay/settle.ts'
 
 const count = z.int().min(0)
@@ -23,6 +24,7 @@ const Consumption = z
     orphanedRequests: count.openapi({ description: 'Requests whose process vanished' }),
     orphanedCostUsd: usd.openapi({ description: 'Their estimated share of `costUsd`' }),
     unpricedRequests: count.openapi({ description: 'Requests of a model without a price' }),
+    sessionMoves: count.openapi({ description: 'Sessions that went on at another account' }),
   })
   .openapi('Consumption')
 type Consumption = z.infer<typeof Consumption>

@@ -3,8 +3,9 @@ import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { resetHealthScript } from '../store/scripts/catalog.ts'
 import type { Account, AccountInput, Platform } from './account.ts'
+import { healthFields, healthy } from './account-health.ts'
 import { checkApiUrl, writeAccount } from './account-write.ts'
-import { type AccountState, findAccount, getAccount, readHealth, withHealthOf } from './accounts.ts'
+import { type AccountState, findAccount, getAccount, withHealthOf } from './accounts.ts'
 import { keysBoundTo } from './api-key-list.ts'
 import { packAuditEntry } from './audit.ts'
 import type { Stored } from './catalog.ts'
@@ -15,14 +16,15 @@ import {
   type Precondition,
   retryConflicts,
 } from './patch.ts'
+import { checkProxy, isOtherProxy, sealProxy } from './proxy.ts'
 import { ensureSealingKey } from './sealing.ts'
 
 /** Keys that a refusal to delete an account names at most. */
 const maxNamedKeys = 20
 
 /**
- * Changes the given settings of an account and no other; a new credential is sealed.
- * @throws GatewayError `not_found`, `invalid_request` for an address the gateway may not call,
+ * Changes the given settings of an account and no other; new credentials are sealed.
+ * @throws GatewayError `not_found`, `invalid_request` for an address or proxy the gateway may not call,
  * `conflict` when the account is not the one that the edit was made from.
  */
 export async function updateAccount(
@@ -32,28 +34,48 @@ export async function updateAccount(
   edit: { patch: Partial<AccountInput>; precondition: Precondition; actor: string },
 ): Promise<AccountState> {
   const { precondition, actor } = edit
-  const { apiKey, ...settings } = edit.patch
-  if (settings.apiUrl !== undefined) checkApiUrl(gateway, settings.apiUrl)
-  if (apiKey !== undefined) await ensureSealingKey(gateway)
+  const patch = await sealPatch(gateway, accountId, edit.patch)
   const stored = await change(gateway, platform, accountId, {
     actor,
     action: 'account.updated',
     decide: (current) => {
       checkPrecondition(current, precondition)
-      if (apiKey === undefined) {
-        refuseNewOwner(current.record, settings.apiUrl)
-        return settings
-      }
-      return { ...settings, sealedApiKey: gateway.sealer.seal(apiKey, accountId) }
+      refuseNewOwner(current.record, patch)
+      return patch
     },
   })
   return withHealthOf(gateway, platform, stored)
 }
 
+/** The patch as it is stored: its addresses checked, its credentials sealed. */
+async function sealPatch(
+  gateway: Gateway,
+  accountId: string,
+  { apiKey, proxy: proxyInput, ...settings }: Partial<AccountInput>,
+): Promise<Partial<Account>> {
+  const { sealer } = gateway
+  if (settings.apiUrl !== undefined) checkApiUrl(gateway, settings.apiUrl)
+  const proxy = proxyInput && checkProxy(gateway, proxyInput)
+  if (apiKey !== undefined || proxy?.auth) await ensureSealingKey(gateway)
+  return {
+    ...settings,
+    ...(proxy !== undefined && { proxy: proxy && sealProxy(proxy, sealer, accountId) }),
+    ...(apiKey !== undefined && { sealedApiKey: sealer.seal(apiKey, accountId) }),
+  }
+}
+
 /** A write-only credential must not be read by pointing its account to somebody else. */
-function refuseNewOwner({ apiUrl: current }: Account, apiUrl = current): void {
-  if (new URL(apiUrl).origin === new URL(current).origin) return
-  const message = 'must be given again when apiUrl names another host'
+function refuseNewOwner(current: Account, patch: Partial<Account>): void {
+  if (patch.sealedApiKey !== undefined) return
+  const { origin, protocol } = new URL(patch.apiUrl ?? current.apiUrl)
+  const isElsewhere = origin !== new URL(current.apiUrl).origin
+  // Within TLS a proxy sees nothing; without it, it reads the credential.
+  const isOverheard =
+    protocol === 'http:' && !!patch.proxy && isOtherProxy(patch.proxy, current.proxy)
+  if (!isElsewhere && !isOverheard) return
+  const message = isElsewhere
+    ? 'must be given again when apiUrl names another host'
+    : 'must be given again when an http apiUrl gets another proxy, which can read it'
   const issues = [{ field: 'apiKey', message }]
   throw new GatewayError('invalid_request', `The field "apiKey" ${message}`, { issues })
 }
@@ -104,16 +126,20 @@ export async function resetAccountHealth(
 ): Promise<AccountState> {
   const { runtime, keyspace } = gateway
   const { health, ...stored } = await getAccount(gateway, platform, accountId)
-  const facts = { before: { ...health }, after: { ...readHealth(null, 0) } }
+  const facts = { before: { ...health }, after: { ...healthy } }
   const entry = packAuditEntry(gateway, {
     actor,
     action: 'account.reset',
     targetId: accountId,
     ...facts,
   })
-  const reply = await resetHealthScript(runtime.redis, keyspace, { platform, accountId, entry })
+  const reply = await resetHealthScript(runtime.redis, keyspace, {
+    platform,
+    fields: healthFields(accountId),
+    entry,
+  })
   if (reply === 'ok') runtime.log.info('account_reset', { accountId, by: actor })
-  return { ...stored, health: readHealth(null, runtime.now()) }
+  return { ...stored, health: healthy }
 }
 
 async function refuseBound(gateway: Gateway, accountId: string): Promise<void> {

@@ -5,6 +5,7 @@ import { writeAccountScript } from '../store/scripts/catalog.ts'
 import { checkUpstreamUrl } from '../upstream-url.ts'
 import type { Account } from './account.ts'
 import { packAuditEntry } from './audit.ts'
+import { shownProxy } from './proxy.ts'
 
 /** @throws GatewayError `invalid_request` when the gateway may not call this address. */
 export function checkApiUrl({ runtime }: Gateway, apiUrl: string): void {
@@ -24,14 +25,15 @@ export async function writeAccount(
     action: string
     accountId: string
     record: Account | undefined
-    facts: { before: object | null; after: object | null }
+    facts: { before: Partial<Account> | null; after: Partial<Account> | null }
   },
 ): Promise<'ok' | 'conflict'> {
   const { runtime, keyspace } = gateway
   const { actor, action, accountId, facts } = change
   const record = change.record && JSON.stringify(change.record)
-  const [before, after] = [shownFacts(facts.before), shownFacts(facts.after)]
-  if (before && after && 'sealedApiKey' in after) after.apiKeyReplaced = true
+  const before = shownFacts(facts.before)
+  const after = shownFacts(facts.after)
+  if (before && after) Object.assign(after, replacements(facts.before, facts.after))
   const entry = packAuditEntry(gateway, { actor, action, targetId: accountId, before, after })
   const input = { accountId, expectedRevision, record, entry }
   const reply = await writeAccountScript(runtime.redis, keyspace, input)
@@ -39,13 +41,19 @@ export async function writeAccount(
   return reply
 }
 
-/** What an audit entry may show of a record: of its proxy only where it is. */
-function shownFacts(record: object | null): Record<string, unknown> | null {
-  if (!record) return null
-  const facts: Record<string, unknown> = { ...record }
-  const { proxy } = facts
-  if (proxy && typeof proxy === 'object' && 'auth' in proxy) {
-    facts.proxy = { ...proxy, auth: proxy.auth && 'hidden' }
+/** What an audit entry may show of a record. */
+function shownFacts(facts: Partial<Account> | null): Record<string, unknown> | null {
+  if (!facts?.proxy) return facts && { ...facts }
+  return { ...facts, proxy: shownProxy(facts.proxy) }
+}
+
+/** Tells which secrets a change has replaced, as none of them is shown. */
+function replacements(before: Partial<Account> | null, after: Partial<Account> | null) {
+  const replaced: Record<string, true> = {}
+  if (after?.sealedApiKey !== undefined) replaced.apiKeyReplaced = true
+  const [old, next] = [before?.proxy?.auth, after?.proxy?.auth]
+  if (old && next && old.sealedPassword !== next.sealedPassword) {
+    replaced.proxyPasswordReplaced = true
   }
-  return facts
+  return replaced
 }

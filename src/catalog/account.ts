@@ -36,22 +36,61 @@ export const AccountSettings = z.strictObject({
   maxConcurrency: z.int().min(0).max(100_000).default(0),
   /** Minutes of cooldown after a 429 that names no end of its own. */
   rateLimitDuration: z.int().min(1).max(10_080).default(5),
+  /** USD that the account may cost a day; 0 = no limit. */
+  dailyQuota: z.number().min(0).max(1_000_000).default(0),
+  /** When that day begins, in the configured time zone. */
+  quotaResetTime: z
+    .string()
+    .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'Must be a time of day such as 08:30')
+    .default('00:00'),
 })
 export type AccountSettings = z.infer<typeof AccountSettings>
 
-/** What creating an account takes: its settings and the upstream credential in plain text. */
+/** Where a proxy is. */
+export const ProxyAddress = z.strictObject({
+  protocol: z.enum(['http', 'https', 'socks5']),
+  host: text(253).min(1),
+  port: z.int().min(1).max(65_535),
+})
+
+/** SOCKS5 counts either in one byte (RFC 1929 §2), and Basic bars control characters (RFC 7617 §2). */
+const isProxyText = (value: string) =>
+  new TextEncoder().encode(value).length <= 255 && !/\p{Cc}/u.test(value)
+const proxyTextFault = 'Must be 1 to 255 bytes without control characters'
+
+const ProxyAuth = z.strictObject({
+  username: text(255).min(1).refine(isProxyText, proxyTextFault),
+  password: z.string().min(1).max(255).refine(isProxyText, proxyTextFault),
+})
+
+/** A proxy as an admin sets it; its password is write-only like every credential. */
+export const ProxyInput = ProxyAddress.extend({ auth: ProxyAuth.nullable().default(null) }).refine(
+  ({ protocol, auth }) => protocol === 'socks5' || !auth?.username.includes(':'),
+  { path: ['auth', 'username'], message: 'Must not hold a colon, unless the protocol is socks5' },
+)
+export type ProxyInput = z.infer<typeof ProxyInput>
+
+/** What creating an account takes: its settings and its credentials in plain text. */
 export const AccountInput = AccountSettings.extend({
   apiKey: text(5000)
     .min(1)
     .regex(/^[\x21-\x7e]*$/, 'Must hold visible ASCII characters only'),
+  /** Between this gateway and the upstream; null = none. */
+  proxy: ProxyInput.nullable().default(null),
 })
 export type AccountInput = z.infer<typeof AccountInput>
 
-/** What the store holds: the credential only sealed. */
+/** A proxy as the store holds it: of its credential only the name is readable. */
+export interface StoredProxy extends z.infer<typeof ProxyAddress> {
+  auth: { username: string; sealedPassword: string } | null
+}
+
+/** What the store holds: credentials only sealed. */
 export interface Account extends AccountSettings {
   id: string
   platform: Platform
   sealedApiKey: string
+  proxy: StoredProxy | null
   createdAt: string
   updatedAt: string
 }

@@ -3,20 +3,13 @@ import { v7 as uuidv7 } from 'uuid'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Account, AccountInput, Platform } from './account.ts'
+import { type AccountHealth, healthy, readHealths } from './account-health.ts'
 import { checkApiUrl, writeAccount } from './account-write.ts'
 import type { Stored } from './catalog.ts'
 import type { Page, PageRequest } from './page.ts'
 import { changedMeanwhile } from './patch.ts'
+import { checkProxy, sealProxy } from './proxy.ts'
 import { ensureSealingKey } from './sealing.ts'
-
-/** How an account fares: `recovering` waits for the one request that tries it again. */
-export interface AccountHealth {
-  status: 'healthy' | 'cooling' | 'recovering'
-  /** Stable word such as `rate_limited`; null when healthy. */
-  reason: string | null
-  /** RFC 3339; null when healthy. */
-  until: string | null
-}
 
 export interface AccountState {
   record: Account
@@ -30,10 +23,10 @@ export type AccountFilter = {
 }
 
 /**
- * Creates an account and seals its credential.
+ * Creates an account and seals its credentials.
  * @param actor name of the administrator.
- * @throws GatewayError `invalid_request` when the gateway may not call this address, `misconfigured`
- * when this gateway seals with another key than the store's.
+ * @throws GatewayError `invalid_request` when the gateway may not call this address or this proxy,
+ * `misconfigured` when this gateway seals with another key than the store's.
  */
 export async function createAccount(
   gateway: Gateway,
@@ -42,9 +35,10 @@ export async function createAccount(
   actor: string,
 ): Promise<AccountState> {
   const { runtime, sealer } = gateway
-  checkApiUrl(gateway, input.apiUrl)
-  await ensureSealingKey(gateway)
   const { apiKey, ...settings } = input
+  checkApiUrl(gateway, settings.apiUrl)
+  const proxy = settings.proxy && checkProxy(gateway, settings.proxy)
+  await ensureSealingKey(gateway)
   const nowMs = runtime.now()
   const createdAt = new Date(nowMs).toISOString()
   const id = uuidv7({ msecs: nowMs })
@@ -54,13 +48,14 @@ export async function createAccount(
     id,
     platform,
     sealedApiKey,
+    proxy: proxy && sealProxy(proxy, sealer, id),
     createdAt,
     updatedAt: createdAt,
   }
   const facts = { before: null, after: record }
   const change = { actor, action: 'account.created', record, accountId: id, facts }
   if ((await writeAccount(gateway, 0, change)) === 'conflict') throw changedMeanwhile()
-  return { record, revision: 1, health: readHealth(null, nowMs) }
+  return { record, revision: 1, health: healthy }
 }
 
 /** Lists the accounts of a platform, oldest first. */
@@ -91,16 +86,6 @@ export async function getAccount(
   return withHealthOf(gateway, platform, await findAccount(gateway, platform, accountId))
 }
 
-/** Reads a health record as the scripts keep it; null = healthy. */
-export function readHealth(packed: string | null, nowMs: number): AccountHealth {
-  const [, untilMs, reason] = /^(\d+)\|\d+\|\d+\|(.*)$/.exec(packed ?? '') ?? []
-  if (untilMs === undefined || reason === undefined) {
-    return { status: 'healthy', reason: null, until: null }
-  }
-  const until = new Date(Number(untilMs)).toISOString()
-  return { status: Number(untilMs) > nowMs ? 'cooling' : 'recovering', reason, until }
-}
-
 /** The stored account. @throws GatewayError `not_found` */
 export async function findAccount(
   gateway: Gateway,
@@ -118,19 +103,16 @@ export async function withHealthOf(
   platform: Platform,
   stored: Stored<Account>,
 ): Promise<AccountState> {
-  const [state] = await withHealth(gateway, platform, [stored])
-  return state ?? { ...stored, health: readHealth(null, 0) }
+  const [health = healthy] = await readHealths(gateway, platform, [stored.record.id])
+  return { ...stored, health }
 }
 
 async function withHealth(
-  { runtime, keyspace }: Gateway,
+  gateway: Gateway,
   platform: Platform,
   accounts: Stored<Account>[],
 ): Promise<AccountState[]> {
-  if (accounts.length === 0) return []
   const ids = accounts.map(({ record }) => record.id)
-  const reply = (await runtime.redis.hmget(keyspace.health(platform), ...ids)) as unknown
-  const packed = (reply ?? []) as (string | null)[]
-  const nowMs = runtime.now()
-  return accounts.map((stored, i) => ({ ...stored, health: readHealth(packed[i] ?? null, nowMs) }))
+  const healths = await readHealths(gateway, platform, ids)
+  return accounts.map((stored, i) => ({ ...stored, health: healths[i] ?? healthy }))
 }

@@ -26,7 +26,7 @@ export type Catalog = ReturnType<typeof createCatalog>
 
 /** What a record that was stored before a field existed has in its place. */
 const apiKeyDefaults = { ...ApiKeySettings.parse({ name: '-' }), restoredAt: null }
-const accountDefaults = AccountSettings.parse({ name: '-', apiUrl: '-' })
+const accountDefaults = { ...AccountSettings.parse({ name: '-', apiUrl: '-' }), proxy: null }
 
 const maxKeys = 10_000
 /** Digests that no key has; a new key is random, so remembering them briefly hides nothing. */
@@ -90,6 +90,11 @@ export function createCatalog(redis: Redis, keyspace: Keyspace, now: () => numbe
       const apiKey = stale.apiKey.length > 0 ? readApiKey(stale.apiKey) : snapshot.apiKey
       remember(snapshot.digest, apiKey)
       return { digest: snapshot.digest, pool: pool ?? snapshot.pool, apiKey }
+    },
+
+    /** The pool that memory knows, or else the stored one; for what need not be the newest. */
+    async currentPool(): Promise<Pool> {
+      return pool ?? this.loadPool()
     },
 
     /** Reads the pool alone, for administration. */

@@ -45,20 +45,21 @@ export function nextUpdatedAt(record: { updatedAt: string }, nowMs: number): str
   return new Date(Math.max(nowMs, Date.parse(record.updatedAt) + 1)).toISOString()
 }
 
-type Facts = Record<string, unknown>
-
 /** The fields that differ, as they were and as they are; undefined when none does. */
-export function differences(
-  before: object,
-  after: object,
-): { before: Facts; after: Facts } | undefined {
-  const old: Facts = { ...before }
+export function differences<T extends object>(
+  before: T,
+  after: T,
+): { before: Partial<T>; after: Partial<T> } | undefined {
+  const old = new Map<string, unknown>(Object.entries(before))
   const names = Object.entries(after)
-    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(old[name]))
+    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(old.get(name)))
     .map(([name]) => name)
   if (names.length === 0) return undefined
-  const pick = (facts: Facts) => Object.fromEntries(names.map((name) => [name, facts[name]]))
-  return { before: pick(old), after: pick({ ...after }) }
+  const pick = (record: T) =>
+    Object.fromEntries(
+      Object.entries(record).filter(([name]) => names.includes(name)),
+    ) as Partial<T>
+  return { before: pick(before), after: pick(after) }
 }
 
 /** Tries of an edit that others keep overtaking. */

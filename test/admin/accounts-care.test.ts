@@ -54,8 +54,20 @@ describe('GET /accounts/:platform/:id/availability', () => {
     expect(await availability(account)).toEqual({
       available: false,
       reasons: [
-        { code: 'inactive', message: expect.any(String), endsBy: 'admin', until: null },
-        { code: 'not_schedulable', message: expect.any(String), endsBy: 'admin', until: null },
+        {
+          code: 'inactive',
+          message: expect.any(String),
+          models: 'all',
+          endsBy: 'admin',
+          until: null,
+        },
+        {
+          code: 'not_schedulable',
+          message: expect.any(String),
+          models: 'all',
+          endsBy: 'admin',
+          until: null,
+        },
       ],
     })
   })
@@ -68,7 +80,7 @@ describe('GET /accounts/:platform/:id/availability', () => {
     const message = expect.stringContaining('rate_limited')
     expect(await availability(account)).toEqual({
       available: false,
-      reasons: [{ code: 'cooling', message, endsBy: 'time', until }],
+      reasons: [{ code: 'cooling', message, models: 'all', endsBy: 'time', until }],
     })
     nowMs = untilMs
     expect(await availability(account)).toEqual({ available: true, reasons: [] })
@@ -84,11 +96,58 @@ describe('GET /accounts/:platform/:id/availability', () => {
       {
         code: 'credential_unreadable',
         message: expect.stringContaining('set apiKey again'),
+        models: 'all',
         endsBy: 'admin',
         until: null,
       },
     ])
     await stranger.close()
+  })
+
+  it('names a password of its proxy that this gateway cannot read, beside the credential', async () => {
+    const auth = { username: 'gateway', password: 'a password' }
+    const proxy = { protocol: 'http', host: 'proxy.example.com', port: 8080, auth }
+    const account = await admin.createAccount({ proxy })
+    expect(await availability(account)).toEqual({ available: true, reasons: [] })
+    const config = { ENCRYPTION_KEY: '11'.repeat(32) }
+    const stranger = createTestGateway({ engine: test.engine, config, now: () => nowMs })
+    const path = `${pathOf(account)}/availability`
+    const { json } = await createTestAdmin(stranger).call('GET', path)
+    expect(json.reasons).toEqual(
+      ['set apiKey again', 'set proxy again'].map((message) => ({
+        code: 'credential_unreadable',
+        message: expect.stringContaining(message),
+        models: 'all',
+        endsBy: 'admin',
+        until: null,
+      })),
+    )
+    await stranger.close()
+  })
+
+  it('names a proxy that this host cannot go through', async () => {
+    const workers = createTestGateway({ engine: test.engine, now: () => nowMs, canProxy: false })
+    const worker = createTestAdmin(workers)
+    const proxy = { protocol: 'socks5', host: 'proxy.example.com', port: 1080 }
+    const account = await worker.createAccount({ proxy })
+    const { json } = await worker.call('GET', `${pathOf(account)}/availability`)
+    expect(json).toEqual({
+      available: false,
+      reasons: [
+        {
+          code: 'proxy_unsupported',
+          message: expect.stringMatching(/^This host .* cannot go through a proxy; remove it/),
+          models: 'all',
+          endsBy: 'admin',
+          until: null,
+        },
+      ],
+    })
+    expect(await availability(account)).toEqual({ available: true, reasons: [] })
+    await worker.call('PUT', pathOf(account), { proxy: null })
+    const { json: without } = await worker.call('GET', `${pathOf(account)}/availability`)
+    expect(without.available).toBe(true)
+    await workers.close()
   })
 
   it('names its concurrency cap while it is reached, not for requests that vanished', async () => {
@@ -105,6 +164,7 @@ describe('GET /accounts/:platform/:id/availability', () => {
       {
         code: 'at_capacity',
         message: 'The account has 1 requests in flight, and its limit is 1',
+        models: 'all',
         endsBy: 'load',
         until: null,
       },
@@ -146,7 +206,7 @@ describe('POST /accounts/:platform/:id/reset-rate-limit', () => {
       `${pathOf(account)}/reset-rate-limit`,
     )
     expect([status, headers.get('etag')]).toEqual([200, '"1"'])
-    expect(json.health).toEqual({ status: 'healthy', reason: null, until: null })
+    expect(json.health).toMatchObject({ status: 'healthy', reason: null, until: null })
     expect((await availability(account)).available).toBe(true)
     expect((await availability(other)).available).toBe(false)
   })

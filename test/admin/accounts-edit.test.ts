@@ -38,7 +38,12 @@ describe('PUT /accounts/:platform/:id', () => {
     const account = await admin.createAccount({ maxConcurrency: 3, supportedModels: ['a'] })
     const before = (await stored(account.id))?.record.sealedApiKey
     nowMs += 60_000
-    const patch = { priority: 1, supportedModels: { a: 'b' } }
+    const patch = {
+      priority: 1,
+      supportedModels: { a: 'b' },
+      dailyQuota: 30,
+      quotaResetTime: '06:00',
+    }
     const { status, headers, json } = await admin.call('PUT', pathOf(account), patch)
     expect([status, headers.get('etag')]).toEqual([200, '"2"'])
     expect(json).toEqual({ ...account, ...patch, updatedAt: new Date(nowMs).toISOString() })
@@ -71,6 +76,10 @@ describe('PUT /accounts/:platform/:id', () => {
     ['no address', { apiUrl: '' }, 'apiUrl'],
     ['a blank credential', { apiKey: ' ' }, 'apiKey'],
     ['a priority of 0', { priority: 0 }, 'priority'],
+    ['no quota', { dailyQuota: null }, 'dailyQuota'],
+    ['a quota as text', { dailyQuota: '5' }, 'dailyQuota'],
+    ['a day that begins at 8:30', { quotaResetTime: '8:30' }, 'quotaResetTime'],
+    ['a day that begins with seconds', { quotaResetTime: '08:30:00' }, 'quotaResetTime'],
     ['another platform', { platform: 'codex' }, 'platform'],
     ['a field of the record', { sealedApiKey: 'v1.x' }, 'sealedApiKey'],
     ['a prototype', JSON.parse('{"__proto__":{}}'), '__proto__'],
@@ -155,7 +164,7 @@ describe('DELETE /accounts/:platform/:id with bound keys', () => {
       body: JSON.stringify({ model: 'm', max_tokens: 1, messages: [] }),
     })
     expect(refused.status).toBe(503)
-    expect(await refused.text()).toContain('bound to is not in use')
+    expect(await refused.text()).toContain('bound to does not exist')
   })
 
   it('names twenty keys at most, and says how many there are', async () => {

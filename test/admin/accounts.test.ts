@@ -37,9 +37,12 @@ describe('POST /accounts/:platform', () => {
       supportedModels: [],
       maxConcurrency: 0,
       rateLimitDuration: 5,
+      dailyQuota: 0,
+      quotaResetTime: '00:00',
+      proxy: null,
       createdAt: '2026-11-22T10:20:00.000Z',
       updatedAt: '2026-11-22T10:20:00.000Z',
-      health: { status: 'healthy', reason: null, until: null },
+      health: { status: 'healthy', reason: null, until: null, rests: [] },
     })
     expect((await admin.call('GET', `/accounts/${platform}/${json.id}`)).json).toEqual(json)
   })
@@ -57,6 +60,9 @@ describe('POST /accounts/:platform', () => {
       supportedModels: { 'claude-opus-4-5': 'vendor/opus', constructor: 'x' },
       maxConcurrency: 7,
       rateLimitDuration: 60,
+      dailyQuota: 12.5,
+      quotaResetTime: '23:59',
+      proxy: { protocol: 'https', host: 'proxy.example.com', port: 8443, auth: null },
     }
     const { id } = await admin.createAccount(settings)
     expect((await admin.call('GET', `/accounts/claude-console/${id}`)).json).toMatchObject(settings)
@@ -97,6 +103,8 @@ describe('POST /accounts/:platform', () => {
     ['a map to nothing', { supportedModels: { a: '' } }, 'supportedModels.a'],
     ['too many models', { supportedModels: Array(501).fill('m') }, 'supportedModels'],
     ['half a request', { maxConcurrency: 0.5 }, 'maxConcurrency'],
+    ['a quota below nothing', { dailyQuota: -1 }, 'dailyQuota'],
+    ['a day that begins at 24:00', { quotaResetTime: '24:00' }, 'quotaResetTime'],
     ['a field of the record', { sealedApiKey: 'v1.x' }, 'sealedApiKey'],
     ['an id of its own', { id: unknownId }, 'id'],
     ['a field that does not exist', { proxy_url: 'x' }, 'proxy_url'],
@@ -186,14 +194,14 @@ describe('the health of an account', () => {
     await redis.hset(test.gateway.keyspace.health('claude-console'), { [id]: packed })
     const health = async () =>
       (await admin.call('GET', `/accounts/claude-console/${id}`)).json.health
-    expect(await health()).toEqual({ status: 'cooling', reason: 'rate_limited', until })
+    expect(await health()).toMatchObject({ status: 'cooling', reason: 'rate_limited', until })
     nowMs = untilMs
-    expect(await health()).toEqual({ status: 'recovering', reason: 'rate_limited', until })
+    expect(await health()).toMatchObject({ status: 'recovering', reason: 'rate_limited', until })
     const { json } = await admin.call('GET', '/accounts/claude-console')
     const listed = json.data.find((record: { id: string }) => record.id === id)
     expect(listed.health.status).toBe('recovering')
     await redis.hdel(test.gateway.keyspace.health('claude-console'), id)
-    expect(await health()).toEqual({ status: 'healthy', reason: null, until: null })
+    expect(await health()).toMatchObject({ status: 'healthy', reason: null, until: null })
   })
 })
 

@@ -113,8 +113,8 @@ describe('the trail of an account', () => {
       ['account.toggled', { schedulable: true }, { schedulable: false }],
       [
         'account.reset',
-        { status: 'cooling', reason: 'overloaded', until },
-        { status: 'healthy', reason: null, until: null },
+        expect.objectContaining({ status: 'cooling', reason: 'overloaded', until }),
+        { status: 'healthy', reason: null, until: null, rests: [] },
       ],
       ['account.deleted', last, null],
     ])
@@ -122,6 +122,44 @@ describe('the trail of an account', () => {
       await test.runtime.redis.zrange(test.gateway.keyspace.audit, 0, -1),
     )
     for (const secret of [credential, other, 'sealedApiKey', 'v1.']) {
+      expect(stored).not.toContain(secret)
+    }
+  })
+
+  it('holds what became of its proxy, and that the password was replaced, never the password', async () => {
+    const passwords = ['the-first-proxy-password', 'the-second-proxy-password']
+    const [first, second] = passwords.map((password) => ({ username: 'gateway', password }))
+    const place = { protocol: 'http', host: 'proxy.example.com', port: 8080 }
+    const { id } = await change('POST', '/accounts/codex', {
+      name: 'a',
+      apiUrl: 'https://api.example.com',
+      apiKey: credential,
+      proxy: { ...place, auth: first },
+    })
+    const path = `/accounts/codex/${id}`
+    await change('PUT', path, { proxy: { ...place, auth: second } })
+    await change('PUT', path, { proxy: { ...place, port: 81 } })
+    await change('PUT', path, { proxy: { ...place, port: 81 } })
+    await change('PUT', path, { proxy: null })
+    await change('PUT', path, { proxy: { ...place, auth: first }, apiKey: other })
+    await change('DELETE', path)
+    const [known, unknown] = [
+      { ...place, auth: { username: 'gateway' } },
+      { ...place, port: 81 },
+    ]
+    const open = { proxy: { ...unknown, auth: null } }
+    expect(await trailOf(id)).toMatchObject([
+      ['account.created', null, { proxy: known }],
+      ['account.updated', { proxy: known }, { proxy: known, proxyPasswordReplaced: true }],
+      ['account.updated', { proxy: known }, open],
+      ['account.updated', open, { proxy: null }],
+      ['account.updated', { proxy: null }, { proxy: known, apiKeyReplaced: true }],
+      ['account.deleted', { proxy: known }, null],
+    ])
+    const stored = JSON.stringify(
+      await test.runtime.redis.zrange(test.gateway.keyspace.audit, 0, -1),
+    )
+    for (const secret of [...passwords, 'sealedPassword', '"password"', 'v1.']) {
       expect(stored).not.toContain(secret)
     }
   })

@@ -49,7 +49,8 @@ function validBody({ path, operation }: Operation): string | undefined {
       currentPassword: testConfig.ADMIN_PASSWORD,
       newPassword: 'a password of another kind',
     },
-    '/api/v2/accounts/{platform}': { ...example, apiUrl: upstream.url },
+    // Nothing is relayed through the proxy of an example.
+    '/api/v2/accounts/{platform}': { ...example, apiUrl: upstream.url, schedulable: false },
   }
   return JSON.stringify(here[path] ?? example ?? { model: 'claude-sonnet-4-6' })
 }

@@ -23,8 +23,16 @@ describe('the administration', () => {
     const credential = 'sk-ant-credential-of-the-upstream'
     const second = 'sk-ant-second-credential-of-the-upstream'
     const password = testConfig.ADMIN_PASSWORD
+    const proxyPassword = 'the password of the first proxy'
+    const secondProxyPassword = 'the password of the second proxy'
+    const proxy = (auth: object) => ({ protocol: 'http', host: 'proxy.invalid', port: 8080, auth })
     token = (await call('POST', '/auth/admin/login', { username: 'admin', password })).token
-    const settings = { name: 'a', apiUrl: 'https://api.example.com', apiKey: credential }
+    const settings = {
+      name: 'a',
+      apiUrl: 'https://api.example.com',
+      apiKey: credential,
+      proxy: proxy({ username: 'gateway', password: proxyPassword }),
+    }
     const account = await call('POST', '/accounts/claude-console', settings)
     await call('POST', '/accounts/claude-console', {
       ...settings,
@@ -35,6 +43,15 @@ describe('the administration', () => {
       ...settings,
       apiKey: `${credential}\n${credential}`,
     })
+    for (const wrong of [
+      { host: `gateway:${proxyPassword}@proxy.invalid` },
+      { port: proxyPassword },
+      { auth: { username: 'gateway', password: `${proxyPassword}\n` } },
+      { auth: proxyPassword },
+    ]) {
+      const body = { ...settings, proxy: { ...settings.proxy, ...wrong } }
+      await call('POST', '/accounts/claude-console', body)
+    }
     const { id, key } = await call('POST', '/keys', { name: 'k' })
     const creation = answers.length - 1
     await call('POST', '/keys', { name: 'k', claudeConsoleAccountId: account.id })
@@ -45,7 +62,12 @@ describe('the administration', () => {
       await call('GET', path)
     for (const path of ['/accounts/claude-console', accountPath]) await call('GET', path)
     await call('GET', `${accountPath}/availability`)
-    await call('PUT', accountPath, { apiKey: second, priority: 2 })
+    await call('PUT', accountPath, {
+      apiKey: second,
+      priority: 2,
+      proxy: proxy({ username: 'gateway', password: secondProxyPassword }),
+    })
+    await call('PUT', accountPath, { proxy: proxy({ password: proxyPassword }) })
     await call('POST', `${accountPath}/test`, {})
     await call('POST', `${accountPath}/toggle-schedulable`)
     await call('POST', `${accountPath}/reset-rate-limit`)
@@ -62,10 +84,14 @@ describe('the administration', () => {
     expect(answers.filter((answer) => answer.includes(rotated.key))).toEqual([answers[rotation]])
     expect(answers.filter((answer) => answer.includes(second))).toEqual([])
     const hash = await redis.hget<string>(test.gateway.keyspace.admin('admin'), 'passwordHash')
+    const record = JSON.parse(sealed?.slice(sealed.indexOf(' ')) ?? '')
     const secrets = {
       digest: digestApiKey(key),
       rotatedDigest: digestApiKey(rotated.key),
-      sealed: JSON.parse(sealed?.slice(sealed.indexOf(' ')) ?? '').sealedApiKey,
+      sealed: record.sealedApiKey,
+      sealedPassword: record.proxy.auth.sealedPassword,
+      proxyPassword,
+      secondProxyPassword,
       hash,
       password,
       jwtSecret: testConfig.JWT_SECRET,
@@ -136,7 +162,7 @@ describe('the document of the routes', () => {
     )
     for (const name of ['Account', 'AccountDetails', 'ApiKey', 'ApiKeyDetails', 'OwnApiKey']) {
       const text = JSON.stringify(schemas?.[name])
-      expect(text).not.toMatch(/"(apiKey|sealedApiKey|digest|key)"/)
+      expect(text).not.toMatch(/"(apiKey|sealedApiKey|digest|key|password|sealedPassword)"/)
     }
   })
 })

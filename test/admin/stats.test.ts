@@ -20,6 +20,7 @@ const nothing = {
   orphanedRequests: 0,
   orphanedCostUsd: 0,
   unpricedRequests: 0,
+  sessionMoves: 0,
 }
 
 const usage = {

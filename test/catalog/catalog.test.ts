@@ -53,6 +53,17 @@ describe('load', () => {
     })
   })
 
+  it('completes an account that was stored before it could have a quota or a proxy', async () => {
+    const { id } = await admin.createAccount({ dailyQuota: 5, quotaResetTime: '08:00' })
+    const { pool } = test.gateway.keyspace
+    const packed = await test.runtime.redis.hget<string>(pool, `account:${id}`)
+    const { dailyQuota, quotaResetTime, proxy, ...older } = JSON.parse(packed?.slice(2) ?? '')
+    await test.runtime.redis.hset(pool, { [`account:${id}`]: `1 ${JSON.stringify(older)}` })
+    const { record } = (await catalog.loadPool()).accounts.get(id) ?? {}
+    expect([dailyQuota, quotaResetTime, proxy]).toEqual([5, '08:00', null])
+    expect(record).toEqual({ ...older, dailyQuota: 0, quotaResetTime: '00:00', proxy: null })
+  })
+
   it('finds an empty pool and no key in an empty store', async () => {
     const empty = createTestGateway()
     const { pool, apiKey } = await empty.gateway.catalog.load(unknown)

@@ -1,16 +1,29 @@
 /** Whether an account can serve now: every reason against it, and what ends each. */
 import { z } from '@hono/zod-openapi'
 import type { Account, Platform } from '../../catalog/account.ts'
-import { type AccountHealth, getAccount } from '../../catalog/accounts.ts'
+import { type AccountHealth, restScopes } from '../../catalog/account-health.ts'
+import { getAccount } from '../../catalog/accounts.ts'
+import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
 import type { Gateway } from '../../gateway.ts'
+import { type QuotaDay, quotaDayAt } from '../../ledger/calendar.ts'
 import { sweep } from '../../relay/settle.ts'
+import { type AccountLoad, decodeLoad } from '../../store/scripts/load.ts'
 
 const Reason = z
   .object({
     code: z
-      .enum(['inactive', 'not_schedulable', 'credential_unreadable', 'cooling', 'at_capacity'])
+      .enum([
+        'inactive',
+        'not_schedulable',
+        'proxy_unsupported',
+        'credential_unreadable',
+        'cooling',
+        'at_capacity',
+        'over_quota',
+      ])
       .openapi({ description: 'Stable; programs decide by it' }),
     message: z.string(),
+    models: z.enum(restScopes).openapi({ description: 'Which it keeps from being served' }),
     endsBy: z.enum(['time', 'admin', 'load']),
     until: z.string().nullable().openapi({ description: 'RFC 3339, where time ends it' }),
   })
@@ -18,7 +31,10 @@ const Reason = z
 type Reason = z.infer<typeof Reason>
 
 export const Availability = z
-  .object({ available: z.boolean(), reasons: z.array(Reason) })
+  .object({
+    available: z.boolean().openapi({ description: 'For the models that no reason names' }),
+    reasons: z.array(Reason),
+  })
   .openapi('AccountAvailability')
 export type Availability = z.infer<typeof Availability>
 
@@ -32,19 +48,24 @@ export async function readAvailability(
   const { record, health } = await getAccount(gateway, platform, accountId)
   // Requests whose process vanished hold their places until somebody looks.
   await sweep(gateway, platform)
-  const inflight = Number(await runtime.redis.hget(keyspace.inflight(platform), accountId)) || 0
+  const load = decodeLoad(await runtime.redis.hget(keyspace.load(platform), accountId))
+  const { TIMEZONE } = runtime.config
+  const today = quotaDayAt(runtime.now(), TIMEZONE, record.quotaResetTime)
   const reasons = [
     ...settingReasons(record),
+    ...hostReasons(record, runtime.canProxy),
     ...credentialReasons(record, sealer),
     ...healthReasons(health),
-    ...loadReasons(record, inflight),
+    ...loadReasons(record, load.inflight),
+    ...quotaReasons(record, load, today),
   ]
-  return { available: reasons.length === 0, reasons }
+  return { available: reasons.every(({ models }) => models !== 'all'), reasons }
 }
 
 const byAdmin = (code: Reason['code'], message: string): Reason => ({
   code,
   message,
+  models: 'all',
   endsBy: 'admin',
   until: null,
 })
@@ -60,24 +81,48 @@ function settingReasons({ isActive, schedulable }: Account): Reason[] {
   return reasons
 }
 
+function hostReasons({ proxy }: Account, canProxy: boolean): Reason[] {
+  return proxy && !canProxy ? [byAdmin('proxy_unsupported', proxyUnsupported)] : []
+}
+
 function credentialReasons(record: Account, sealer: Gateway['sealer']): Reason[] {
+  const { id, sealedApiKey, proxy } = record
+  return [
+    ...unreadable('credential', 'apiKey', () => sealer.unseal(sealedApiKey, id)),
+    ...unreadable('password of the proxy', 'proxy', () => openProxy(proxy, sealer, id)),
+  ]
+}
+
+function unreadable(what: string, field: string, open: () => void): Reason[] {
   try {
-    sealer.unseal(record.sealedApiKey, record.id)
+    open()
     return []
   } catch {
-    const message =
-      'The stored credential cannot be read with this ENCRYPTION_KEY; set apiKey again'
+    const message = `The stored ${what} cannot be read with this ENCRYPTION_KEY; set ${field} again`
     return [byAdmin('credential_unreadable', message)]
   }
 }
 
-function healthReasons({ status, reason, until }: AccountHealth): Reason[] {
-  if (status !== 'cooling') return []
-  return [{ code: 'cooling', message: `The account rests: ${reason}`, endsBy: 'time', until }]
+function healthReasons({ rests }: AccountHealth): Reason[] {
+  return rests
+    .filter(({ status }) => status === 'cooling')
+    .map(({ models, reason, until }) => {
+      const who = models === 'all' ? 'The account rests' : `Its ${models} models rest`
+      return { code: 'cooling', message: `${who}: ${reason}`, models, endsBy: 'time', until }
+    })
 }
 
 function loadReasons({ maxConcurrency }: Account, inflight: number): Reason[] {
   if (maxConcurrency === 0 || inflight < maxConcurrency) return []
   const message = `The account has ${inflight} requests in flight, and its limit is ${maxConcurrency}`
-  return [{ code: 'at_capacity', message, endsBy: 'load', until: null }]
+  return [{ code: 'at_capacity', message, models: 'all', endsBy: 'load', until: null }]
+}
+
+function quotaReasons({ dailyQuota }: Account, load: AccountLoad, today: QuotaDay): Reason[] {
+  // A later day than this clock's was opened by a clock that is ahead.
+  const spentUsd = load.day >= today.day ? load.spentNanoUsd / 1e9 : 0
+  if (dailyQuota === 0 || spentUsd < dailyQuota) return []
+  const message = `The account has cost $${spentUsd} of its $${dailyQuota} for the day`
+  const until = new Date(today.endsMs).toISOString()
+  return [{ code: 'over_quota', message, models: 'all', endsBy: 'time', until }]
 }

@@ -1,10 +1,13 @@
 /** Tries an account with one tiny real request that nobody is charged for in the books. */
 import { z } from '@hono/zod-openapi'
 import { type Account, upstreamModel } from '../../catalog/account.ts'
+import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
 import type { Gateway } from '../../gateway.ts'
 import { anthropic } from '../../protocol/anthropic.ts'
 import { upstreamHeaders } from '../../protocol/headers.ts'
 import { readMessage } from '../../relay/body.ts'
+import type { OutboundProxy } from '../../runtime.ts'
+import { presentable } from './presentable.ts'
 
 export const Trial = z
   .object({
@@ -21,7 +24,6 @@ export type Trial = z.infer<typeof Trial>
 type Verdict = Omit<Trial, 'latencyMs'>
 
 const maxAnswerBytes = 256 * 1024
-const maxMessageLength = 500
 
 /** What an account is asked for when neither the caller nor its settings name a model. */
 const defaultModels = { 'claude-console': 'claude-haiku-4-5', codex: 'gpt-5-mini' } as const
@@ -31,11 +33,12 @@ const defaultModels = { 'claude-console': 'claude-haiku-4-5', codex: 'gpt-5-mini
  * does; health and books stay as they are.
  */
 export async function tryAccount(
-  { runtime, sealer }: Gateway,
+  gateway: Gateway,
   account: Account,
   options: { model?: string; timeoutMs?: number } = {},
 ): Promise<Trial> {
   const { model = firstModel(account), timeoutMs = 30_000 } = options
+  const { runtime } = gateway
   const startedMs = runtime.now()
   const after = (verdict: Verdict): Trial => ({
     ...verdict,
@@ -44,25 +47,22 @@ export async function tryAccount(
   const failed = (message: string): Verdict => ({ ok: false, status: null, message })
   const asked = upstreamModel(account, model)
   if (asked === undefined) return after(failed(`The account does not support the model "${model}"`))
-  let credential: string
-  try {
-    credential = sealer.unseal(account.sealedApiKey, account.id)
-  } catch {
-    return after(failed('The stored credential cannot be read; set apiKey again'))
-  }
+  const opened = openCredentials(gateway, account)
+  if ('fault' in opened) return after(failed(opened.fault))
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), timeoutMs)
   try {
-    const { url, init } = buildRequest(account, credential, asked)
+    const { url, init } = buildRequest(account, opened, asked)
     const response = await runtime.fetch(url, { ...init, signal: late.signal })
     const body = await readMessage(response, maxAnswerBytes)
     const verdict = judge(account, response, new TextDecoder().decode(body))
-    return after({ ...verdict, message: presentable(verdict.message, account, credential) })
+    return after({ ...verdict, message: presentable(verdict.message, account.apiUrl, opened) })
   } catch (error) {
     if (late.signal.aborted) {
       return after(failed(`The upstream did not answer within ${timeoutMs / 1000} s`))
     }
-    return after(failed(`The connection to the upstream failed${reasonOf(error)}`))
+    const way = opened.proxy ? ' through the proxy' : ''
+    return after(failed(`The connection to the upstream${way} failed${reasonOf(error)}`))
   } finally {
     clearTimeout(timer)
   }
@@ -73,7 +73,28 @@ function firstModel({ supportedModels, platform }: Account): string {
   return names[0] ?? defaultModels[platform]
 }
 
-function buildRequest(account: Account, credential: string, model: string) {
+/** What an account is called with, in plain text. */
+interface Opened {
+  credential: string
+  proxy: OutboundProxy | undefined
+}
+
+function openCredentials(
+  { runtime, sealer }: Gateway,
+  { id, sealedApiKey, proxy }: Account,
+): Opened | { fault: string } {
+  if (proxy && !runtime.canProxy) return { fault: proxyUnsupported }
+  let fault = 'The stored credential cannot be read; set apiKey again'
+  try {
+    const credential = sealer.unseal(sealedApiKey, id)
+    fault = 'The stored password of the proxy cannot be read; set proxy again'
+    return { credential, proxy: openProxy(proxy, sealer, id) }
+  } catch {
+    return { fault }
+  }
+}
+
+function buildRequest(account: Account, { credential, proxy }: Opened, model: string) {
   const isCodex = account.platform === 'codex'
   const base = account.apiUrl.replace(/\/+$/, '')
   const responsesUrl = base.endsWith('/responses') ? base : `${base}/responses`
@@ -93,6 +114,7 @@ function buildRequest(account: Account, credential: string, model: string) {
       headers,
       body: new TextEncoder().encode(JSON.stringify(body)),
       redirect: 'manual' as const,
+      ...(proxy && { via: { accountId: account.id, proxy } }),
     },
   }
 }
@@ -118,16 +140,6 @@ function judge({ platform }: Account, response: Response, text: string): Verdict
   const what = json === undefined ? `${type}, not JSON` : 'JSON that is no answer of this vendor'
   const hint = isSuccess || json === undefined ? '; check apiUrl' : ''
   return { ok: false, status, message: `The upstream answered ${status} with ${what}${hint}` }
-}
-
-/** The message without addresses and credentials, whoever wrote them into it. */
-function presentable(message: string, { apiUrl }: Account, credential: string): string {
-  const hidden = message
-    .replaceAll(credential, '[hidden]')
-    .replaceAll(new URL(apiUrl).host, '[hidden]')
-    .replaceAll(/\b(https?|wss?):\/\/[^\s"'<>]+/gi, '[hidden]')
-    .replaceAll(/\bsk-[\w*.-]+/g, '[hidden]')
-  return hidden.length > maxMessageLength ? `${hidden.slice(0, maxMessageLength - 1)}…` : hidden
 }
 
 /** The code that the host's network layer gives an error, such as ECONNREFUSED; nothing of its text. */

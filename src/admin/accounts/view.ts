@@ -1,7 +1,9 @@
-/** What the administration API shows of an account, as schemas that document it; never its credential. */
+/** What the administration API shows of an account, as schemas that document it; never its credentials. */
 import { z } from '@hono/zod-openapi'
-import { type Account, AccountSettings, platforms } from '../../catalog/account.ts'
+import { type Account, AccountSettings, ProxyAddress, platforms } from '../../catalog/account.ts'
+import { restScopes } from '../../catalog/account-health.ts'
 import type { AccountState } from '../../catalog/accounts.ts'
+import { shownProxy } from '../../catalog/proxy.ts'
 import { refused } from '../answers.ts'
 import { IdPath } from '../input.ts'
 
@@ -14,9 +16,15 @@ export const AccountPath = PlatformPath.extend(IdPath.shape)
 /** The refusals of every route of one account. */
 export const refusals = { 401: refused[401], 404: refused[404], 503: refused[503] }
 
+const ProxyView = z.object({
+  ...ProxyAddress.shape,
+  auth: z.object({ username: z.string() }).nullable(),
+})
+
 export const AccountView = z
   .object({
     ...AccountSettings.shape,
+    proxy: ProxyView.nullable(),
     id: z.uuid(),
     platform: z.enum(platforms),
     createdAt: z.string(),
@@ -24,21 +32,28 @@ export const AccountView = z
   })
   .openapi('Account')
 
+const Health = {
+  status: z.enum(['healthy', 'cooling', 'recovering']),
+  reason: z.string().nullable(),
+  until: z.string().nullable().openapi({ description: 'When the cooldown ends or ended' }),
+}
+
 /** An account and how it fares. */
 export const AccountDetails = AccountView.extend({
   health: z
     .object({
-      status: z.enum(['healthy', 'cooling', 'recovering']),
-      reason: z.string().nullable(),
-      until: z.string().nullable().openapi({ description: 'When the cooldown ends or ended' }),
+      ...Health,
+      rests: z.array(z.object({ models: z.enum(restScopes), ...Health })).openapi({
+        description: 'What rests: all models, or families that others do not wait for',
+      }),
     })
     .openapi('AccountHealth'),
 }).openapi('AccountDetails')
 
 /** The record without what nobody may see. */
 export function view(record: Account): z.infer<typeof AccountView> {
-  const { sealedApiKey, ...shown } = record
-  return shown
+  const { sealedApiKey, proxy, ...shown } = record
+  return { ...shown, proxy: proxy && shownProxy(proxy) }
 }
 
 /** The same with its health. */

@@ -21,12 +21,19 @@ import {
 } from './view.ts'
 
 const Creation = AccountInput.openapi('AccountCreation', {
-  example: { name: 'main', apiUrl: 'https://api.anthropic.com', apiKey: 'sk-ant-xxx' },
+  example: {
+    name: 'main',
+    apiUrl: 'https://api.anthropic.com',
+    apiKey: 'sk-ant-xxx',
+    dailyQuota: 50,
+    quotaResetTime: '08:30',
+    proxy: { protocol: 'socks5', host: 'proxy.example.com', port: 1080, auth: null },
+  },
 })
 
 const Edit = patchOf(AccountInput)
   .extend({ updatedAt: UpdatedAt })
-  .openapi('AccountEdit', { example: { priority: 10, maxConcurrency: 5 } })
+  .openapi('AccountEdit', { example: { priority: 10, dailyQuota: 0, proxy: null } })
 
 const create = createRoute({
   method: 'post',
@@ -49,8 +56,9 @@ const update = createRoute({
   security,
   summary: 'Change settings of an account',
   description:
-    'Only the given fields change; a given `apiKey` replaces the credential. With `If-Match` or ' +
-    '`updatedAt` the edit is refused when the account was changed since; without them the last edit wins.',
+    'Only the given fields change; a given `apiKey` replaces the credential, and a given `proxy` the ' +
+    'whole proxy with its password; null removes it. With `If-Match` or `updatedAt` the edit is ' +
+    'refused when the account was changed since; without them the last edit wins.',
   middleware: jsonBody,
   request: {
     params: AccountPath,

@@ -11,13 +11,20 @@ export const bodyExamples: Record<string, Record<string, unknown>> = {
     rateLimitRequests: 60,
   },
   'put /api/v2/keys/{id}': { isActive: true, dailyCostLimit: 20, tags: ['team-b'] },
-  'put /api/v2/accounts/{platform}/{id}': { priority: 20, maxConcurrency: 10 },
+  'put /api/v2/accounts/{platform}/{id}': { priority: 20, dailyQuota: 25, proxy: null },
   'post /api/v2/accounts/{platform}/{id}/test': { model: 'claude-sonnet-4-5' },
   'post /api/v2/accounts/{platform}': {
     name: 'main',
     apiUrl: 'https://api.anthropic.com',
     apiKey: 'sk-ant-xxx',
-    priority: 50,
     maxConcurrency: 20,
+    dailyQuota: 50,
+    quotaResetTime: '08:30',
+    proxy: {
+      protocol: 'socks5',
+      host: 'proxy.example.com',
+      port: 1080,
+      auth: { username: 'gateway', password: 'xxx' },
+    },
   },
 }

@@ -1,0 +1,63 @@
+/** How an account fares, read from the records that the scripts keep. */
+import type { Gateway } from '../gateway.ts'
+import type { Platform } from './account.ts'
+import { modelFamilies } from './model-family.ts'
+
+/** One record; `recovering` waits for the one request that tries it again. */
+export interface Health {
+  status: 'healthy' | 'cooling' | 'recovering'
+  /** Stable word such as `rate_limited`; null when healthy. */
+  reason: string | null
+  /** RFC 3339; null when healthy. */
+  until: string | null
+}
+
+/** What rests: every model of the account, or one family, which vendors limit separately. */
+export const restScopes = ['all', ...modelFamilies] as const
+
+/** The record of the account as a whole, or else of the family that rests longest; and all of them. */
+export interface AccountHealth extends Health {
+  rests: ({ models: (typeof restScopes)[number] } & Health)[]
+}
+
+export const healthy: AccountHealth = { status: 'healthy', reason: null, until: null, rests: [] }
+
+/** The fields of an account's health records: the whole account, then each family. */
+export const healthFields = (accountId: string): string[] => [
+  accountId,
+  ...modelFamilies.map((family) => `${accountId}/${family}`),
+]
+
+/** Reads the health of accounts, in their order, in one round trip. */
+export async function readHealths(
+  { runtime, keyspace }: Gateway,
+  platform: Platform,
+  accountIds: string[],
+): Promise<AccountHealth[]> {
+  if (accountIds.length === 0) return []
+  const fields = accountIds.flatMap(healthFields)
+  const reply = (await runtime.redis.hmget(keyspace.health(platform), ...fields)) as unknown
+  const packed = (reply ?? []) as (string | null)[]
+  const nowMs = runtime.now()
+  const stride = restScopes.length
+  return accountIds.map((_, i) => readHealth(packed.slice(i * stride, (i + 1) * stride), nowMs))
+}
+
+/** Reads packed records in the order of `healthFields`; null = no record. */
+export function readHealth(packed: (string | null | undefined)[], nowMs: number): AccountHealth {
+  const rests = restScopes.flatMap((models, i) => {
+    const record = readRecord(packed[i], nowMs)
+    return record ? [{ models, ...record }] : []
+  })
+  const [longest] = rests.toSorted((a, b) => (a.until < b.until ? 1 : -1))
+  const { status, reason, until } =
+    rests.find(({ models }) => models === 'all') ?? longest ?? healthy
+  return { status, reason, until, rests }
+}
+
+function readRecord(packed: string | null | undefined, nowMs: number) {
+  const [, untilMs, reason] = /^(\d+)\|\d+\|\d+\|(.*)$/.exec(packed ?? '') ?? []
+  if (untilMs === undefined || reason === undefined) return undefined
+  const status: Health['status'] = Number(untilMs) > nowMs ? 'cooling' : 'recovering'
+  return { status, reason, until: new Date(Number(untilMs)).toISOString() }
+}
