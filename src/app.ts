@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type RequestIdVariables, requestId } from 'hono/request-id'
 import { routePath } from 'hono/route'
+import { v7 as uuidv7 } from 'uuid'
 import { docsRoutes } from './admin/docs/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
@@ -18,9 +19,9 @@ type App = Context<{ Variables: AppVariables }>
 const adminBodyLimitBytes = 1024 * 1024
 
 export function createApp(gateway: Gateway) {
-  const { config, log } = gateway.runtime
+  const { config, log, now } = gateway.runtime
   const app = new Hono<{ Variables: AppVariables }>()
-  app.use(requestId({ limitLength: 128 }))
+  app.use(requestId({ limitLength: 128, generator: () => uuidv7({ msecs: now() }) }))
 
   for (const path of ['/api/v1/messages', '/v1/messages']) {
     app.post(path, (c) => relay(gateway, anthropic, c.req.raw, c.get('requestId')))

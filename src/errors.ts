@@ -21,6 +21,7 @@ export const errorStatus = {
   budget_exceeded: 429,
   budget_held: 429,
   accounts_rate_limited: 429,
+  accounts_over_quota: 429,
   client_closed: 499,
   internal: 500,
   upstream_failed: 502,

@@ -3,7 +3,7 @@ import type { EventSourceMessage } from 'eventsource-parser'
 import { z } from 'zod'
 import type { ErrorCode, GatewayError } from '../errors.ts'
 import { estimateTokens, type Usage } from '../ledger/usage.ts'
-import type { EventKind, Protocol, UsageReader } from './protocol.ts'
+import type { EventKind, Protocol, UpstreamError, UsageReader } from './protocol.ts'
 
 /** A count beyond all sense is as good as none: it must not reach the books. */
 const count = z.int().nonnegative().max(1e9).nullish().catch(undefined)
@@ -22,6 +22,9 @@ const WireUsage = z.object({
 })
 
 const wireUsage = WireUsage.nullish().catch(undefined)
+
+const text = z.string().nullish().catch(undefined)
+const WireError = z.object({ error: z.looseObject({ type: text, code: text, message: text }) })
 
 const WireEvent = z.object({
   type: z.string(),
@@ -55,6 +58,7 @@ function createUsageReader(requestBytes: number): UsageReader {
   // The last non-null value of each field counts: message_delta is cumulative and may be partial.
   const seen: Record<string, number> = {}
   let state: ReturnType<UsageReader['state']> = 'open'
+  let failure: UpstreamError | undefined
   let contentCharacters = 0
 
   const note = (name: string, value: number | null | undefined) => {
@@ -71,6 +75,11 @@ function createUsageReader(requestBytes: number): UsageReader {
     note('webSearch', usage.server_tool_use?.web_search_requests)
   }
 
+  const fail = (body: unknown) => {
+    state = 'failed'
+    failure = WireError.safeParse(body).data?.error ?? {}
+  }
+
   return {
     event(message: EventSourceMessage): EventKind {
       if (message.event === 'content_block_delta') {
@@ -82,7 +91,7 @@ function createUsageReader(requestBytes: number): UsageReader {
       read(event.message?.usage)
       read(event.usage)
       if (event.type === 'message_stop') state = 'complete'
-      if (event.type === 'error') state = 'failed'
+      if (event.type === 'error') fail(parseJson(message.data))
       return kinds[event.type] ?? 'preamble'
     },
     answer(body: unknown): boolean {
@@ -94,6 +103,7 @@ function createUsageReader(requestBytes: number): UsageReader {
       return true
     },
     state: () => state,
+    failure: () => failure,
     total() {
       const isReported = seen.input !== undefined && seen.output !== undefined
       const estimated = state !== 'complete' || !isReported
@@ -112,9 +122,12 @@ function createUsageReader(requestBytes: number): UsageReader {
   }
 }
 
-function parseEvent(data: string): z.infer<typeof WireEvent> | undefined {
+const parseEvent = (data: string): z.infer<typeof WireEvent> | undefined =>
+  WireEvent.safeParse(parseJson(data)).data
+
+function parseJson(text: string): unknown {
   try {
-    return WireEvent.safeParse(JSON.parse(data)).data
+    return JSON.parse(text)
   } catch {
     return undefined
   }
@@ -132,6 +145,7 @@ const errorTypes: Partial<Record<ErrorCode, string>> = {
   budget_exceeded: 'billing_error',
   budget_held: 'rate_limit_error',
   accounts_rate_limited: 'rate_limit_error',
+  accounts_over_quota: 'rate_limit_error',
   accounts_unavailable: 'overloaded_error',
 }
 
@@ -171,6 +185,13 @@ function errorEvent(error: GatewayError, requestId: string): string {
   return `event: error\ndata: ${JSON.stringify(anthropicErrorBody(error, requestId))}\n\n`
 }
 
+function refusalEvent(body: string): string | undefined {
+  const refusal = parseJson(body)
+  if (!WireError.safeParse(refusal).success) return undefined
+  // One line, whatever the upstream's own spacing.
+  return `event: error\ndata: ${JSON.stringify({ type: 'error', ...Object(refusal) })}\n\n`
+}
+
 export const anthropic: Protocol = {
   platform: 'claude-console',
   permission: 'claude',
@@ -186,4 +207,5 @@ export const anthropic: Protocol = {
   createUsageReader,
   errorResponse,
   errorEvent,
+  refusalEvent,
 }

@@ -7,6 +7,13 @@ import type { Usage } from '../ledger/usage.ts'
 /** Where an event of a stream stands: only after the first `content` is an answer committed to. */
 export type EventKind = 'preamble' | 'content' | 'error'
 
+/** An error in the upstream's own words. */
+export interface UpstreamError {
+  type?: string | null | undefined
+  code?: string | null | undefined
+  message?: string | null | undefined
+}
+
 /** Follows one answer and adds up its usage. */
 export interface UsageReader {
   /** Reads one event of a stream and says where it stands. */
@@ -15,6 +22,10 @@ export interface UsageReader {
   answer(body: unknown): boolean
   /** `complete` once the protocol's own end was seen, `failed` once its own error event was. */
   state(): 'open' | 'complete' | 'failed'
+  /** The error that the upstream reported inside of its answer, if it did. */
+  failure(): UpstreamError | undefined
+  /** The id by which a later request can refer to this answer, where the protocol has one. */
+  responseId?(): string | undefined
   /** What was seen so far; `estimated` when the vendor's own counts are missing or partial. */
   total(): { usage: Usage; estimated: boolean }
 }
@@ -32,4 +43,6 @@ export interface Protocol {
   errorResponse(error: GatewayError, requestId: string): Response
   /** The same as an event, for a stream that has begun. */
   errorEvent(error: GatewayError, requestId: string): string
+  /** An upstream's refusal as such an event, from its JSON body; undefined when it is none. */
+  refusalEvent(body: string): string | undefined
 }

@@ -1,12 +1,15 @@
 /** Dispatch: tries one account after the other until one answers, at a round trip per failover. */
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import type { AccountFailure } from '../store/scripts/reassign.ts'
 import { reassignScript } from '../store/scripts/reassign.ts'
-import { admissionOf, allBusy, probeMs } from './admit.ts'
-import { type AttemptContext, attempt, type Outcome } from './attempt.ts'
-import { type Admission, asCandidates, type PlannedAccount } from './plan.ts'
+import { type Admission, admissionOf } from './admission.ts'
+import { probeMs } from './admit.ts'
+import { attempt } from './attempt.ts'
+import { asCandidates, type PlannedAccount } from './candidates.ts'
+import type { AttemptContext, Outcome } from './outcome.ts'
 import { settleVoid } from './settle.ts'
+import { notePassedOver } from './trace.ts'
+import { type FailedAttempt, unavailable } from './unavailable.ts'
 
 /** An outcome to show, and the admission that paid for it. */
 export interface Exchange {
@@ -19,30 +22,28 @@ const maxAttempts = 5
 
 /**
  * Sends the request upstream, switching account on each failure.
- * @throws GatewayError `accounts_unavailable`, `accounts_rate_limited` or `upstream_failed` when
- * nothing is left to try, `store_unavailable` when the store cannot move the lease.
+ * @throws GatewayError as `unavailable` makes it when nothing or no time is left to try,
+ * `store_unavailable` when the store cannot move the lease.
  */
 export async function dispatch(
   gateway: Gateway,
   context: AttemptContext,
   first: Admission,
 ): Promise<Exchange> {
-  const tried = new Set<string>()
+  const tried: PlannedAccount[] = []
+  const failed: FailedAttempt[] = []
   let admission = first
   for (;;) {
     const planned = plannedFor(admission)
-    tried.add(admission.accountId)
-    const outcome = await attempt(context, planned)
-    if (outcome.kind !== 'failure') {
-      return { admission, planned, outcome }
-    }
-    gateway.runtime.log.warn('attempt_failed', {
-      requestId: admission.plan.requestId,
-      ledgerId: admission.plan.ledgerId,
-      accountId: admission.accountId,
-      reason: outcome.failure.reason,
-    })
-    admission = await failOver(gateway, admission, outcome.failure, tried)
+    tried.push(planned)
+    const outcome = await tracedAttempt(context, admission, planned)
+    if (outcome.kind !== 'failure') return { admission, planned, outcome }
+    const latest = { failure: outcome.failure, restsUntilMs: 0 }
+    failed.push(latest)
+    const isLate = gateway.runtime.now() >= context.deadlineMs
+    const isLast = isLate || tried.length >= maxAttempts
+    const untried = isLast ? [] : admission.plan.candidates.filter((c) => !tried.includes(c))
+    admission = await failOver(gateway, { admission, planned, untried, latest, failed })
   }
 }
 
@@ -52,56 +53,75 @@ function plannedFor({ plan, accountId }: Admission): PlannedAccount {
   return planned
 }
 
+async function tracedAttempt(
+  context: AttemptContext,
+  { trace }: Admission,
+  planned: PlannedAccount,
+): Promise<Outcome> {
+  const { now } = context.runtime
+  const startedMs = now()
+  const outcome = await attempt(context, planned)
+  trace.attempts.push({
+    accountId: planned.account.id,
+    model: planned.upstreamModel,
+    afterMs: startedMs - trace.receivedAtMs,
+    tookMs: now() - startedMs,
+    outcome: outcome.kind === 'failure' ? outcome.failure.reason : outcome.kind,
+    status: 'status' in outcome ? outcome.status : null,
+  })
+  return outcome
+}
+
+/** Records the failure and moves the lease on; without anybody left to try it ends the request. */
 async function failOver(
   gateway: Gateway,
-  admission: Admission,
-  failure: AccountFailure,
-  tried: Set<string>,
+  now: {
+    admission: Admission
+    planned: PlannedAccount
+    untried: PlannedAccount[]
+    latest: FailedAttempt
+    failed: FailedAttempt[]
+  },
 ): Promise<Admission> {
-  const { plan, accountId, generation } = admission
-  const untried =
-    tried.size < maxAttempts ? plan.candidates.filter(({ account }) => !tried.has(account.id)) : []
+  const { runtime, keyspace } = gateway
+  const { admission, planned, untried, latest, failed } = now
+  const { plan, trace, generation, accountId } = admission
+  const { LEASE_SECONDS, SESSION_RETURN_SECONDS, TIMEZONE: timeZone } = runtime.config
+  const { failure } = latest
+  const { requestId, ledgerId } = plan
+  const { reason } = failure
+  runtime.log.warn('attempt_failed', { requestId, ledgerId, accountId, reason })
   const give = (error: unknown): never => {
-    settleVoid(gateway, plan, { accountId, verdict: failure })
+    settleVoid(gateway, plan, {
+      accountId,
+      family: planned.family,
+      verdict: failure,
+      trace,
+      how: 'failed',
+    })
     throw error
   }
-  if (untried.length === 0) return give(exhausted(failure, gateway.runtime.now()))
-  const reply = await reassignScript(gateway.runtime.redis, gateway.keyspace, {
-    ledgerId: plan.ledgerId,
+  // An id that only this account knows keeps the request here, whatever else is free.
+  const offered = admission.affinity === 'required' ? [] : untried
+  const reply = await reassignScript(runtime.redis, keyspace, {
+    ledgerId,
     platform: plan.protocol.platform,
     keyId: plan.apiKey.id,
     sessionKey: plan.sessionKey,
     generation,
     failure,
-    leaseMs: gateway.runtime.config.LEASE_SECONDS * 1000,
+    family: planned.family,
+    leaseMs: LEASE_SECONDS * 1000,
     probeMs,
-    candidates: asCandidates(untried),
+    warmMs: SESSION_RETURN_SECONDS * 1000,
+    candidates: asCandidates(offered, { nowMs: runtime.now(), timeZone }),
   }).catch(give)
-  if (reply.kind === 'ok') return admissionOf(plan, reply)
-  if (reply.kind === 'gone') return give(exhausted(failure, gateway.runtime.now()))
-  // The account that just failed cools too: count it with the others.
-  const limited = reply.limited + (failure.reason === 'rate_limited' ? 1 : 0)
-  return give(allBusy({ ...reply, cooling: reply.cooling + 1, limited }))
-}
-
-/** What the caller hears when every account failed; never which account, and never its words. */
-function exhausted(failure: AccountFailure, nowMs: number): GatewayError {
-  if (failure.reason === 'rate_limited') {
-    const untilMs = failure.untilMs || nowMs + failure.cooldownMs
-    const retryAfterSeconds = Math.max(1, Math.ceil((untilMs - nowMs) / 1000))
-    return new GatewayError(
-      'accounts_rate_limited',
-      `All upstream accounts are rate limited; try again in ${retryAfterSeconds} s`,
-      { retryAfterSeconds },
-    )
-  }
-  if (failure.reason === 'bad_answer' || failure.reason === 'account_refused') {
-    return new GatewayError('upstream_failed', 'No upstream account could answer this request')
-  }
-  const retryAfterSeconds = Math.ceil(failure.cooldownMs / 1000)
-  return new GatewayError(
-    'accounts_unavailable',
-    `All upstream accounts failed; try again in ${retryAfterSeconds} s`,
-    { retryAfterSeconds },
-  )
+  const nobody = { soonestMs: 0, cooling: 0, limited: 0, full: 0, spent: 0, nowMs: runtime.now() }
+  if (reply.kind === 'gone') return give(unavailable({ ...nobody, failed }))
+  latest.restsUntilMs = reply.restsUntilMs
+  const attempted = trace.attempts.at(-1)
+  if (attempted) attempted.restsUntilMs = reply.restsUntilMs
+  if (reply.kind === 'ok') return admissionOf(plan, trace, reply)
+  notePassedOver(trace, reply.skipped)
+  return give(unavailable({ ...reply, failed }))
 }

@@ -1,11 +1,13 @@
 /** The gate: holds an answer back until it is known to be one, so that a failure stays invisible. */
 import { createParser } from 'eventsource-parser'
-import type { EventKind, UsageReader } from '../protocol/protocol.ts'
+import type { EventKind, UpstreamError, UsageReader } from '../protocol/protocol.ts'
 
 /** An answer that may be shown: what was held back, then the rest as it arrives. */
 export interface OpenStream {
   held: Uint8Array[]
   rest: ReadableStreamDefaultReader<Uint8Array>
+  /** What it begins with is the upstream's refusal of the request itself. */
+  isRefusal: boolean
   /** Reads on in the same parser: events may straddle the gate. */
   feed(bytes: Uint8Array): void
 }
@@ -15,23 +17,30 @@ const maxHeldEvents = 64
 /** A line longer than this is passed on but not read. */
 const maxEventCharacters = 16 * 1024 * 1024
 
+/** What the gate tells and asks while it waits. */
+export interface GateWatch {
+  /** Told of each event; comments are no progress. */
+  onEvent: () => void
+  /** Whether an error is the account's, so that another may do better. */
+  isAccounts: (error: UpstreamError) => boolean
+}
+
 /**
- * Waits for the first content event of a stream.
- * @param onEvent is told of each event; comments are no progress.
+ * Waits for the first content event of a stream, or for its refusal of the request itself.
  * @returns the stream to pass on, or undefined when it failed before any content.
  * @throws what reading the body throws.
  */
 export async function openStream(
   body: ReadableStream<Uint8Array>,
   usage: UsageReader,
-  onEvent: () => void,
+  watch: GateWatch,
 ): Promise<OpenStream | undefined> {
   const rest = body.getReader()
   let verdict: EventKind = 'preamble'
   let events = 0
   const feed = createFeed((kind) => {
     events++
-    onEvent()
+    watch.onEvent()
     if (verdict === 'preamble') verdict = kind
   }, usage)
   const held: Uint8Array[] = []
@@ -42,13 +51,14 @@ export async function openStream(
     held.push(value)
     heldBytes += value.length
     feed(value)
-    if (isError(verdict)) {
+    const isRefusal = isError(verdict)
+    if (isRefusal && watch.isAccounts(usage.failure() ?? {})) {
       await rest.cancel().catch(() => {})
       return undefined
     }
-    const isContent = verdict !== 'preamble'
-    if (isContent || events >= maxHeldEvents || heldBytes >= maxHeldBytes) {
-      return { held, rest, feed }
+    const isDecided = verdict !== 'preamble'
+    if (isDecided || events >= maxHeldEvents || heldBytes >= maxHeldBytes) {
+      return { held, rest, feed, isRefusal }
     }
   }
 }

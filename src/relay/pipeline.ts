@@ -3,14 +3,17 @@ import { v7 as uuidv7 } from 'uuid'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Protocol } from '../protocol/protocol.ts'
+import type { Admission } from './admission.ts'
 import { admit } from './admit.ts'
-import type { ClientRequest } from './attempt.ts'
 import { authenticate } from './authenticate.ts'
 import { readMessage } from './body.ts'
 import { dispatch } from './dispatch.ts'
 import { readHints } from './hints.ts'
-import { type Admission, type Plan, plan } from './plan.ts'
+import { holdOpen } from './hold-open.ts'
+import { type Plan, plan } from './plan.ts'
 import { clientClosed, respond } from './respond.ts'
+import { startTrace, type Trace } from './trace.ts'
+import type { ClientRequest } from './upstream-request.ts'
 
 /** An edit may race with its own effect a few times; more means the store is not consistent. */
 const maxPlans = 5
@@ -43,20 +46,33 @@ async function serve(
   request: Request,
   requestId: string,
 ): Promise<Response> {
-  const principal = await authenticate(gateway.catalog, request.headers)
-  const { BODY_LIMIT_BYTES } = gateway.runtime.config
-  const client = await readClientRequest(request, requestId, BODY_LIMIT_BYTES)
-  const admission = await planAndAdmit(gateway, protocol, client, principal)
   const { runtime, sealer } = gateway
-  const exchange = await dispatch(gateway, { runtime, sealer, protocol, client }, admission)
-  return respond(gateway, client, exchange)
+  const { BODY_LIMIT_BYTES, REQUEST_DEADLINE_SECONDS, STREAM_KEEPALIVE_SECONDS } = runtime.config
+  const receivedAtMs = runtime.now()
+  const principal = await authenticate(gateway.catalog, request.headers)
+  const { client, leave } = await readClientRequest(request, requestId, BODY_LIMIT_BYTES)
+  const trace = startTrace(requestId, client.hints.stream, receivedAtMs)
+  const admission = await planAndAdmit(gateway, protocol, { client, principal, trace })
+  const deadlineMs = receivedAtMs + REQUEST_DEADLINE_SECONDS * 1000
+  const context = { runtime, sealer, protocol, client, deadlineMs }
+  const answer = dispatch(gateway, context, admission).then((exchange) =>
+    respond(gateway, client, exchange),
+  )
+  if (!client.hints.stream) return answer
+  const intervalMs = STREAM_KEEPALIVE_SECONDS * 1000
+  const onLeave = () => {
+    leave()
+    // What is left to do must outlive the stream that nobody reads any more.
+    runtime.defer(answer.then(() => {}).catch(() => {}))
+  }
+  return holdOpen(answer, { protocol, requestId, intervalMs, onLeave })
 }
 
 async function readClientRequest(
   request: Request,
   requestId: string,
   limitBytes: number,
-): Promise<ClientRequest> {
+): Promise<{ client: ClientRequest; leave: () => void }> {
   const { headers, signal, url } = request
   const type = headers.get('content-type') ?? 'application/json'
   if (!/^application\/json\b/i.test(type)) {
@@ -74,18 +90,29 @@ async function readClientRequest(
   }
   const query = url.indexOf('?')
   const search = query < 0 ? '' : url.slice(query)
-  return { requestId, headers, search, body, hints: readHints(body), signal }
+  const gone = new AbortController()
+  const leave = () => gone.abort()
+  if (signal.aborted) leave()
+  else signal.addEventListener('abort', leave, { once: true })
+  const client = { requestId, headers, search, body, hints: readHints(body), signal: gone.signal }
+  return { client, leave }
 }
 
 /** Plans with the catalog in memory, and again with a newer one when that turns out to be old. */
 async function planAndAdmit(
   gateway: Gateway,
   protocol: Protocol,
-  client: ClientRequest,
-  principal: Awaited<ReturnType<typeof authenticate>>,
+  request: {
+    client: ClientRequest
+    principal: Awaited<ReturnType<typeof authenticate>>
+    trace: Trace
+  },
 ): Promise<Admission> {
   const { catalog, runtime } = gateway
-  const ledgerId = uuidv7({ msecs: runtime.now() })
+  const { client, principal, trace } = request
+  // A name that the client chose may come twice, and must never merge two requests.
+  const isOurs = client.headers.get('x-request-id') !== client.requestId
+  const ledgerId = isOurs ? client.requestId : uuidv7({ msecs: runtime.now() })
   let { snapshot, isFresh } = principal
   for (let plans = 0; plans < maxPlans; plans++) {
     let planned: Plan
@@ -98,6 +125,7 @@ async function planAndAdmit(
         headers: client.headers,
         hints: client.hints,
         bodyBytes: client.body.length,
+        canProxy: runtime.canProxy,
         nowMs: runtime.now(),
       })
     } catch (refusal) {
@@ -107,7 +135,7 @@ async function planAndAdmit(
       isFresh = true
       continue
     }
-    const admission = await admit(gateway, planned)
+    const admission = await admit(gateway, planned, trace)
     if (!('kind' in admission)) return admission
     const { pool, apiKey } = admission
     const isLost = pool.length === 0 && apiKey.length === 0

@@ -1,20 +1,13 @@
 /** Plan: everything about a request that can be decided without the store. */
-import { type Account, upstreamModel } from '../catalog/account.ts'
 import type { ApiKey } from '../catalog/api-key.ts'
 import type { Snapshot } from '../catalog/catalog.ts'
 import { GatewayError } from '../errors.ts'
 import { estimateHold } from '../ledger/price.ts'
 import type { Protocol } from '../protocol/protocol.ts'
-import type { Candidate } from '../store/scripts/admit.ts'
+import { type Excluded, findCandidates, type PlannedAccount } from './candidates.ts'
 import { identifyClient } from './client.ts'
 import type { Hints } from './hints.ts'
-import { sessionKey } from './session.ts'
-
-export interface PlannedAccount {
-  account: Account
-  /** The model to ask this account for; another than the client's when the account renames it. */
-  upstreamModel: string
-}
+import { affinityDigest, sessionKey } from './session.ts'
 
 export interface Plan {
   /** Names the request in the ledger; always made here, never taken from the client. */
@@ -27,17 +20,12 @@ export interface Plan {
   protocol: Protocol
   model: string
   sessionKey: string | undefined
+  /** Of an id that only the account which issued it can serve. */
+  affinityDigest: string | undefined
   candidates: PlannedAccount[]
+  /** The first of the accounts that cannot serve it, and why. */
+  excluded: Excluded[]
   holdNanoUsd: number
-}
-
-/** A plan that holds a lease. */
-export interface Admission {
-  plan: Plan
-  accountId: string
-  /** Counts the accounts this request was given, from 1. */
-  generation: number
-  expiresAtMs: number
 }
 
 const minute = 60_000
@@ -56,9 +44,12 @@ export function plan(input: {
   headers: Headers
   hints: Hints
   bodyBytes: number
+  /** Whether this host can go through the proxy of an account. */
+  canProxy: boolean
   nowMs: number
 }): Plan {
   const { ledgerId, requestId, snapshot, protocol, headers, hints, bodyBytes, nowMs } = input
+  const { canProxy } = input
   const apiKey = usableKey(snapshot, nowMs)
   if (apiKey.permissions !== 'all' && apiKey.permissions !== protocol.permission) {
     throw new GatewayError(
@@ -69,7 +60,13 @@ export function plan(input: {
   const { model, maxTokens } = hints
   checkRestrictions(apiKey, model, headers)
   const { platform } = protocol
-  const candidates = candidatesFor(snapshot, apiKey, protocol, model)
+  const { candidates, excluded } = findCandidates({
+    pool: snapshot.pool,
+    apiKey,
+    platform,
+    model,
+    canProxy,
+  })
   // The dearest of the models that it may become: an account may rename the one that was asked for.
   const holdFor = ({ upstreamModel }: PlannedAccount) =>
     estimateHold({ platform, model: upstreamModel, bodyBytes, maxTokens, atMs: nowMs })
@@ -82,18 +79,11 @@ export function plan(input: {
     protocol,
     model,
     sessionKey: sessionKey(headers, hints),
+    affinityDigest: affinityDigest(headers, hints),
     candidates,
+    excluded,
     holdNanoUsd: Math.max(...candidates.map(holdFor)),
   }
-}
-
-/** Accounts as the scripts choose among them. */
-export function asCandidates(planned: PlannedAccount[]): Candidate[] {
-  return planned.map(({ account }) => ({
-    accountId: account.id,
-    priority: account.priority,
-    maxConcurrency: account.maxConcurrency,
-  }))
 }
 
 /** Milliseconds of life from first use; 0 = the key does not end by activation. */
@@ -134,37 +124,4 @@ function checkRestrictions(apiKey: ApiKey, model: string, headers: Headers): voi
     'not_permitted',
     `This gateway key may not be used by this program; it may be used by: ${allowed}`,
   )
-}
-
-function candidatesFor(
-  snapshot: Snapshot,
-  apiKey: ApiKey,
-  protocol: Protocol,
-  model: string,
-): PlannedAccount[] {
-  const { platform } = protocol
-  const boundId = platform === 'codex' ? apiKey.codexAccountId : apiKey.claudeConsoleAccountId
-  const offered = [...snapshot.pool.accounts.values()]
-    .map(({ record }) => record)
-    .filter((account) => account.platform === platform && account.isActive && account.schedulable)
-    .filter((account) => (boundId ? account.id === boundId : account.accountType === 'shared'))
-  if (offered.length === 0) {
-    throw new GatewayError(
-      'no_account',
-      boundId
-        ? 'The upstream account that this gateway key is bound to is not in use; ask your administrator'
-        : `No ${platform} account of this gateway is in use; ask your administrator to add or activate one`,
-    )
-  }
-  const candidates = offered.flatMap((account) => {
-    const asked = upstreamModel(account, model)
-    return asked === undefined ? [] : [{ account, upstreamModel: asked }]
-  })
-  if (candidates.length === 0) {
-    throw new GatewayError(
-      'no_account',
-      `No account of this gateway serves the model "${model}"; ask your administrator`,
-    )
-  }
-  return candidates
 }

@@ -1,34 +1,40 @@
 /** Respond: turns an exchange into the caller's response, and settles when that has ended. */
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
+import { recoverScript } from '../store/scripts/recover.ts'
 import { renewScript } from '../store/scripts/renew.ts'
-import type { ClientRequest, Outcome } from './attempt.ts'
 import type { Exchange } from './dispatch.ts'
-import { accountFailure } from './failure.ts'
+import { accountFailure, classifyErrorEvent } from './failure.ts'
 import { meter, type StreamEnd } from './meter.ts'
+import type { Outcome } from './outcome.ts'
+import { issuedAffinities } from './session.ts'
 import { type Ending, settleFinal, settleVoid } from './settle.ts'
+import type { ClientRequest } from './upstream-request.ts'
 import { createWatchdog } from './watchdog.ts'
 
 /** @throws GatewayError for a refusal that has no shape a client could read. */
 export function respond(gateway: Gateway, client: ClientRequest, exchange: Exchange): Response {
   const { outcome, admission } = exchange
-  const { accountId, plan } = admission
+  const { plan } = admission
   if ('headers' in outcome) outcome.headers.set('x-request-id', plan.requestId)
   switch (outcome.kind) {
     case 'answer':
-      settle(gateway, exchange, outcome.usage.total(), 'success')
+      settle(gateway, exchange, outcome, { how: 'complete', verdict: 'success' })
       return new Response(outcome.body, outcome)
     case 'stream':
+      if (admission.isProbe) recover(gateway, exchange)
       return streamResponse(gateway, client, exchange, outcome)
     case 'refusal':
-      settleVoid(gateway, plan, { accountId, verdict: 'success' })
+      refuse(gateway, exchange)
       if (outcome.body === undefined) throw unreadableRefusal(outcome.status)
       return new Response(outcome.body, outcome)
-    case 'overdue':
-      settle(gateway, exchange, outcome.usage.total(), accountFailure('timeout'))
+    case 'overdue': {
+      const verdict = accountFailure('timeout')
+      settle(gateway, exchange, outcome, { how: 'overdue', verdict })
       throw new GatewayError('upstream_timeout', 'The upstream took too long to answer')
+    }
     case 'abandoned':
-      settle(gateway, exchange, outcome.usage.total(), undefined)
+      settle(gateway, exchange, outcome, { how: 'left', verdict: undefined })
       throw clientClosed()
     case 'unsent':
       settleVoid(gateway, plan)
@@ -36,11 +42,13 @@ export function respond(gateway: Gateway, client: ClientRequest, exchange: Excha
   }
 }
 
+type StreamOutcome = Extract<Outcome, { kind: 'stream' }>
+
 function streamResponse(
   gateway: Gateway,
   client: ClientRequest,
   exchange: Exchange,
-  outcome: Extract<Outcome, { kind: 'stream' }>,
+  outcome: StreamOutcome,
 ): Response {
   const { runtime } = gateway
   const { plan } = exchange.admission
@@ -57,17 +65,27 @@ function streamResponse(
     watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime.now, timeoutMs, onTimeout),
     idleTimeoutMs,
     onProgress: leaseRenewal(gateway, exchange),
-    onEnd: (end) => settle(gateway, exchange, usage.total(), verdicts[end]),
+    onEnd: (how) => {
+      if (stream.isRefusal) return refuse(gateway, exchange)
+      settle(gateway, exchange, outcome, { how, verdict: verdictOf(gateway, exchange, how) })
+    },
   })
   return new Response(body, { status, headers })
 }
 
 const brokenOff = new GatewayError('upstream_failed', 'The upstream broke off its answer')
 
-const verdicts: Record<StreamEnd, Ending['verdict']> = {
-  complete: 'success',
-  cut: accountFailure('connect_failed'),
-  left: 'success',
+/** What the end of a stream says of its account; an error that it names itself says it best. */
+function verdictOf(
+  { runtime }: Gateway,
+  { outcome, planned }: Exchange,
+  how: StreamEnd,
+): Ending['verdict'] {
+  if (how !== 'cut') return 'success'
+  const error = outcome.kind === 'stream' ? outcome.usage.failure() : undefined
+  if (!error) return accountFailure('connect_failed')
+  const rateLimitMs = planned.account.rateLimitDuration * 60_000
+  return classifyErrorEvent(error, rateLimitMs, runtime.now()) ?? 'success'
 }
 
 /** Renews the lease when progress is seen in its second half, so that no timer has to live. */
@@ -91,13 +109,34 @@ function leaseRenewal(gateway: Gateway, { admission }: Exchange): () => void {
   }
 }
 
+/** A probe that streams may go on for long: its account is well again now. */
+function recover({ runtime, keyspace }: Gateway, { admission, planned }: Exchange): void {
+  const { plan, generation } = admission
+  const { platform } = plan.protocol
+  const input = { ledgerId: plan.ledgerId, platform, generation, family: planned.family }
+  // Its settlement says the same again.
+  runtime.defer(recoverScript(runtime.redis, keyspace, input).catch(() => {}))
+}
+
 function settle(
   gateway: Gateway,
   { admission, planned }: Exchange,
-  total: Pick<Ending, 'usage' | 'estimated'>,
-  verdict: Ending['verdict'],
+  { usage, headers }: Pick<StreamOutcome, 'usage'> & { headers?: Headers },
+  ending: Pick<Ending, 'how' | 'verdict'>,
 ): void {
-  settleFinal(gateway, admission, { ...total, upstreamModel: planned.upstreamModel, verdict })
+  settleFinal(gateway, admission, {
+    ...ending,
+    ...usage.total(),
+    planned,
+    issuedAffinities: headers ? issuedAffinities(headers, usage.responseId?.()) : [],
+  })
+}
+
+/** The caller's request was at fault: nobody pays, and the account is well. */
+function refuse(gateway: Gateway, { admission, planned }: Exchange): void {
+  const { plan, accountId, trace } = admission
+  const { family } = planned
+  settleVoid(gateway, plan, { how: 'refused', trace, accountId, family, verdict: 'success' })
 }
 
 export const clientClosed = () =>

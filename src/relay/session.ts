@@ -89,3 +89,29 @@ function parts(content: unknown): string[] {
 
 const withoutCacheMark = (name: string, value: unknown) =>
   name === 'cache_control' ? undefined : value
+
+/** The response header by which Codex keeps the requests of one turn together, and its request form. */
+export const turnStateHeader = 'x-codex-turn-state'
+
+/**
+ * The digest of an id in the request that only the account which issued it can serve: the response
+ * that it continues, or else the state of the turn it belongs to. Undefined without one.
+ */
+export function affinityDigest(headers: Headers, hints: Hints): string | undefined {
+  const responseId = text(hints.member('previous_response_id'))
+  if (responseId !== '') return digestOf('response', responseId)
+  const turnState = headers.get(turnStateHeader)?.trim()
+  return turnState ? digestOf('turn', turnState) : undefined
+}
+
+/** The digests of the ids in an answer that later requests may come back with. */
+export function issuedAffinities(headers: Headers, responseId: string | undefined): string[] {
+  const turnState = headers.get(turnStateHeader)?.trim()
+  return [
+    ...(responseId ? [digestOf('response', responseId)] : []),
+    ...(turnState ? [digestOf('turn', turnState)] : []),
+  ]
+}
+
+const digestOf = (kind: 'response' | 'turn', id: string) =>
+  createHash('sha256').update(`${kind}:${id}`).digest('hex')

@@ -1,22 +1,30 @@
 /** Settle: books what a request consumed and releases its lease, exactly once, whatever fails. */
 import type { Platform } from '../catalog/account.ts'
+import type { ModelFamily } from '../catalog/model-family.ts'
 import type { Gateway } from '../gateway.ts'
-import { bucketsAt, isOpus, orphanedSums, packSums, settledSums } from '../ledger/ledger.ts'
+import { bucketsAt, quotaDayAt } from '../ledger/calendar.ts'
+import { orphanedSums, packSums, settledSums } from '../ledger/ledger.ts'
 import { priceUsage } from '../ledger/price.ts'
 import type { Usage } from '../ledger/usage.ts'
 import { ttl } from '../store/keyspace.ts'
 import { type SettleInput, settleScript } from '../store/scripts/settle.ts'
 import { sweepScript } from '../store/scripts/sweep.ts'
-import type { Admission, Plan } from './plan.ts'
+import type { Admission } from './admission.ts'
+import type { PlannedAccount } from './candidates.ts'
+import type { Plan } from './plan.ts'
+import { endTrace, type Trace } from './trace.ts'
 
 /** How a request that reached an upstream ended. */
 export interface Ending {
+  /** In a word, for the trace: `complete`, `cut`, `left` … */
+  how: string
   usage: Usage
   /** True when the vendor's own counts were missing or partial. */
   estimated: boolean
-  /** The model that was asked upstream: its price applies. */
-  upstreamModel: string
+  planned: PlannedAccount
   verdict: SettleInput['verdict']
+  /** Digests of ids in the answer that only this account can serve. */
+  issuedAffinities: string[]
 }
 
 const firstRetryMs = 100
@@ -28,62 +36,123 @@ const patienceMs = 20_000
 export function settleFinal(gateway: Gateway, admission: Admission, ending: Ending): void {
   const { runtime } = gateway
   const { plan, accountId } = admission
-  const { usage, estimated, upstreamModel, verdict } = ending
-  const { platform } = plan.protocol
-  const cost = priceUsage({ platform, model: upstreamModel, usage, atMs: runtime.now() })
+  const { usage, estimated, planned, verdict } = ending
+  const { upstreamModel: model, family, account } = planned
+  const nowMs = runtime.now()
+  const cost = priceUsage({ platform: plan.protocol.platform, model, usage, atMs: nowMs })
   if (cost === 'unpriced') {
-    runtime.log.warn('unpriced_model', { ledgerId: plan.ledgerId, model: upstreamModel })
+    runtime.log.warn('unpriced_model', { ledgerId: plan.ledgerId, model })
   }
   const costNanoUsd = cost === 'unpriced' ? 0 : cost.costNanoUsd
+  const trace = endTrace(admission.trace, ending.how, nowMs)
   runtime.log.info('served', {
-    requestId: plan.requestId,
-    ledgerId: plan.ledgerId,
-    keyId: plan.apiKey.id,
+    ...traceFields(plan, trace),
     accountId,
-    model: plan.model,
-    attempts: admission.generation,
-    durationMs: runtime.now() - plan.plannedAtMs,
     estimated,
     costNanoUsd,
     ...usage,
   })
+  const { TIMEZONE } = runtime.config
+  const { sessionMoves } = trace
   const input: SettleInput = {
     ...identity(plan, accountId),
+    family,
     kind: 'final',
-    amounts: packSums(settledSums(usage, cost, estimated)),
+    amounts: packSums({ ...settledSums(usage, cost, estimated), sessionMoves }),
     costNanoUsd,
-    isOpus: isOpus(upstreamModel),
     verdict,
-    buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
+    buckets: bucketsAt(nowMs, TIMEZONE),
+    quotaDay: quotaDayAt(nowMs, TIMEZONE, account.quotaResetTime).day,
+    trace: JSON.stringify(trace),
+    issuedAffinities: ending.issuedAffinities,
+    keepMs: ttl.requestMs,
   }
   runtime.defer(keep(gateway, input).then(() => deliver(gateway, input)))
 }
 
+/** What is known of a request that consumed nothing: how it went, and what that says of its account. */
+export interface VoidEnding {
+  how: string
+  trace: Trace
+  accountId: string
+  family: ModelFamily
+  verdict: SettleInput['verdict']
+}
+
 /** Ends a request that consumed nothing: releases what it holds and bars a late admission. */
-export function settleVoid(
+export function settleVoid(gateway: Gateway, plan: Plan, ending?: VoidEnding): void {
+  endVoid(gateway, plan, ending, ttl.requestMs)
+}
+
+/** Keeps for a while why no account could take a request. It holds nothing. */
+export function settleUnserved(gateway: Gateway, plan: Plan, trace: Trace): void {
+  const ending = {
+    how: 'unserved',
+    trace,
+    accountId: '',
+    family: 'other',
+    verdict: undefined,
+  } as const
+  endVoid(gateway, plan, ending, ttl.refusalMs)
+}
+
+function endVoid(
   gateway: Gateway,
   plan: Plan,
-  failed?: { accountId: string; verdict: SettleInput['verdict'] },
+  ending: VoidEnding | undefined,
+  keepMs: number,
 ): void {
   const { runtime } = gateway
+  const { accountId = '', family = 'other', verdict } = ending ?? {}
+  const trace = ending && endTrace(ending.trace, ending.how, runtime.now())
+  if (trace) runtime.log.info('unserved', { ...traceFields(plan, trace), accountId })
   const input: SettleInput = {
-    ...identity(plan, failed?.accountId ?? ''),
+    ...identity(plan, accountId),
+    family,
     kind: 'void',
     amounts: '',
     costNanoUsd: 0,
-    isOpus: false,
-    verdict: failed?.verdict,
+    verdict,
     buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
+    quotaDay: '',
+    trace: trace ? JSON.stringify(trace) : '',
+    issuedAffinities: [],
+    keepMs,
   }
   runtime.defer(deliver(gateway, input))
+}
+
+/** The trace as log fields: who asked, how it ended, every attempt and everybody passed over. */
+function traceFields(plan: Plan, trace: Trace) {
+  const { requestId, ledgerId, apiKey, model } = plan
+  const { end, tookMs, affinity, attempts, passedOver } = trace
+  return {
+    requestId,
+    ledgerId,
+    keyId: apiKey.id,
+    model,
+    end,
+    tookMs,
+    affinity,
+    attempts,
+    passedOver,
+  }
 }
 
 /** Books requests whose process vanished, from the lease members that a script handed out. */
 export async function settleOrphans(gateway: Gateway, members: string[]): Promise<void> {
   const { runtime } = gateway
   for (const member of members) {
-    const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold = '0', ...model] =
-      member.split('|')
+    const [
+      ledgerId = '',
+      platform = '',
+      keyId = '',
+      accountId = '',
+      ,
+      hold = '0',
+      family = '',
+      ...model
+    ] = member.split('|')
     // Its receipt may be on this very disk, waiting for the store.
     const journaled = runtime.journal?.get(ledgerId)
     if (journaled !== undefined) {
@@ -101,11 +170,23 @@ export async function settleOrphans(gateway: Gateway, members: string[]): Promis
       member,
       amounts: packSums(orphanedSums(Number(hold))),
       costNanoUsd: Number(hold),
-      isOpus: isOpus(model.join('|')),
+      family,
       verdict: undefined,
       buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
+      quotaDay: await quotaDayOf(gateway, accountId),
+      trace: '',
+      requestName: undefined,
+      issuedAffinities: [],
+      keepMs: ttl.requestMs,
     })
   }
+}
+
+/** The present day of an account; of a deleted one, the calendar's. */
+async function quotaDayOf({ catalog, runtime }: Gateway, accountId: string): Promise<string> {
+  const account = (await catalog.currentPool()).accounts.get(accountId)?.record
+  const { now, config } = runtime
+  return quotaDayAt(now(), config.TIMEZONE, account?.quotaResetTime ?? '00:00').day
 }
 
 /** Frees and books every expired lease of a platform; for start-up and for reading the books. */
@@ -131,8 +212,10 @@ export async function replayJournal(gateway: Gateway, maxAgeMs: number): Promise
 }
 
 function identity(plan: Plan, accountId: string) {
-  const { ledgerId, apiKey, model } = plan
-  return { ledgerId, platform: plan.protocol.platform, keyId: apiKey.id, accountId, model }
+  const { ledgerId, requestId, apiKey, model } = plan
+  const requestName = requestId === ledgerId ? undefined : requestId
+  const { platform } = plan.protocol
+  return { ledgerId, requestName, platform, keyId: apiKey.id, accountId, model }
 }
 
 /** Journals a settlement. A disk that fails must not keep it from being sent. */

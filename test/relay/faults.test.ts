@@ -7,6 +7,7 @@ import {
   bytes,
   hang,
   json,
+  sse,
   startUpstream,
   type Upstream,
 } from '../support/upstream.ts'
@@ -99,12 +100,38 @@ describe('a member', () => {
 })
 
 describe('an upstream', () => {
-  it('that takes too long over a JSON answer is not asked for it again elsewhere', async () => {
+  it('that takes too long over a JSON answer is left for another, while there is time', async () => {
+    upstream.respond(hang(), anthropicJson())
+    expect((await send()).status).toBe(200)
+    expect(await total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
+  })
+
+  it('that is still at a JSON answer at the deadline is booked, and the caller told not to repeat', async () => {
+    Object.assign(gateway.runtime.config, { REQUEST_DEADLINE_SECONDS: 0.3 })
     upstream.respond(hang())
     const response = await send()
     expect(response.status).toBe(504)
+    expect(response.headers.get('x-should-retry')).toBe('false')
     expect(upstream.requests).toHaveLength(1)
     expect(await total()).toMatchObject({ requests: 1, estimatedRequests: 1 })
+  })
+
+  it('that is silent at the deadline of a stream is the last one asked', async () => {
+    Object.assign(gateway.runtime.config, { REQUEST_DEADLINE_SECONDS: 0.3 })
+    upstream.respond(hang())
+    expect((await send({ stream: true })).status).toBe(529)
+    expect(upstream.requests).toHaveLength(1)
+    expect(await total()).toMatchObject({ requests: 0 })
+  })
+
+  it('whose stream refuses the request itself is shown as it is, and is neither left nor paid', async () => {
+    const error = { type: 'invalid_request_error', message: 'prompt is too long' }
+    const body = `event: error\ndata: ${JSON.stringify({ type: 'error', error })}\n\n`
+    upstream.respond(sse(body))
+    expect(await (await send({ stream: true })).text()).toBe(body)
+    expect(upstream.requests).toHaveLength(1)
+    expect(await healthOfAll()).toEqual(['healthy', 'healthy', 'healthy'])
+    expect(await total()).toMatchObject({ requests: 0 })
   })
 
   it('that ends its message but not its connection has served it', async () => {
@@ -140,7 +167,7 @@ describe('an upstream', () => {
   })
 
   it.each([
-    ['an error without a type', { error: { message: 'no' } }, 'bad_answer'],
+    ['an error without a type', { error: { message: 'no' } }, 'overloaded'],
     ['a refusal of the account', { error: { code: 'insufficient_quota' } }, 'account_refused'],
     ['an empty object', {}, 'bad_answer'],
   ])('whose 200 holds %s has failed', async (_, body, reason) => {

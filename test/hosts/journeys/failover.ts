@@ -39,7 +39,7 @@ const failures: [name: string, behaviour: Behaviour, stream: boolean, reason: st
   ['a 200 with an HTML page', html(200), false, 'bad_answer'],
   ['a 200 with half a JSON', halfJson({ matchingLength: true }), false, 'bad_answer'],
   ['a 200 cut half-way', halfJson({ matchingLength: false }), false, 'connect_failed'],
-  ['a 200 with an error in it', json(200, apiError('api_error', 'no')), false, 'bad_answer'],
+  ['a 200 with an error in it', json(200, apiError('api_error', 'no')), false, 'overloaded'],
   [
     'a stream whose first event is an error',
     anthropicStream({ errorFirst: true }),
@@ -60,6 +60,31 @@ const failures: [name: string, behaviour: Behaviour, stream: boolean, reason: st
     'connect_failed',
   ],
   ['a stream that is empty', sse(''), true, 'overloaded'],
+  [
+    'a stream that falls silent before content',
+    anthropicStream({ stallAfterEvents: 1 }),
+    true,
+    'overloaded',
+  ],
+  [
+    'a stream whose error says that the account is limited',
+    sse(`event: error\ndata: ${JSON.stringify(apiError('rate_limit_error', 'no'))}\n\n`),
+    true,
+    'rate_limited',
+  ],
+  ['no JSON in time', hang(), false, 'timeout'],
+  [
+    'a 400 that says the organisation is disabled',
+    json(400, apiError('invalid_request_error', 'This organization has been disabled.')),
+    false,
+    'account_refused',
+  ],
+  [
+    'a 429 that says the account is over its spend',
+    json(429, { error: { code: 'insufficient_quota', message: 'no', type: 'insufficient_quota' } }),
+    false,
+    'account_refused',
+  ],
 ]
 
 export function failoverJourneys(stage: Stage): void {

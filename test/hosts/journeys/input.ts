@@ -102,7 +102,9 @@ export function inputJourneys(stage: Stage): void {
       const response = await sendMessage(stage.host, key)
       expect(response.status).toBe(503)
       expect(response.headers.get('x-should-retry')).toBe('false')
-      expect((await errorOf(response)).message).toMatch(/No account .* serves the model/)
+      expect((await errorOf(response)).message).toMatch(
+        /No upstream account .* serves this model \(supportedModels\)/,
+      )
     })
 
     it('answers unknown paths with 404 in the envelope', async () => {
