@@ -18,6 +18,7 @@ export interface Stats {
   costUsd: number
   estimatedRequests: number
   orphanedRequests: number
+  sessionMoves: number
 }
 
 export type AdminClient = Awaited<ReturnType<typeof logIn>>

@@ -60,6 +60,7 @@ async function startAll(): Promise<GatewayHost[]> {
     close,
     adminPassword: journeySettings.ADMIN_PASSWORD,
     noticesQuietLeave: true,
+    canProxy: true,
     log: [],
     restart: async () => {},
   }))

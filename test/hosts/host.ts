@@ -8,6 +8,8 @@ export interface GatewayHost {
    * sees only a reset then: a closed socket shows itself when it is written to.
    */
   noticesQuietLeave: boolean
+  /** Whether it can go through the proxy of an account. */
+  canProxy: boolean
   /** Every log line so far. */
   log: string[]
   /** Ends the gateway in order and starts it again over the same data. */

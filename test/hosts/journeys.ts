@@ -8,6 +8,7 @@ import { failoverJourneys } from './journeys/failover.ts'
 import { inputJourneys } from './journeys/input.ts'
 import { limitJourneys } from './journeys/limits.ts'
 import { relayJourneys } from './journeys/relay.ts'
+import { schedulingJourneys } from './journeys/scheduling.ts'
 
 /** What a journey works with; `host` and `admin` live as long as the suite, accounts do not. */
 export interface Stage {
@@ -71,6 +72,7 @@ export function describeJourneys(name: string, start: StartHost): void {
 
     relayJourneys(stage)
     failoverJourneys(stage)
+    schedulingJourneys(stage)
     limitJourneys(stage)
     inputJourneys(stage)
     administrationJourneys(stage)

@@ -22,6 +22,7 @@ export async function startNodeHost(settings: Record<string, string> = {}): Prom
     },
     adminPassword: environment.ADMIN_PASSWORD,
     noticesQuietLeave: true,
+    canProxy: true,
     log,
     async restart() {
       await running.close()

@@ -83,6 +83,7 @@ export async function startWorkerHost(
     },
     adminPassword: variables.ADMIN_PASSWORD,
     noticesQuietLeave: false,
+    canProxy: false,
     log,
     async restart() {
       await running.close()

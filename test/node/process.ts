@@ -102,6 +102,7 @@ export const asHost = (
   url,
   adminPassword,
   noticesQuietLeave: true,
+  canProxy: true,
   log: [],
   restart: async () => {},
   close: async () => {},

@@ -85,7 +85,13 @@ async function startDev(settings: Record<string, string>) {
     return printed
   }, 15_000)
   const family = descendants(dev.child.pid)
-  const gateway = { url, adminPassword: ADMIN_PASSWORD, noticesQuietLeave: false, log: [] }
+  const gateway = {
+    url,
+    adminPassword: ADMIN_PASSWORD,
+    noticesQuietLeave: false,
+    canProxy: false,
+    log: [],
+  }
   const host = { ...gateway, restart: async () => {}, close: async () => {} }
   const survivors = () => {
     const alive = new Set(listProcesses().map(({ pid }) => pid))
