@@ -90,9 +90,8 @@ if replay[1] then
   return isLeased and { 'ok', replay[2], replay[3], replay[4], {}, 'none', '0', {} } or { 'gone' }
 end
 
-local spendRow = redis.call('HMGET', keys.counters, unpack(spendFields))
-local counters = redis.call('HMGET', keys.counters, 'activatedAtMs', 'windowEndsMs', 'windowRequests', 'windowCostNanoUsd')
-local activatedAtMs = tonumber(counters[1] or nowMs)
+local counters = redis.call('HMGET', keys.counters, unpack(counterFields))
+local activatedAtMs = tonumber(counters[8] or nowMs)
 if activationMs > 0 and activatedAtMs + activationMs <= nowMs then
   return { 'deny', 'expired', '0', '0', int(activatedAtMs + activationMs), int(nowMs) }
 end
@@ -103,7 +102,7 @@ local inFlight = redis.call('ZCOUNT', keys.keyLeases, '(' .. int(nowMs), '+inf')
 if concurrencyLimit > 0 and inFlight >= concurrencyLimit then
   return { 'deny', 'concurrency', int(concurrencyLimit), int(inFlight), '0', int(nowMs) }
 end
-local windowEndsMs, used, windowCost = tonumber(counters[2] or '0'), tonumber(counters[3] or '0'), tonumber(counters[4] or '0')
+local windowEndsMs, used, windowCost = tonumber(counters[9] or '0'), tonumber(counters[10] or '0'), tonumber(counters[11] or '0')
 if windowMs > 0 then
   -- A window that ends later than a fresh one would is left from a longer setting.
   if windowEndsMs <= nowMs or windowEndsMs > nowMs + windowMs then windowEndsMs, used, windowCost = nowMs + windowMs, 0, 0 end
@@ -112,7 +111,7 @@ if windowMs > 0 then
   end
 end
 
-local spend = readSpend(spendRow, day, week)
+local spend = readSpend(counters, day, week)
 local refusal = refuseCost('total_cost', limits.total, spend.total, spend.held, hold, 0)
   or refuseCost('daily_cost', limits.day, spend.day, spend.held, hold, 0)
   or (isOpus and refuseCost('weekly_opus_cost', limits.weekOpus, spend.weekOpus, spend.heldOpus, hold, 0))

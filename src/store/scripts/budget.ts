@@ -9,7 +9,8 @@ local function readSpend(row, day, week)
   return { held = tonumber(row[1] or '0'), heldOpus = tonumber(row[2] or '0'), total = tonumber(row[3] or '0'),
     day = inPeriod(row[4], day, row[5]), weekOpus = inPeriod(row[6], week, row[7]) }
 end
-local spendFields = { 'heldNanoUsd', 'heldOpusNanoUsd', 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week', 'weekOpusSpentNanoUsd' }
+local counterFields = { 'heldNanoUsd', 'heldOpusNanoUsd', 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week', 'weekOpusSpentNanoUsd',
+  'activatedAtMs', 'windowEndsMs', 'windowRequests', 'windowCostNanoUsd' }
 local function refuseCost(cause, limit, spent, held, hold, resetMs)
   if limit == 0 or (spent < limit and (held == 0 or spent + held + hold <= limit)) then return nil end
   return { 'deny', cause, int(limit), int(spent), int(resetMs), int(nowMs), int(spent < limit and held or 0) }
