@@ -26,8 +26,8 @@ end
 `
 
 /**
- * \`chargeLoad\` adds a cost to the present day of an account. A negative one is taken back from the
- * day it was booked in, if that is still the present one.
+ * \`chargeLoad\` adds a cost to the present day of an account and returns which that is. A negative
+ * one is taken back from the day it was booked in, if that is still the present one.
  */
 export const chargeLoad = `
 local function chargeLoad(loadKey, account, cost, day)
@@ -35,6 +35,7 @@ local function chargeLoad(loadKey, account, cost, day)
   local present = later(record.day, day)
   if cost >= 0 and present ~= record.day then record.day, record.spent = present, 0 end
   if cost >= 0 or record.day == day then record.spent = math.max(0, record.spent + cost) end
+  return present
 end
 `
 

@@ -165,9 +165,9 @@ if kind == 'void' then
   return 'voided'
 end
 -- What ends the request comes first: were a number refused, a repeat would still book nothing twice.
-chargeLoad(keys.load, account, tonumber(cost), quotaDay)
+local chargedDay = chargeLoad(keys.load, account, tonumber(cost), quotaDay)
 finish(kind == 'orphan' and 'orphaned' or 'settled', 'amounts', amounts, 'cost', cost, 'hour', buckets[1],
-  'day', buckets[2], 'month', buckets[3], 'week', week, 'family', family, 'quotaDay', quotaDay, 'settledAtMs', int(nowMs))
+  'day', buckets[2], 'month', buckets[3], 'week', week, 'family', family, 'quotaDay', chargedDay, 'settledAtMs', int(nowMs))
 charge(keys.counters, tonumber(cost), family == 'opus', buckets[2], week)
 bookInto(chargedBooks, buckets, amounts, 1)
 for i = firstAffinity, #KEYS do redis.call('SET', KEYS[i], account, 'PX', affinityMs) end
