@@ -6,6 +6,7 @@ import { auditRoutes } from './audit-routes.ts'
 import { loginRoute, sessionRoutes } from './auth.ts'
 import { keyRoutes } from './keys/routes.ts'
 import { meRoute } from './me.ts'
+import { requestRoute } from './requests.ts'
 
 /** Every route of the administration API; all but the login and a key's own need a session. */
 export function adminRoutes(gateway: Gateway): AdminApp {
@@ -17,5 +18,6 @@ export function adminRoutes(gateway: Gateway): AdminApp {
   auditRoutes(app, gateway)
   keyRoutes(app, gateway)
   accountRoutes(app, gateway)
+  requestRoute(app, gateway)
   return app
 }

@@ -34,10 +34,14 @@ export async function admit(
   switch (reply.kind) {
     case 'stale':
       return reply
-    case 'deny':
+    case 'deny': {
+      const { requestId, apiKey } = plan
+      const { cause, limit, used } = reply
+      runtime.log.info('denied', { requestId, keyId: apiKey.id, cause, limit, used })
       // What vanished processes still hold would refuse this key for ever, were it never swept.
       if (reply.heldNanoUsd > 0) runtime.defer(sweep(gateway, plan.protocol.platform))
       throw denial(reply, runtime.config.TIMEZONE)
+    }
     case 'none':
       notePassedOver(trace, [...plan.excluded, ...reply.skipped])
       settleUnserved(gateway, plan, trace)

@@ -20,6 +20,14 @@ export interface Excluded {
   why: keyof typeof refusals
 }
 
+export interface Choice {
+  candidates: PlannedAccount[]
+  /** The first of the accounts that cannot serve it, and why. */
+  excluded: Excluded[]
+  /** What the caller hears when nobody can. */
+  refusal: GatewayError | undefined
+}
+
 const maxExcluded = 20
 
 /** What a caller hears when nobody can serve, by the reason that came closest to a candidate. */
@@ -43,7 +51,7 @@ const order = Object.keys(refusals) as Excluded['why'][]
 
 /**
  * The accounts that may serve `model` for this key: the bound one alone, or else the shared ones.
- * @throws GatewayError `no_account` that names the setting which is in the way.
+ * Without any, the refusal `no_account` names the setting that is in the way.
  */
 export function findCandidates(request: {
   pool: Pool
@@ -51,7 +59,7 @@ export function findCandidates(request: {
   platform: Platform
   model: string
   canProxy: boolean
-}): { candidates: PlannedAccount[]; excluded: Excluded[] } {
+}): Choice {
   const { pool, apiKey, platform, model, canProxy } = request
   const boundId = platform === 'codex' ? apiKey.codexAccountId : apiKey.claudeConsoleAccountId
   const candidates: PlannedAccount[] = []
@@ -68,12 +76,12 @@ export function findCandidates(request: {
       if (closest === undefined || order.indexOf(why) > order.indexOf(closest)) closest = why
     }
   }
-  if (candidates.length > 0) return { candidates, excluded }
+  if (candidates.length > 0) return { candidates, excluded, refusal: undefined }
   if (boundId) closest ??= 'bound_elsewhere'
   const message = closest
     ? refusals[closest]
     : `This gateway has no upstream account for ${platform} models; ask your administrator to add one`
-  throw new GatewayError('no_account', message)
+  return { candidates, excluded, refusal: new GatewayError('no_account', message) }
 }
 
 function obstacle(

@@ -3,8 +3,8 @@ import type { Sealer } from '../crypto.ts'
 import type { Protocol, UsageReader } from '../protocol/protocol.ts'
 import type { Runtime } from '../runtime.ts'
 import type { AccountFailure } from '../store/scripts/health.ts'
+import type { ClientRequest } from './client-request.ts'
 import type { OpenStream } from './gate.ts'
-import type { ClientRequest } from './upstream-request.ts'
 
 interface Head {
   status: number

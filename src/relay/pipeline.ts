@@ -1,19 +1,19 @@
 /** The relay on one screen: authenticate → plan → admit → dispatch → gate → meter → settle. */
 import { v7 as uuidv7 } from 'uuid'
+import type { Snapshot } from '../catalog/catalog.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Admission } from './admission.ts'
 import { admit } from './admit.ts'
 import { authenticate } from './authenticate.ts'
-import { readMessage } from './body.ts'
+import { type ClientRequest, readClientRequest } from './client-request.ts'
 import { dispatch } from './dispatch.ts'
-import { readHints } from './hints.ts'
 import { holdOpen } from './hold-open.ts'
 import { type Plan, plan } from './plan.ts'
-import { clientClosed, respond } from './respond.ts'
-import { startTrace, type Trace } from './trace.ts'
-import type { ClientRequest } from './upstream-request.ts'
+import { respond } from './respond.ts'
+import { settleUnserved } from './settle.ts'
+import { notePassedOver, startTrace, type Trace } from './trace.ts'
 
 /** An edit may race with its own effect a few times; more means the store is not consistent. */
 const maxPlans = 5
@@ -58,44 +58,12 @@ async function serve(
   const answer = dispatch(gateway, context, admission).then((exchange) =>
     respond(gateway, client, exchange),
   )
+  // What a client leaves behind is settled later than it is noticed.
+  const outlive = () => runtime.defer(answer.then(() => {}).catch(() => {}))
+  client.signal.addEventListener('abort', outlive, { once: true })
   if (!client.hints.stream) return answer
   const intervalMs = STREAM_KEEPALIVE_SECONDS * 1000
-  const onLeave = () => {
-    leave()
-    // What is left to do must outlive the stream that nobody reads any more.
-    runtime.defer(answer.then(() => {}).catch(() => {}))
-  }
-  return holdOpen(answer, { protocol, requestId, intervalMs, onLeave })
-}
-
-async function readClientRequest(
-  request: Request,
-  requestId: string,
-  limitBytes: number,
-): Promise<{ client: ClientRequest; leave: () => void }> {
-  const { headers, signal, url } = request
-  const type = headers.get('content-type') ?? 'application/json'
-  if (!/^application\/json\b/i.test(type)) {
-    throw new GatewayError('unsupported_media_type', 'The content-type must be application/json')
-  }
-  const encoding = headers.get('content-encoding') ?? 'identity'
-  if (encoding !== 'identity') {
-    throw new GatewayError('unsupported_media_type', 'The request body must not be compressed')
-  }
-  const body = await readMessage(request, limitBytes).catch((error: unknown) => {
-    throw signal.aborted ? clientClosed() : error
-  })
-  if (!body) {
-    throw new GatewayError('body_too_large', `The request body is larger than ${limitBytes} bytes`)
-  }
-  const query = url.indexOf('?')
-  const search = query < 0 ? '' : url.slice(query)
-  const gone = new AbortController()
-  const leave = () => gone.abort()
-  if (signal.aborted) leave()
-  else signal.addEventListener('abort', leave, { once: true })
-  const client = { requestId, headers, search, body, hints: readHints(body), signal: gone.signal }
-  return { client, leave }
+  return holdOpen(answer, { protocol, requestId, intervalMs, onLeave: leave })
 }
 
 /** Plans with the catalog in memory, and again with a newer one when that turns out to be old. */
@@ -114,20 +82,27 @@ async function planAndAdmit(
   const isOurs = client.headers.get('x-request-id') !== client.requestId
   const ledgerId = isOurs ? client.requestId : uuidv7({ msecs: runtime.now() })
   let { snapshot, isFresh } = principal
+  const planWith = (known: Snapshot) =>
+    plan({
+      ledgerId,
+      requestId: client.requestId,
+      snapshot: known,
+      protocol,
+      headers: client.headers,
+      hints: client.hints,
+      bodyBytes: client.body.length,
+      canProxy: runtime.canProxy,
+      nowMs: runtime.now(),
+    })
   for (let plans = 0; plans < maxPlans; plans++) {
     let planned: Plan
     try {
-      planned = plan({
-        ledgerId,
-        requestId: client.requestId,
-        snapshot,
-        protocol,
-        headers: client.headers,
-        hints: client.hints,
-        bodyBytes: client.body.length,
-        canProxy: runtime.canProxy,
-        nowMs: runtime.now(),
-      })
+      planned = planWith(snapshot)
+      if (planned.refusal && isFresh) {
+        notePassedOver(trace, planned.excluded)
+        settleUnserved(gateway, planned, trace)
+      }
+      if (planned.refusal) throw planned.refusal
     } catch (refusal) {
       // A refusal made with an old catalog is no refusal: ask the store once before saying no.
       if (isFresh) throw refusal

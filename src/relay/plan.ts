@@ -4,12 +4,12 @@ import type { Snapshot } from '../catalog/catalog.ts'
 import { GatewayError } from '../errors.ts'
 import { estimateHold } from '../ledger/price.ts'
 import type { Protocol } from '../protocol/protocol.ts'
-import { type Excluded, findCandidates, type PlannedAccount } from './candidates.ts'
+import { type Choice, findCandidates, type PlannedAccount } from './candidates.ts'
 import { identifyClient } from './client.ts'
 import type { Hints } from './hints.ts'
 import { affinityDigest, sessionKey } from './session.ts'
 
-export interface Plan {
+export interface Plan extends Choice {
   /** Names the request in the ledger; always made here, never taken from the client. */
   ledgerId: string
   /** Names it to the caller and in the log. */
@@ -22,9 +22,6 @@ export interface Plan {
   sessionKey: string | undefined
   /** Of an id that only the account which issued it can serve. */
   affinityDigest: string | undefined
-  candidates: PlannedAccount[]
-  /** The first of the accounts that cannot serve it, and why. */
-  excluded: Excluded[]
   holdNanoUsd: number
 }
 
@@ -33,8 +30,9 @@ const hour = 60 * minute
 
 /**
  * Plans a request with the catalog at hand.
+ * @returns the plan; one without candidates has a `refusal`.
  * @throws GatewayError a refusal (`invalid_api_key`, `key_disabled`, `key_expired`, `not_permitted`,
- * `no_account`) that holds for this snapshot; the caller confirms it with a fresh one.
+ * `model_not_permitted`). Either holds for this snapshot only: the caller confirms it with a fresh one.
  */
 export function plan(input: {
   ledgerId: string
@@ -60,13 +58,8 @@ export function plan(input: {
   const { model, maxTokens } = hints
   checkRestrictions(apiKey, model, headers)
   const { platform } = protocol
-  const { candidates, excluded } = findCandidates({
-    pool: snapshot.pool,
-    apiKey,
-    platform,
-    model,
-    canProxy,
-  })
+  const { pool } = snapshot
+  const choice = findCandidates({ pool, apiKey, platform, model, canProxy })
   // The dearest of the models that it may become: an account may rename the one that was asked for.
   const holdFor = ({ upstreamModel }: PlannedAccount) =>
     estimateHold({ platform, model: upstreamModel, bodyBytes, maxTokens, atMs: nowMs })
@@ -80,9 +73,8 @@ export function plan(input: {
     model,
     sessionKey: sessionKey(headers, hints),
     affinityDigest: affinityDigest(headers, hints),
-    candidates,
-    excluded,
-    holdNanoUsd: Math.max(...candidates.map(holdFor)),
+    ...choice,
+    holdNanoUsd: Math.max(0, ...choice.candidates.map(holdFor)),
   }
 }
 

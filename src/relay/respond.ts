@@ -3,13 +3,13 @@ import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { recoverScript } from '../store/scripts/recover.ts'
 import { renewScript } from '../store/scripts/renew.ts'
+import { type ClientRequest, clientClosed } from './client-request.ts'
 import type { Exchange } from './dispatch.ts'
 import { accountFailure, classifyErrorEvent } from './failure.ts'
 import { meter, type StreamEnd } from './meter.ts'
 import type { Outcome } from './outcome.ts'
 import { issuedAffinities } from './session.ts'
-import { type Ending, settleFinal, settleVoid } from './settle.ts'
-import type { ClientRequest } from './upstream-request.ts'
+import { type Ending, settleFinal, settleVoid, type VoidEnding } from './settle.ts'
 import { createWatchdog } from './watchdog.ts'
 
 /** @throws GatewayError for a refusal that has no shape a client could read. */
@@ -37,7 +37,7 @@ export function respond(gateway: Gateway, client: ClientRequest, exchange: Excha
       settle(gateway, exchange, outcome, { how: 'left', verdict: undefined })
       throw clientClosed()
     case 'unsent':
-      settleVoid(gateway, plan)
+      release(gateway, exchange, { how: 'left', verdict: undefined })
       throw clientClosed()
   }
 }
@@ -133,14 +133,17 @@ function settle(
 }
 
 /** The caller's request was at fault: nobody pays, and the account is well. */
-function refuse(gateway: Gateway, { admission, planned }: Exchange): void {
-  const { plan, accountId, trace } = admission
-  const { family } = planned
-  settleVoid(gateway, plan, { how: 'refused', trace, accountId, family, verdict: 'success' })
-}
+const refuse = (gateway: Gateway, exchange: Exchange) =>
+  release(gateway, exchange, { how: 'refused', verdict: 'success' })
 
-export const clientClosed = () =>
-  new GatewayError('client_closed', 'The client closed the connection')
+function release(
+  gateway: Gateway,
+  { admission, planned }: Exchange,
+  ending: Pick<VoidEnding, 'how' | 'verdict'>,
+): void {
+  const { plan, accountId, trace } = admission
+  settleVoid(gateway, plan, { ...ending, trace, accountId, family: planned.family })
+}
 
 /** A refusal that is not JSON would confuse every client: say the same in the gateway's words. */
 function unreadableRefusal(status: number): GatewayError {

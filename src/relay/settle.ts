@@ -12,12 +12,11 @@ import { sweepScript } from '../store/scripts/sweep.ts'
 import type { Admission } from './admission.ts'
 import type { PlannedAccount } from './candidates.ts'
 import type { Plan } from './plan.ts'
-import { endTrace, type Trace } from './trace.ts'
+import { type End, endTrace, packTrace, type Trace } from './trace.ts'
 
 /** How a request that reached an upstream ended. */
 export interface Ending {
-  /** In a word, for the trace: `complete`, `cut`, `left` … */
-  how: string
+  how: End
   usage: Usage
   /** True when the vendor's own counts were missing or partial. */
   estimated: boolean
@@ -63,7 +62,7 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
     verdict,
     buckets: bucketsAt(nowMs, TIMEZONE),
     quotaDay: quotaDayAt(nowMs, TIMEZONE, account.quotaResetTime).day,
-    trace: JSON.stringify(trace),
+    trace: packTrace(asker(plan), trace),
     issuedAffinities: ending.issuedAffinities,
     keepMs: ttl.requestMs,
   }
@@ -72,7 +71,7 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
 
 /** What is known of a request that consumed nothing: how it went, and what that says of its account. */
 export interface VoidEnding {
-  how: string
+  how: End
   trace: Trace
   accountId: string
   family: ModelFamily
@@ -115,28 +114,23 @@ function endVoid(
     verdict,
     buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
     quotaDay: '',
-    trace: trace ? JSON.stringify(trace) : '',
+    trace: packTrace(asker(plan), trace),
     issuedAffinities: [],
     keepMs,
   }
   runtime.defer(deliver(gateway, input))
 }
 
+function asker({ requestId, apiKey, protocol, plannedAtMs }: Plan) {
+  const { id: keyId } = apiKey
+  return { requestId, keyId, platform: protocol.platform, receivedAtMs: plannedAtMs }
+}
+
 /** The trace as log fields: who asked, how it ended, every attempt and everybody passed over. */
 function traceFields(plan: Plan, trace: Trace) {
-  const { requestId, ledgerId, apiKey, model } = plan
-  const { end, tookMs, affinity, attempts, passedOver } = trace
-  return {
-    requestId,
-    ledgerId,
-    keyId: apiKey.id,
-    model,
-    end,
-    tookMs,
-    affinity,
-    attempts,
-    passedOver,
-  }
+  const { requestId, ledgerId, apiKey, protocol, model } = plan
+  const { receivedAtMs, ...rest } = trace
+  return { ...rest, requestId, ledgerId, keyId: apiKey.id, platform: protocol.platform, model }
 }
 
 /** Books requests whose process vanished, from the lease members that a script handed out. */

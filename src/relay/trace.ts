@@ -1,5 +1,25 @@
 /** The decision trace: who was considered, why not, which attempts ran and how they ended. */
+import { z } from 'zod'
 import type { Affinity } from '../store/scripts/sticky.ts'
+
+/**
+ * How a request ended: `complete`; `cut` by the upstream; `left` by its client; `refused` by the
+ * upstream for its own fault; `overdue`, a JSON answer that took too long; `failed`, every account
+ * that was tried; `unserved`, no account could be tried.
+ */
+export const ends = ['complete', 'cut', 'left', 'refused', 'overdue', 'failed', 'unserved'] as const
+export type End = (typeof ends)[number]
+
+/** Every way to come to an account; complete, or it does not compile. */
+export const affinities = {
+  none: 'none',
+  required: 'required',
+  started: 'started',
+  home: 'home',
+  away: 'away',
+  moved: 'moved',
+  returned: 'returned',
+} as const satisfies { [Name in Affinity]: Name }
 
 /** One attempt at one account. */
 export interface AttemptTrace {
@@ -36,8 +56,8 @@ export interface Trace {
   attempts: AttemptTrace[]
   /** Moves of the session that this request made. */
   sessionMoves: number
-  /** `complete`, `cut`, `left`, `refused` … once it has ended. */
-  end: string | null
+  /** Null until it has ended. */
+  end: End | null
   tookMs: number | null
 }
 
@@ -74,6 +94,61 @@ export function noteAffinity(trace: Trace, affinity: Affinity): void {
 }
 
 /** The finished trace, as the store and the log keep it. */
-export function endTrace(trace: Trace, end: string, nowMs: number): Trace {
+export function endTrace(trace: Trace, end: End, nowMs: number): Trace {
   return { ...trace, end, tookMs: nowMs - trace.receivedAtMs }
+}
+
+/** Who asked: all that is known of a request that left no trace. */
+interface Asker extends Pick<Trace, 'requestId' | 'receivedAtMs'> {
+  keyId: string
+  platform: string
+}
+
+/** The text that the store keeps. */
+export const packTrace = (asker: Asker, trace: Trace | undefined): string =>
+  JSON.stringify({ ...asker, ...trace })
+
+const text = z.string().nullable().catch(null)
+const count = z.int().min(0).nullable().catch(null)
+const listOf = <Schema extends z.ZodType>(schema: Schema) =>
+  z
+    .array(z.unknown())
+    .catch([])
+    .transform((list) =>
+      list.flatMap((entry) => {
+        const { success, data } = schema.safeParse(entry)
+        return success ? [data] : []
+      }),
+    )
+
+const Kept = z.object({
+  requestId: text,
+  keyId: text,
+  platform: text,
+  receivedAtMs: count,
+  tookMs: count,
+  stream: z.boolean().nullable().catch(null),
+  affinity: z.enum(affinities).nullable().catch(null),
+  end: z.enum(ends).nullable().catch(null),
+  passedOver: listOf(z.object({ accountId: z.string(), why: z.string(), untilMs: count })),
+  attempts: listOf(
+    z.object({
+      accountId: z.string(),
+      model: text,
+      afterMs: count,
+      tookMs: count,
+      outcome: text,
+      status: count,
+      restsUntilMs: count,
+    }),
+  ),
+})
+
+/** Reads what `packTrace` wrote, now or in another version; what cannot be made out is null or left out. */
+export function unpackTrace(packed: string | null | undefined): z.infer<typeof Kept> {
+  try {
+    return Kept.parse(JSON.parse(packed ?? ''))
+  } catch {
+    return Kept.parse({})
+  }
 }

@@ -6,18 +6,8 @@ import { upstreamHeaders } from '../protocol/headers.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { OutboundProxy, UpstreamRequest } from '../runtime.ts'
 import type { PlannedAccount } from './candidates.ts'
-import { type Hints, replaceModel } from './hints.ts'
-
-/** The caller's request as it came, and the signal that says the caller has gone. */
-export interface ClientRequest {
-  requestId: string
-  headers: Headers
-  /** The query with its question mark, or empty. */
-  search: string
-  body: Uint8Array<ArrayBuffer>
-  hints: Hints
-  signal: AbortSignal
-}
+import type { ClientRequest } from './client-request.ts'
+import { replaceModel } from './hints.ts'
 
 /** Secrets of the accounts in memory, opened once; they go when the catalog drops the record. */
 const opened = new WeakMap<Account, { credential: string; proxy: OutboundProxy | undefined }>()

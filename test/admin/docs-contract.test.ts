@@ -107,10 +107,23 @@ async function prepare(target: Operation): Promise<Call> {
   const { id, key } = await admin.createKey()
   const isAdmin = (target.operation.security ?? []).some((scheme: Json) => 'Bearer' in scheme)
   if (target.path.endsWith('/restore')) await admin.call('DELETE', `/keys/${id}`)
+  const recordId = target.path.includes('/accounts/') ? account.id : id
   return {
     token: isAdmin ? await issueToken(test.runtime, 'admin') : key,
-    id: target.path.includes('/accounts/') ? account.id : id,
+    id: target.path.includes('/requests/') ? await relayed(key) : recordId,
   }
+}
+
+/** The id of a request that was relayed for this key. */
+async function relayed(key: string): Promise<string> {
+  const response = await test.app.request('/v1/messages', {
+    method: 'POST',
+    headers: { 'x-api-key': key, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'claude-sonnet-4-6', messages: [] }),
+  })
+  expect(response.status).toBe(200)
+  await test.deferred()
+  return response.headers.get('x-request-id') ?? ''
 }
 
 describe('every documented operation', () => {

@@ -140,6 +140,7 @@ describe('the document of the routes', () => {
       'get /keys/{id} 200,401,404,503',
       'get /keys/{id}/stats 200,401,404,503',
       'get /me 200,401,503',
+      'get /requests/{id} 200,400,401,404,503',
       'post /accounts/{platform} 201,400,401,404,503',
       'post /accounts/{platform}/{id}/reset-rate-limit 200,401,404,503',
       'post /accounts/{platform}/{id}/test 200,400,401,404,503',
