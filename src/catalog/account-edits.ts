@@ -24,6 +24,7 @@ const maxNamedKeys = 20
 
 /**
  * Changes the given settings of an account and no other; new credentials are sealed.
+ * A new credential, address or proxy ends its rest: it is tried again at once.
  * @throws GatewayError `not_found`, `invalid_request` for an address or proxy the gateway may not call,
  * `conflict` when the account is not the one that the edit was made from.
  */
@@ -44,8 +45,15 @@ export async function updateAccount(
       return patch
     },
   })
+  if (mends.some((field) => field in patch)) {
+    const { runtime, keyspace } = gateway
+    await runtime.redis.hdel(keyspace.health(platform), ...healthFields(accountId))
+  }
   return withHealthOf(gateway, platform, stored)
 }
+
+/** By these an administrator mends an account: what it rests for may be over. */
+const mends = ['sealedApiKey', 'apiUrl', 'proxy'] satisfies (keyof Account)[]
 
 /** The patch as it is stored: its addresses checked, its credentials sealed. */
 async function sealPatch(

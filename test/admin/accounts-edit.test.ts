@@ -61,6 +61,22 @@ describe('PUT /accounts/:platform/:id', () => {
     expect(test.gateway.sealer.unseal(sealed, account.id)).toBe(apiKey)
   })
 
+  it.each([
+    ['credential', { apiKey: 'sk-ant-mended' }],
+    ['address', { apiUrl: 'https://api.example.com/v1' }],
+    ['proxy', { proxy: { protocol: 'http', host: 'proxy.example.com', port: 8080 } }],
+  ])('ends the rest of the account with a new %s, and with nothing else', async (_, mended) => {
+    const account = await admin.createAccount()
+    const { redis } = test.runtime
+    const field = test.gateway.keyspace.health('claude-console')
+    const packed = `${nowMs + 60_000}|1|${nowMs}|account_refused`
+    await redis.hset(field, { [account.id]: packed, [`${account.id}/opus`]: packed })
+    const other = await admin.call('PUT', pathOf(account), { priority: 3 })
+    expect(other.json.health.status).toBe('cooling')
+    const { json } = await admin.call('PUT', pathOf(account), mended)
+    expect(json.health).toMatchObject({ status: 'healthy', rests: [] })
+  })
+
   it('moves the version of the pool, so that every gateway obeys', async () => {
     const account = await admin.createAccount()
     const { version } = await test.gateway.catalog.loadPool()
