@@ -1,0 +1,111 @@
+/** Checks what a storm has left in the books and in the counters: all that was served, and no lease. */
+import type { Redis } from '@upstash/redis'
+import { type Sums, unpackSums } from '../../../src/ledger/ledger.ts'
+import { priceUsage } from '../../../src/ledger/price.ts'
+import { createKeyspace } from '../../../src/store/keyspace.ts'
+import { decodeLoad } from '../../../src/store/scripts/load.ts'
+import { groupBy } from './check-requests.ts'
+import type { Phase, Stage } from './phase.ts'
+import type { GivenAnswer } from './upstreams.ts'
+
+const platform = 'claude-console'
+const keyspace = createKeyspace('crs:')
+
+type Booked = Pick<
+  Sums,
+  'requests' | 'inputTokens' | 'outputTokens' | 'cacheWrite5mTokens' | 'cacheReadTokens'
+> & { costNanoUsd: number }
+
+/** What these answers have to be booked as. */
+export function sumOf(answers: readonly GivenAnswer[]): Booked {
+  const sums = { requests: 0, inputTokens: 0, outputTokens: 0, costNanoUsd: 0 }
+  const all = { ...sums, cacheWrite5mTokens: 0, cacheReadTokens: 0 }
+  for (const { model, served } of answers) {
+    if (!served.usage) continue
+    const usage = {
+      inputTokens: served.usage.input_tokens,
+      outputTokens: served.usage.output_tokens,
+      cacheWrite5mTokens: served.usage.cache_creation_input_tokens,
+      cacheWrite1hTokens: 0,
+      cacheReadTokens: served.usage.cache_read_input_tokens,
+      webSearchRequests: 0,
+    }
+    const cost = priceUsage({ platform, model, usage, atMs: Date.now() })
+    all.requests += 1
+    all.inputTokens += usage.inputTokens
+    all.outputTokens += usage.outputTokens
+    all.cacheWrite5mTokens += usage.cacheWrite5mTokens
+    all.cacheReadTokens += usage.cacheReadTokens
+    all.costNanoUsd += cost === 'unpriced' ? Number.NaN : cost.costNanoUsd
+  }
+  return all
+}
+
+/** Answers by the id of the key that asked for them. */
+function answersByKey(stage: Stage, phases: Phase[]) {
+  const keyOf = new Map(phases.flatMap(({ orders }) => orders.map(({ id, key }) => [id, key.id])))
+  return groupBy(stage.upstreams.answers, ({ requestId }) => keyOf.get(requestId) ?? '')
+}
+
+/** The administration's totals of each key, once the last settlement is in. */
+export async function checkStats(stage: Stage, phases: Phase[]): Promise<string[]> {
+  const violations: string[] = []
+  for (const [keyId, answers] of answersByKey(stage, phases)) {
+    const expected = sumOf(answers)
+    const { total } = await stage.admin('GET', `/keys/${keyId}/stats`)
+    const wanted = {
+      requests: expected.requests,
+      inputTokens: expected.inputTokens,
+      outputTokens: expected.outputTokens,
+      cacheCreateTokens: expected.cacheWrite5mTokens,
+      cacheReadTokens: expected.cacheReadTokens,
+      costUsd: expected.costNanoUsd / 1e9,
+      estimatedRequests: 0,
+      orphanedRequests: 0,
+      unpricedRequests: 0,
+    }
+    for (const [field, value] of Object.entries(wanted)) {
+      if (total[field] !== value) {
+        violations.push(`key ${keyId}: ${field} is ${total[field]}, served was ${value}`)
+      }
+    }
+  }
+  return violations
+}
+
+/** The store itself, which nobody writes to any more. */
+export async function checkStore(stage: Stage, phases: Phase[], redis: Redis): Promise<string[]> {
+  const violations: string[] = []
+  const expectEqual = (what: string, found: unknown, wanted: unknown) => {
+    if (found !== wanted) violations.push(`${what} is ${found}, expected ${wanted}`)
+  }
+  const book = async (what: string, name: string, answers: readonly GivenAnswer[]) => {
+    const found = unpackSums((await redis.hget(name, 'total')) as string | null)
+    for (const [field, value] of Object.entries(sumOf(answers))) {
+      expectEqual(`${what}: ${field}`, found[field as keyof Sums], value)
+    }
+  }
+  const { answers } = stage.upstreams
+  for (const [name, id] of stage.accountIds) {
+    const own = answers.filter(({ account }) => account === name)
+    const load = decodeLoad((await redis.hget(keyspace.load(platform), id)) as string | null)
+    expectEqual(`${name}: inflight`, load.inflight, 0)
+    expectEqual(`${name}: heldNanoUsd`, load.heldNanoUsd, 0)
+    expectEqual(`${name}: spent`, load.spentNanoUsd, sumOf(own).costNanoUsd)
+    await book(`books of ${name}`, keyspace.books.account(id), own)
+  }
+  for (const [model, own] of groupBy(answers, (answer) => answer.model)) {
+    await book(`books of ${model}`, keyspace.books.model(model), own)
+  }
+  for (const [keyId, own] of answersByKey(stage, phases)) {
+    const fields = ['heldNanoUsd', 'heldOpusNanoUsd', 'spentNanoUsd']
+    const row = (await redis.hmget(keyspace.keyCounters(keyId), ...fields)) as unknown
+    const wanted = ['0', '0', String(sumOf(own).costNanoUsd)]
+    expectEqual(`key ${keyId}: ${fields}`, String(row), String(wanted))
+    expectEqual(`key ${keyId}: leases`, await redis.zcard(keyspace.keyLeases(keyId)), 0)
+    await book(`books of key ${keyId}`, keyspace.books.key(keyId), own)
+  }
+  expectEqual('leases', await redis.zcard(keyspace.platformLeases(platform)), 0)
+  expectEqual('orphans', await redis.zcard(keyspace.orphans), 0)
+  return violations
+}
