@@ -5,11 +5,12 @@ import type { Gateway } from '../gateway.ts'
 import { bucketsAt } from '../ledger/calendar.ts'
 import { admitScript } from '../store/scripts/admit.ts'
 import type { AdmitReply } from '../store/scripts/admit-reply.ts'
+import type { NoneReply } from '../store/scripts/choose.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { asCandidates } from './candidates.ts'
 import { denial } from './denials.ts'
 import { activationMs, type Plan } from './plan.ts'
-import { settleOrphans, settleUnserved, settleVoid, sweep } from './settle.ts'
+import { settleOrphans, settleVoid, sweep } from './settle.ts'
 import { notePassedOver, type Trace } from './trace.ts'
 import { unavailable } from './unavailable.ts'
 
@@ -18,17 +19,24 @@ export const probeMs = 30_000
 
 const minute = 60_000
 
+/** No account is free; `refusal` is what the caller hears unless it waits. */
+export interface Busy {
+  busy: NoneReply
+  plan: Plan
+  refusal: GatewayError
+}
+
 /**
  * One round trip.
- * @returns the admission, or the catalog's newer rows when the plan was made with old ones.
- * @throws GatewayError the refusal of a limit, `accounts_unavailable`, `accounts_rate_limited` or
- * `accounts_over_quota` when no account is free, or `store_unavailable`.
+ * @returns the admission, the catalog's newer rows when the plan was made with old ones, or that
+ * nobody is free now.
+ * @throws GatewayError the refusal of a limit, or `store_unavailable`.
  */
 export async function admit(
   gateway: Gateway,
   plan: Plan,
   trace: Trace,
-): Promise<Admission | Extract<AdmitReply, { kind: 'stale' }>> {
+): Promise<Admission | Extract<AdmitReply, { kind: 'stale' }> | Busy> {
   const { runtime } = gateway
   const reply = await decide(gateway, plan)
   switch (reply.kind) {
@@ -44,8 +52,7 @@ export async function admit(
     }
     case 'none':
       notePassedOver(trace, [...plan.excluded, ...reply.skipped])
-      settleUnserved(gateway, plan, trace)
-      throw unavailable({ ...reply, failed: [] })
+      return { busy: reply, plan, refusal: unavailable({ ...reply, failed: [] }) }
     case 'gone':
       throw new GatewayError('internal', 'This request was ended before it began')
     case 'ok':

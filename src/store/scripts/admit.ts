@@ -125,7 +125,7 @@ for i = 0, required and count - 1 or -1 do isOffered = isOffered or ARGV[first +
 required = isOffered and required
 
 local session = hasSession and readSticky(redis.call('GET', keys.sticky)) or nil
-local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), required)
+local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), required, probeMs)
 local chosen = outcome.best
 if not chosen then return none(outcome) end
 

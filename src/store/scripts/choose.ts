@@ -53,8 +53,8 @@ local function isBefore(one, other)
   if one.load.inflight ~= other.load.inflight then return one.load.inflight < other.load.inflight end
   return one.load.pickedMs < other.load.pickedMs
 end
-local function choose(keys, first, count, hold, wishes, only)
-  local outcome = { cooling = 0, limited = 0, full = 0, spent = 0, soonestMs = 0, newestPickMs = 0, skipped = {} }
+local function choose(keys, first, count, hold, wishes, only, probeMs)
+  local outcome = { cooling = 0, limited = 0, probing = 0, full = 0, spent = 0, soonestMs = 0, newestPickMs = 0, skipped = {} }
   if count == 0 then return outcome end
   local ids, fields = {}, {}
   for i = 1, count do
@@ -81,7 +81,10 @@ local function choose(keys, first, count, hold, wishes, only)
       if resting then
         outcome.cooling = outcome.cooling + 1
         if resting.reason == 'rate_limited' then outcome.limited = outcome.limited + 1 end
-        skip(id, resting.reason, resting.untilMs)
+        -- The last pick of an account that rests again for just that long is its probe.
+        local isProbing = resting.untilMs == record.pickedMs + probeMs
+        if isProbing then outcome.probing = outcome.probing + 1 end
+        skip(id, isProbing and 'probing' or resting.reason, resting.untilMs)
       elseif quota > 0 and spent >= quota then
         outcome.spent = outcome.spent + 1
         skip(id, 'over_quota', tonumber(ARGV[at + 6]))
@@ -103,20 +106,20 @@ local function choose(keys, first, count, hold, wishes, only)
   return outcome
 end
 local function none(outcome)
-  return { 'none', int(outcome.soonestMs), int(outcome.cooling), int(outcome.limited), int(outcome.full),
-    int(outcome.spent), int(nowMs), outcome.skipped }
+  return { 'none', int(outcome.soonestMs), int(outcome.cooling), int(outcome.limited), int(outcome.probing),
+    int(outcome.full), int(outcome.spent), int(nowMs), outcome.skipped }
 end
 local function take(keys, outcome, probeMs, hold)
   local chosen, isProbe = outcome.best, '0'
+  local load = loadOf(keys.load, chosen.id)
+  load.inflight, load.held = load.inflight + 1, load.held + hold
+  -- The picks of one millisecond keep their order.
+  load.pickedMs = math.max(nowMs, outcome.newestPickMs + 1)
+  saveLoads(keys.load)
   for field, record in pairs(chosen.health) do
-    isProbe, record.untilMs = '1', nowMs + probeMs
+    isProbe, record.untilMs = '1', load.pickedMs + probeMs
     writeHealth(keys.health, field, record)
   end
-  local record = loadOf(keys.load, chosen.id)
-  record.inflight, record.held = record.inflight + 1, record.held + hold
-  -- The picks of one millisecond keep their order.
-  record.pickedMs = math.max(nowMs, outcome.newestPickMs + 1)
-  saveLoads(keys.load)
   return isProbe
 end
 `
@@ -124,7 +127,7 @@ end
 /** A candidate that could not serve: why, and when that ends by itself (0: not known). */
 export interface Skipped {
   accountId: string
-  /** `at_capacity`, `over_quota`, `quota_held`, or the reason of its health record. */
+  /** `at_capacity`, `over_quota`, `quota_held`, `probing`, or the reason of its health record. */
   why: string
   untilMs: number
 }
@@ -145,6 +148,8 @@ export interface NoneReply {
   /** How many rest, and how many of these by their vendor's limit. */
   cooling: number
   limited: number
+  /** How many of those are being tried at this moment: they may be well sooner. */
+  probing: number
   /** How many are full, of requests or of holds on their quota. */
   full: number
   /** How many have spent their daily quota. */
@@ -153,16 +158,17 @@ export interface NoneReply {
   skipped: Skipped[]
 }
 
-export type RawNone = ['none', string, string, string, string, string, string, string[]]
+export type RawNone = ['none', string, string, string, string, string, string, string, string[]]
 
 /** Decodes what the Lua function `none` returns. */
 export function decodeNone(reply: RawNone): NoneReply {
-  const [kind, soonestMs, cooling, limited, full, spent, nowMs, skipped] = reply
+  const [kind, soonestMs, cooling, limited, probing, full, spent, nowMs, skipped] = reply
   return {
     kind,
     soonestMs: Number(soonestMs),
     cooling: Number(cooling),
     limited: Number(limited),
+    probing: Number(probing),
     full: Number(full),
     spent: Number(spent),
     nowMs: Number(nowMs),

@@ -72,7 +72,7 @@ if not isLeased then return { 'gone' } end
 local session = hasSession and readSticky(redis.call('GET', keys.sticky)) or nil
 leave(session, account, startedMs)
 local hold = holdOf(member)
-local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), nil)
+local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), nil, probeMs)
 local chosen = outcome.best
 if not chosen then
   local reply = none(outcome)
@@ -135,8 +135,19 @@ export async function reassignScript(
 function decodeReply(reply: RawReply): ReassignReply {
   if (reply[0] === 'gone') return { kind: 'gone' }
   if (reply[0] === 'none') {
-    const [kind, soonestMs, cooling, limited, full, spent, nowMs, skipped, restsUntilMs] = reply
-    const none = decodeNone([kind, soonestMs, cooling, limited, full, spent, nowMs, skipped])
+    const [kind, soonestMs, cooling, limited, probing, full, spent, nowMs, ...rest] = reply
+    const [skipped, restsUntilMs] = rest
+    const none = decodeNone([
+      kind,
+      soonestMs,
+      cooling,
+      limited,
+      probing,
+      full,
+      spent,
+      nowMs,
+      skipped,
+    ])
     return { ...none, restsUntilMs: Number(restsUntilMs) }
   }
   const [kind, accountId, generation, expiresAtMs, affinity, isProbe, skipped, restsUntilMs] = reply

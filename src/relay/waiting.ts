@@ -1,0 +1,40 @@
+/** Waiting: a request for which nobody is free stays a little, for a rest that ends soon. */
+import type { Runtime } from '../runtime.ts'
+import type { NoneReply } from '../store/scripts/choose.ts'
+
+/** What is full or being tried may be free at any time: ask again, ever less often. */
+const firstPollMs = 250
+const longestPollMs = 2_000
+
+export interface Waiting {
+  /** Resolves to true when it is worth to ask again, to false at once when that would be too late. */
+  pause(busy: NoneReply): Promise<boolean>
+}
+
+/** The patience of one request, `ACCOUNT_WAIT_SECONDS` in all; a client that leaves ends a pause. */
+export function createWaiting({ now, config }: Runtime, signal: AbortSignal): Waiting {
+  const endsAtMs = now() + config.ACCOUNT_WAIT_SECONDS * 1000
+  let pollMs = firstPollMs
+  return {
+    async pause({ soonestMs, nowMs, full, probing }) {
+      const restMs = soonestMs > 0 ? soonestMs - nowMs : Number.POSITIVE_INFINITY
+      const pauseMs = full + probing > 0 ? Math.min(pollMs, restMs) : restMs
+      if (now() + pauseMs >= endsAtMs) return false
+      pollMs = Math.min(2 * pollMs, longestPollMs)
+      await sleep(pauseMs, signal)
+      return true
+    },
+  }
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end)
+  })
+}
