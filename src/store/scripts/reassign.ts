@@ -75,6 +75,7 @@ local hold = holdOf(member)
 local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), nil, probeMs)
 local chosen = outcome.best
 if not chosen then
+  stayHome(keys.sticky, session, account, stickyMs)
   local reply = none(outcome)
   reply[#reply + 1] = restsUntilMs
   return reply

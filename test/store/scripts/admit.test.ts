@@ -138,7 +138,7 @@ describeOnStores('admit', (bench) => {
     await admit('c', { candidates: accounts('c') })
     const soonestMs = nowMs() + 5_000
     advance(10)
-    const counts = { cooling: 2, limited: 0, full: 1, spent: 0 }
+    const counts = { cooling: 2, limited: 0, probing: 0, full: 1, spent: 0 }
     const skipped = [
       { accountId: 'a', why: 'overloaded', untilMs: soonestMs + 4_000 },
       { accountId: 'b', why: 'overloaded', untilMs: soonestMs },
@@ -147,8 +147,8 @@ describeOnStores('admit', (bench) => {
     const none = { kind: 'none', soonestMs, ...counts, nowMs: nowMs(), skipped }
     expect(await admit('one', { candidates })).toEqual(none)
     expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '3' })
-    const nothing = { soonestMs: 0, cooling: 0, limited: 0, full: 0, spent: 0, skipped: [] }
-    const empty = { kind: 'none', ...nothing, nowMs: nowMs() }
+    const nothing = { soonestMs: 0, cooling: 0, limited: 0, probing: 0, full: 0, spent: 0 }
+    const empty = { kind: 'none', ...nothing, skipped: [], nowMs: nowMs() }
     expect(await admit('two', { candidates: [] })).toEqual(empty)
   })
 

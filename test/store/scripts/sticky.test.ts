@@ -77,6 +77,41 @@ describeOnStores('a session', (bench) => {
     expect(await admit('next', both)).toMatchObject({ accountId: 'b', affinity: 'away' })
   })
 
+  it('is not at home with an account that only failed it, with nobody to follow', async () => {
+    const { admit, reassign, advance } = bench()
+    const all = accounts({ accountId: 'a', priority: 1 }, 'b')
+    await admit('one', { sessionKey, candidates: all })
+    advance(1)
+    await reassign('one', { sessionKey, candidates: accounts('b') })
+    advance(1)
+    expect(await reassign('one', { sessionKey, generation: 2, candidates: [] })).toMatchObject({
+      kind: 'none',
+    })
+    advance(10_000)
+    expect(await admit('two', { sessionKey, candidates: all })).toMatchObject({ accountId: 'a' })
+  })
+
+  it('keeps the home that served it, when all have failed it since', async () => {
+    const { admit, reassign, settle, advance, redis, keyspace } = bench()
+    await admit('served', both)
+    await settle('served', { verdict: 'success' })
+    const record = await redis.get(keyspace.sticky(platform, 'key', sessionKey))
+    advance(1_000)
+    await admit('failing', both)
+    advance(1)
+    await reassign('failing', { sessionKey, candidates: accounts('b') })
+    advance(1)
+    await reassign('failing', { sessionKey, generation: 2, candidates: [] })
+    const left = await redis.get(keyspace.sticky(platform, 'key', sessionKey))
+    const stay = (packed: unknown) => {
+      const [home, servedMs, , current] = String(packed).split('|')
+      return { home, servedMs, current }
+    }
+    expect(stay(left)).toEqual(stay(record))
+    advance(10_000)
+    expect(await admit('next', both)).toMatchObject({ accountId: 'a', affinity: 'home' })
+  })
+
   it('whose requests fail together moves to one and the same account', async () => {
     const { admit, reassign } = bench()
     const three = accounts('b', 'c')
