@@ -189,7 +189,7 @@ function refusalEvent(body: string): string | undefined {
   const refusal = parseJson(body)
   if (!WireError.safeParse(refusal).success) return undefined
   // One line, whatever the upstream's own spacing.
-  return `event: error\ndata: ${JSON.stringify({ type: 'error', ...Object(refusal) })}\n\n`
+  return `event: error\ndata: ${JSON.stringify({ ...Object(refusal), type: 'error' })}\n\n`
 }
 
 export const anthropic: Protocol = {

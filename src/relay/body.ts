@@ -33,6 +33,9 @@ export async function readMessage(
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const declared = message.headers.get('content-length')
   if (declared === null) return readWhole(message.body, limitBytes)
-  if (Number(declared) > limitBytes) return undefined
+  if (Number(declared) > limitBytes) {
+    await message.body?.cancel()
+    return undefined
+  }
   return new Uint8Array(await message.arrayBuffer())
 }

@@ -3,6 +3,8 @@
 const lineFeed = 10
 const carriageReturn = 13
 
+const isLineEnd = (byte: number | undefined) => byte === lineFeed || byte === carriageReturn
+
 export interface EventTail {
   /** Takes the next bytes and returns what may go out now: everything up to the last blank line. */
   push(bytes: Uint8Array): Uint8Array[]
@@ -21,15 +23,14 @@ export function createEventTail(maxBytes: number): EventTail {
   let previous = 0
   let beforePrevious = 0
 
-  /** Index after the last blank line that ends in `bytes`, or 0. */
+  /** Index after the last blank line that ends in `bytes`, or 0. A line ends in CR, LF or CRLF. */
   const lastBorder = (bytes: Uint8Array): number => {
     const at = (index: number) =>
       index >= 0 ? bytes[index] : index === -1 ? previous : beforePrevious
     for (let end = bytes.length - 1; end >= 0; end--) {
-      if (bytes[end] !== lineFeed) continue
-      const before = at(end - 1)
-      if (before === lineFeed) return end + 1
-      if (before === carriageReturn && at(end - 2) === lineFeed) return end + 1
+      if (!isLineEnd(bytes[end])) continue
+      const isPair = bytes[end] === lineFeed && at(end - 1) === carriageReturn
+      if (isLineEnd(at(end - (isPair ? 2 : 1)))) return end + 1
     }
     return 0
   }

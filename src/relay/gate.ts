@@ -17,6 +17,10 @@ const maxHeldEvents = 64
 /** A line longer than this is passed on but not read. */
 const maxEventCharacters = 16 * 1024 * 1024
 
+/** Media types are compared without regard to case (RFC 9110 §8.3.1). */
+export const isEventStream = ({ headers }: Response) =>
+  /^text\/event-stream\b/i.test(headers.get('content-type') ?? '')
+
 /** What the gate tells and asks while it waits. */
 export interface GateWatch {
   /** Told of each event; comments are no progress. */

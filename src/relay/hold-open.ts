@@ -1,6 +1,9 @@
 /** Hold open: keeps a streaming client alive with comments while no account has begun to answer. */
 import { GatewayError } from '../errors.ts'
 import type { Protocol } from '../protocol/protocol.ts'
+import type { Logger } from '../runtime.ts'
+import { isEventStream } from './gate.ts'
+import { unreadableRefusal } from './respond.ts'
 
 /** A comment in a stream of events, which every client skips (HTML Living Standard §9.2.6). */
 const comment = ': waiting for the upstream\n\n'
@@ -11,8 +14,9 @@ export interface HoldOpenOptions {
   requestId: string
   /** How long to wait for the answer itself, and then between two comments. */
   intervalMs: number
-  /** Called when the client has gone before the answer came. */
+  /** Called when the client has gone before the end of the answer. */
   onLeave: () => void
+  log: Logger
 }
 
 /**
@@ -36,13 +40,14 @@ export async function holdOpen(
 }
 
 function waitingResponse(answer: Promise<Response>, options: HoldOpenOptions): Response {
-  const { protocol, requestId, intervalMs, onLeave } = options
-  const following = answer.then(
-    (response) => follow(response, protocol, requestId),
-    (error: unknown) => events(protocol.errorEvent(asGatewayError(error), requestId)),
-  )
+  const { requestId, intervalMs, onLeave } = options
   let rest: ReadableStreamDefaultReader<Uint8Array> | undefined
   let timer: ReturnType<typeof setInterval> | undefined
+  const following = answer
+    .then((response) => follow(response, options))
+    .catch((error: unknown) => events(errorEvent(error, options)))
+    // Whether or not the client reads: no comment may follow the answer, or outlive it.
+    .finally(() => clearInterval(timer))
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       const remind = () => controller.enqueue(encoder.encode(comment))
@@ -50,10 +55,7 @@ function waitingResponse(answer: Promise<Response>, options: HoldOpenOptions): R
       timer = setInterval(remind, intervalMs)
     },
     async pull(controller) {
-      if (!rest) {
-        rest = (await following).getReader()
-        clearInterval(timer)
-      }
+      rest ??= (await following).getReader()
       const { done, value } = await rest.read()
       if (done) controller.close()
       else controller.enqueue(value)
@@ -74,22 +76,35 @@ function waitingResponse(answer: Promise<Response>, options: HoldOpenOptions): R
   })
 }
 
-/** What a stream of events can say of a response, whose status and headers come too late. */
+/**
+ * What a stream of events can say of a response, whose status and headers come too late.
+ * @throws GatewayError for what has no form as an event.
+ */
 async function follow(
   response: Response,
-  protocol: Protocol,
-  requestId: string,
+  { protocol }: HoldOpenOptions,
 ): Promise<ReadableStream<Uint8Array>> {
-  const isStream = (response.headers.get('content-type') ?? '').startsWith('text/event-stream')
-  if (isStream && response.body) return response.body
-  const refusal = response.status >= 400 && protocol.refusalEvent(await response.text())
-  if (refusal) return events(refusal)
-  const unfit = new GatewayError('upstream_failed', 'The upstream did not answer with a stream')
-  return events(protocol.errorEvent(unfit, requestId))
+  const { status, body } = response
+  if (isEventStream(response) && body) return body
+  if (status < 400) {
+    throw new GatewayError('upstream_failed', 'The upstream did not answer with a stream')
+  }
+  const refusal = protocol.refusalEvent(await response.text())
+  if (!refusal) throw unreadableRefusal(status)
+  return events(refusal)
 }
 
-const asGatewayError = (error: unknown) =>
-  error instanceof GatewayError ? error : new GatewayError('internal', 'The gateway failed')
+/** The error as an event. Nobody above hears of it any more, so it is logged here. */
+function errorEvent(error: unknown, { protocol, requestId, log }: HoldOpenOptions): string {
+  const isKnown = error instanceof GatewayError
+  const told = isKnown
+    ? error
+    : new GatewayError('internal', 'The gateway failed', { cause: error })
+  const { code, status, cause } = told
+  if (status < 500) log.info('refused', { requestId, code })
+  else log.error('failed', { requestId, code, error: String(cause ?? told) })
+  return protocol.errorEvent(told, requestId)
+}
 
 const events = (text: string): ReadableStream<Uint8Array> =>
   new ReadableStream({

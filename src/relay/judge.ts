@@ -4,7 +4,7 @@ import type { UpstreamError, UsageReader } from '../protocol/protocol.ts'
 import { readMessage } from './body.ts'
 import type { PlannedAccount } from './candidates.ts'
 import { accountFailure, classifyAnswer, classifyErrorEvent, parseJson } from './failure.ts'
-import { openStream } from './gate.ts'
+import { isEventStream, openStream } from './gate.ts'
 import type { AttemptContext, Outcome } from './outcome.ts'
 
 const maxRefusalBytes = 1024 * 1024
@@ -27,8 +27,7 @@ export async function judge(
   if (planned.upstreamModel !== context.client.hints.model) headers.delete('openai-model')
   const head = { status, headers }
   const isSuccess = status >= 200 && status <= 299
-  const isStream = (response.headers.get('content-type') ?? '').startsWith('text/event-stream')
-  if (isSuccess && isStream && response.body) {
+  if (isSuccess && isEventStream(response) && response.body) {
     const classify = (error: UpstreamError) =>
       classifyErrorEvent(error, rateLimitMs(planned), context.runtime.now())
     const isAccounts = (error: UpstreamError) => classify(error) !== undefined

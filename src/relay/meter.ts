@@ -28,7 +28,7 @@ export interface MeterOptions {
 const maxTailBytes = 256 * 1024
 /** How long a client may take nothing: then it is as good as gone. */
 const stalledClientMs = 10 * 60_000
-/** How long after the protocol's own end an upstream may keep the connection open. */
+/** How long after its last word, be it an end or an error, an upstream may keep the connection open. */
 const afterEndMs = 1_000
 
 /** The stream to answer with: what the gate held back, then the rest as the client takes it. */
@@ -44,14 +44,14 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
     ended = true
     watchdog.stop()
     clientSignal.removeEventListener('abort', leave)
-    if (how !== 'complete') abort()
+    // A complete answer may have an upstream that does not hang up.
+    abort()
     onEnd(how)
   }
   const leave = () => end(isComplete() ? 'complete' : 'left')
   const watchdog = options.watchdog(stalledClientMs, () => {
-    if (!awaiting) return leave()
-    end(isComplete() ? 'complete' : 'cut')
-    abort()
+    if (awaiting) end(isComplete() ? 'complete' : 'cut')
+    else leave()
   })
   clientSignal.addEventListener('abort', leave, { once: true })
   if (clientSignal.aborted) leave()
@@ -74,7 +74,7 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
   }
   const read = async () => {
     awaiting = true
-    watchdog.touch(isComplete() ? afterEndMs : options.idleTimeoutMs)
+    watchdog.touch(usage.state() === 'open' ? options.idleTimeoutMs : afterEndMs)
     const chunk = await stream.rest.read().catch(() => undefined)
     awaiting = false
     if (!ended) watchdog.touch(stalledClientMs)

@@ -53,5 +53,5 @@ async function serve(
   client.signal.addEventListener('abort', outlive, { once: true })
   if (!client.hints.stream) return answer
   const intervalMs = STREAM_KEEPALIVE_SECONDS * 1000
-  return holdOpen(answer, { protocol, requestId, intervalMs, onLeave: leave })
+  return holdOpen(answer, { protocol, requestId, intervalMs, onLeave: leave, log: runtime.log })
 }

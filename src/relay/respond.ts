@@ -146,7 +146,7 @@ function release(
 }
 
 /** A refusal that is not JSON would confuse every client: say the same in the gateway's words. */
-function unreadableRefusal(status: number): GatewayError {
+export function unreadableRefusal(status: number): GatewayError {
   const code = status === 404 ? 'not_found' : status === 413 ? 'body_too_large' : 'invalid_request'
   return new GatewayError(code, `The upstream refused the request with status ${status}`)
 }
