@@ -6,6 +6,7 @@ import { type Admission, admissionOf } from './admission.ts'
 import { probeMs } from './admit.ts'
 import { attempt } from './attempt.ts'
 import { asCandidates, type PlannedAccount } from './candidates.ts'
+import { loneCooldownMs } from './failure.ts'
 import type { AttemptContext, Outcome } from './outcome.ts'
 import { settleVoid } from './settle.ts'
 import { notePassedOver } from './trace.ts'
@@ -114,6 +115,7 @@ async function failOver(
     leaseMs: LEASE_SECONDS * 1000,
     probeMs,
     warmMs: SESSION_RETURN_SECONDS * 1000,
+    loneCooldownMs: loneCooldownMs(failure),
     candidates: asCandidates(offered, { nowMs: runtime.now(), timeZone }),
   }).catch(give)
   const nobody = { soonestMs: 0, cooling: 0, limited: 0, full: 0, spent: 0, nowMs: runtime.now() }

@@ -50,6 +50,21 @@ export function accountFailure(reason: FailureReason, untilMs = 0): AccountFailu
   return { reason, scope, untilMs, cooldownMs, maxCooldownMs }
 }
 
+/** What may be over at any moment, unlike a limit or a refusal, whose end somebody else decides. */
+const passing = new Set<string>([
+  'connect_failed',
+  'proxy_failed',
+  'timeout',
+  'server_error',
+  'bad_answer',
+  'overloaded',
+])
+const longestLoneMs = 15 * second
+
+/** How long an account rests at most for a failure while no other is free; 0 = no such bound. */
+export const loneCooldownMs = ({ reason, untilMs }: AccountFailure): number =>
+  passing.has(reason) && untilMs === 0 ? longestLoneMs : 0
+
 /** An answer as judged here: `body` is its text, empty when it could not be read. */
 export interface JudgedAnswer {
   status: number

@@ -105,7 +105,16 @@ export async function serve(world: World, process: string): Promise<void> {
     const candidates = job.candidates.filter((other) => !tried.includes(other.accountId))
     const failure = failureOf(world)
     const { family, warmMs } = job
-    const input = { ...lease, sessionKey, failure, family, warmMs, probeMs: leaseMs, candidates }
+    const input = {
+      ...lease,
+      sessionKey,
+      failure,
+      family,
+      warmMs,
+      loneCooldownMs: tape.oneOf(0, leaseMs / 8),
+      probeMs: leaseMs,
+      candidates,
+    }
     const redis = connect(world, process, { script: 'reassign', input })
     const { reply } = await insist(2, () => reassignScript(redis, keyspace, input))
     // Without an answer the request may have moved on; what it consumed is booked where it was last seen.

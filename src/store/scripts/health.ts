@@ -4,7 +4,7 @@
  * A health record is \`untilMs|failures|sinceMs|reason\`, of a whole account (field \`account\`) or of
  * a family of its models (\`account/family\`). A failure or a success counts only when its attempt
  * began after the record was made: fifty requests that fail together are one failure, and an old
- * success clears nothing. \`recordFailure\` returns when the rest ends.
+ * success clears nothing. \`recordFailure\` returns when the rest ends, and \`shortenRest\` too.
  */
 export const health = `
 local function readHealth(packed)
@@ -27,6 +27,15 @@ local function recordFailure(healthKey, account, family, startedMs, failure)
   end
   writeHealth(healthKey, field,
     { untilMs = untilMs, failures = failures, sinceMs = nowMs, reason = failure.reason })
+  return untilMs
+end
+local function shortenRest(healthKey, account, family, failure, longestMs)
+  local field = failure.scope == 'family' and account .. '/' .. family or account
+  local record = readHealth(redis.call('HGET', healthKey, field))
+  local untilMs = nowMs + longestMs
+  if record.reason ~= failure.reason or record.untilMs <= untilMs then return record.untilMs end
+  record.untilMs = untilMs
+  writeHealth(healthKey, field, record)
   return untilMs
 end
 local function recordSuccess(healthKey, account, family, startedMs)

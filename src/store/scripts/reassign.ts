@@ -31,6 +31,8 @@ export interface ReassignInput {
   leaseMs: number
   probeMs: number
   warmMs: number
+  /** How long the account rests at most while nobody else is free; 0 = as long as it would. */
+  loneCooldownMs: number
   /** Accounts not tried yet; without any the failure is recorded all the same. */
   candidates: Candidate[]
 }
@@ -57,7 +59,8 @@ local keys = { request = KEYS[1], keyLeases = KEYS[2], sticky = KEYS[3], health 
 local generation, family = tonumber(ARGV[1]), ARGV[2]
 local failure = readFailure(3)
 local leaseMs, probeMs, warmMs, hasSession = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == '1'
-local stickyMs, requestMs, count, first = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14]), 15
+local stickyMs, requestMs, loneMs = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14])
+local count, first = tonumber(ARGV[15]), 16
 
 local request = redis.call('HMGET', keys.request, 'state', 'generation', 'account', 'member', 'startedMs', 'expiresAtMs')
 if request[1] ~= 'admitted' then return { 'gone' } end
@@ -67,7 +70,7 @@ if tonumber(request[2]) > generation then
   return isLeased and { 'ok', account, request[2], request[6], 'none', '0', {}, '0' } or { 'gone' }
 end
 
-local restsUntilMs = int(recordFailure(keys.health, account, family, startedMs, failure))
+local restsUntilMs = recordFailure(keys.health, account, family, startedMs, failure)
 if not isLeased then return { 'gone' } end
 local session = hasSession and readSticky(redis.call('GET', keys.sticky)) or nil
 leave(session, account, startedMs)
@@ -76,8 +79,10 @@ local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), 
 local chosen = outcome.best
 if not chosen then
   stayHome(keys.sticky, session, account, stickyMs)
+  -- An account that nobody can stand in for is asked again soon, however often it failed.
+  if loneMs > 0 then restsUntilMs = shortenRest(keys.health, account, family, failure, loneMs) end
   local reply = none(outcome)
-  reply[#reply + 1] = restsUntilMs
+  reply[#reply + 1] = int(restsUntilMs)
   return reply
 end
 
@@ -94,7 +99,7 @@ redis.call('HSET', keys.request, 'account', chosen.id, 'generation', nextGenerat
   'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', moved)
 redis.call('PEXPIRE', keys.request, int(leaseMs + requestMs))
 local affinity = hasSession and follow(keys.sticky, session, chosen.id, warmMs, stickyMs) or 'none'
-return { 'ok', chosen.id, nextGeneration, expiresAtMs, affinity, isProbe, outcome.skipped, restsUntilMs }
+return { 'ok', chosen.id, nextGeneration, expiresAtMs, affinity, isProbe, outcome.skipped, int(restsUntilMs) }
 `,
 )
 
@@ -128,6 +133,7 @@ export async function reassignScript(
     input.sessionKey === undefined ? '0' : '1',
     ttl.stickyMs,
     ttl.requestMs,
+    input.loneCooldownMs,
     ...candidateArgs(input.candidates),
   ]
   return decodeReply((await runScript(redis, script, keys, args)) as RawReply)

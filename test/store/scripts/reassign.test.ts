@@ -47,6 +47,39 @@ describeOnStores('reassign', (bench) => {
     expect(await settle('one')).toBe('booked')
   })
 
+  it('lets an account that nobody can stand in for rest no longer than it is told', async () => {
+    const { admit, reassign, settle, health, advance, nowMs } = bench()
+    const failing = failed({ cooldownMs: 4_000, maxCooldownMs: 60_000 })
+    const alone = { failure: failing, loneCooldownMs: 3_000, candidates: [] }
+    await admit('one')
+    advance(10)
+    const first = await reassign('one', alone)
+    expect(first).toMatchObject({ kind: 'none', restsUntilMs: nowMs() + 3_000 })
+    await settle('one', { kind: 'void', verdict: failing })
+    advance(3_000)
+    await admit('probe')
+    advance(10)
+    expect(await reassign('probe', alone)).toMatchObject({ restsUntilMs: nowMs() + 3_000 })
+    expect(await health()).toMatchObject({ a: `${nowMs() + 3_000}|2|${nowMs()}|overloaded` })
+    await settle('probe', { kind: 'void' })
+    advance(3_000)
+    await admit('followed')
+    advance(10)
+    const followed = await reassign('followed', { ...alone, candidates: accounts('b') })
+    expect(followed).toMatchObject({ kind: 'ok', restsUntilMs: nowMs() + 16_000 })
+  })
+
+  it('leaves a longer rest alone that the account has for another reason', async () => {
+    const { admit, reassign, settle, nowMs, advance } = bench()
+    await admit('refused')
+    await admit('one')
+    advance(10)
+    const untilMs = nowMs() + 9_000
+    await settle('refused', { verdict: failed({ reason: 'account_refused', untilMs }) })
+    const lone = { loneCooldownMs: 1_000, candidates: [] }
+    expect(await reassign('one', lone)).toMatchObject({ restsUntilMs: untilMs })
+  })
+
   it('answers gone to a request that has ended or whose lease was reaped', async () => {
     const { admit, reassign, settle, sweep, advance, inflight } = bench()
     expect(await reassign('never admitted')).toEqual({ kind: 'gone' })

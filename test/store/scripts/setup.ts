@@ -120,6 +120,7 @@ export function createBench(store: TestStore, prefix: string) {
         leaseMs,
         probeMs: 3_000,
         warmMs: 60_000,
+        loneCooldownMs: 0,
         candidates: accounts('b'),
         ...given,
       }),
