@@ -50,14 +50,13 @@ export function accountFailure(reason: FailureReason, untilMs = 0): AccountFailu
   return { reason, scope, untilMs, cooldownMs, maxCooldownMs }
 }
 
-/** What may be over at any moment, unlike a limit or a refusal, whose end somebody else decides. */
+/** What may be over at any moment, and grows to minutes all the same. */
 const passing = new Set<string>([
   'connect_failed',
   'proxy_failed',
   'timeout',
   'server_error',
   'bad_answer',
-  'overloaded',
 ])
 const longestLoneMs = 15 * second
 

@@ -3,8 +3,16 @@ import type { Runtime } from '../runtime.ts'
 import type { NoneReply } from '../store/scripts/choose.ts'
 
 /** What is full or being tried may be free at any time: ask again, ever less often. */
-const firstPollMs = 250
-const longestPollMs = 2_000
+const firstPollMs = 100
+const pollGrowth = 1.5
+const longestPollMs = 1_000
+
+/** Spreads those who wait together: each takes its own part, between half and all, of a pause. */
+let spread = 0
+function part(ms: number): number {
+  spread = (spread + 0.618) % 1
+  return ms * (0.5 + spread / 2)
+}
 
 export interface Waiting {
   /** Resolves to true when it is worth to ask again, to false at once when that would be too late. */
@@ -18,9 +26,9 @@ export function createWaiting({ now, config }: Runtime, signal: AbortSignal): Wa
   return {
     async pause({ soonestMs, nowMs, full, probing }) {
       const restMs = soonestMs > 0 ? soonestMs - nowMs : Number.POSITIVE_INFINITY
-      const pauseMs = full + probing > 0 ? Math.min(pollMs, restMs) : restMs
+      const pauseMs = full + probing > 0 ? Math.min(part(pollMs), restMs) : restMs
       if (now() + pauseMs >= endsAtMs) return false
-      pollMs = Math.min(2 * pollMs, longestPollMs)
+      pollMs = Math.min(pollGrowth * pollMs, longestPollMs)
       await sleep(pauseMs, signal)
       return true
     },
