@@ -17,7 +17,7 @@ let accountId: string
 
 beforeAll(async () => {
   upstream = await startUpstream()
-  test = createTestGateway()
+  test = createTestGateway({ config: { ACCOUNT_WAIT_SECONDS: '0' } })
   admin = createTestAdmin(test)
   ;({ id: accountId } = await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-ant-a' }))
 })
