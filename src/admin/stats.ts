@@ -4,7 +4,7 @@ import { platforms } from '../catalog/account.ts'
 import type { Gateway } from '../gateway.ts'
 import { bucketsAt } from '../ledger/calendar.ts'
 import { readBook, type Sums } from '../ledger/ledger.ts'
-import { sweep } from '../relay/settle.ts'
+import { sweep } from '../relay/orphans.ts'
 
 const count = z.int().min(0)
 const usd = z.number().min(0)

@@ -6,7 +6,7 @@ import { getAccount } from '../../catalog/accounts.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
 import type { Gateway } from '../../gateway.ts'
 import { type QuotaDay, quotaDayAt } from '../../ledger/calendar.ts'
-import { sweep } from '../../relay/settle.ts'
+import { sweep } from '../../relay/orphans.ts'
 import { type AccountLoad, decodeLoad } from '../../store/scripts/load.ts'
 
 const Reason = z
