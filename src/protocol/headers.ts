@@ -4,7 +4,7 @@ const hopByHop =
   'connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade'
 
 const neverUpstream = new Set(
-  `${hopByHop} host expect content-length accept-encoding x-api-key authorization cookie forwarded x-real-ip true-client-ip via cdn-loop chatgpt-account-id`.split(
+  `${hopByHop} host expect content-length accept-encoding x-api-key authorization cookie forwarded x-real-ip true-client-ip via cdn-loop chatgpt-account-id origin referer openai-organization openai-project`.split(
     ' ',
   ),
 )
@@ -15,7 +15,8 @@ const neverBack = new Set(
   ),
 )
 
-const neverUpstreamPrefixes = ['cf-', 'x-forwarded-', 'sec-websocket-']
+// A page that calls the gateway is no page to the vendor, which may refuse the account for it (CORS).
+const neverUpstreamPrefixes = ['cf-', 'x-forwarded-', 'sec-websocket-', 'sec-fetch-']
 const neverBackPrefixes = [
   'cf-',
   'anthropic-ratelimit-',

@@ -1,13 +1,6 @@
 /** Which answers are the account's fault, what of it rests and for how long; others are the caller's. */
 import type { AccountFailure } from '../store/scripts/health.ts'
-import {
-  type ErrorVerdict,
-  parseJson,
-  readError,
-  refusesModel,
-  verdictOf,
-  type WireError,
-} from './refusals.ts'
+import { type ErrorVerdict, parseJson, readError, verdictOf, type WireError } from './refusals.ts'
 import { limitsAccount, namedEndMs, resetMs, retryAfterMs } from './reset-time.ts'
 
 export { parseJson }
@@ -25,6 +18,7 @@ export type FailureReason =
   | 'rate_limited'
   | 'account_refused'
   | 'credential_unreadable'
+  | 'request_unsuited'
 
 type Scope = AccountFailure['scope']
 
@@ -42,6 +36,8 @@ const rests: Record<FailureReason, [scope: Scope, firstMs: number, maxMs: number
   rate_limited: ['family', 5 * minute, 60 * minute],
   account_refused: ['account', 30 * minute, 30 * minute],
   credential_unreadable: ['account', 30 * minute, 30 * minute],
+  // This account does not serve such a request, and another may: nobody rests for it.
+  request_unsuited: ['none', 0, 0],
 }
 
 /** A failure of the account, with the scope and the cooldown of its reason. */
@@ -95,9 +91,7 @@ export function classifyAnswer(
   const error = readError(body)
   const verdict = error && verdictOf(error)
   const isErrorEvent = error !== undefined && status >= 200 && status < 300
-  const reason = isErrorEvent
-    ? reasonOfError(verdict)
-    : reasonOfStatus(status, verdict, parseJson(body) !== undefined)
+  const reason = isErrorEvent ? reasonOfError(verdict) : reasonOfStatus(status, verdict, body)
   return reason && failureOf(reason, { headers, body, error, verdict, rateLimitMs, nowMs })
 }
 
@@ -123,6 +117,8 @@ const reasonOfVerdict: Record<ErrorVerdict, FailureReason | undefined> = {
   account_limited: 'rate_limited',
   limited: 'rate_limited',
   overloaded: 'overloaded',
+  unsuited: 'request_unsuited',
+  no_model: undefined,
   too_large: undefined,
   caller: undefined,
 }
@@ -135,10 +131,14 @@ function reasonOfError(verdict: ErrorVerdict | undefined): FailureReason | undef
 function reasonOfStatus(
   status: number,
   verdict: ErrorVerdict | undefined,
-  isJson: boolean,
+  body: string,
 ): FailureReason | undefined {
   if (verdict === 'refused' || verdict === 'spent') return 'account_refused'
   if (status < 400) return 'bad_answer'
+  const isForbiddenModel = verdict === 'no_model' && status === 403
+  if (verdict === 'unsuited' || isForbiddenModel) return 'request_unsuited'
+  // A page comes from something in front of the vendor, which may dislike what the caller wrote.
+  if (status === 403 && /^\s*</.test(body)) return 'bad_answer'
   if (status === 401 || status === 402 || status === 403) return 'account_refused'
   if (status === 408) return 'timeout'
   if (status === 529) return 'overloaded'
@@ -146,7 +146,8 @@ function reasonOfStatus(
   if (status === 429 && verdict === 'too_large') return undefined
   if (status === 429) return (verdict && reasonOfVerdict[verdict]) ?? 'rate_limited'
   // A page that is not JSON comes from something in front of the vendor: the address is wrong.
-  return (status === 404 || status === 405) && !isJson ? 'bad_answer' : undefined
+  const isMissing = status === 404 || status === 405
+  return isMissing && parseJson(body) === undefined ? 'bad_answer' : undefined
 }
 
 function failureOf(reason: FailureReason, evidence: Evidence): AccountFailure {
@@ -160,7 +161,6 @@ function failureOf(reason: FailureReason, evidence: Evidence): AccountFailure {
     return rateLimited(isOfAccount ? 'account' : 'family', resetMs(headers, body, nowMs), evidence)
   }
   const failure = accountFailure(reason)
-  if (error && refusesModel(error)) failure.scope = 'family'
   return reason === 'account_refused' ? failure : { ...failure, untilMs: wished(failure, evidence) }
 }
 

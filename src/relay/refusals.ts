@@ -7,6 +7,8 @@ import { z } from 'zod'
  * - `spent`: it has used up an allowance, which comes back at an end that the answer may name
  * - `account_limited`, `limited`: a rate limit of the account, or of the model asked for
  * - `overloaded`: the vendor has no room for now
+ * - `unsuited`: this account does not serve such a request; another may
+ * - `no_model`: the model is unknown, or (as a 403) this account may not use it
  * - `too_large`: no waiting makes this account serve a request of this size
  * - `caller`: the request itself cannot be served
  */
@@ -16,6 +18,8 @@ export type ErrorVerdict =
   | 'account_limited'
   | 'limited'
   | 'overloaded'
+  | 'unsuited'
+  | 'no_model'
   | 'too_large'
   | 'caller'
 
@@ -79,6 +83,7 @@ const general: [ErrorVerdict, string[]][] = [
     ['overloaded_error', 'server_is_overloaded', 'slow_down', 'engine_overloaded_error'],
   ],
   ['limited', ['rate_limit_error', 'rate_limit_exceeded', 'tokens', 'requests']],
+  ['no_model', ['model_not_found']],
   [
     'caller',
     [
@@ -90,7 +95,6 @@ const general: [ErrorVerdict, string[]][] = [
       'content_policy_violation',
       'content_filter',
       'cyber_policy',
-      'model_not_found',
     ],
   ],
 ]
@@ -104,8 +108,7 @@ const general: [ErrorVerdict, string[]][] = [
  * field with `<its name>: Extra inputs are not permitted`, and the caller chooses the name.
  *
  * Left out on purpose, because they depend on how a request looks and not on the account:
- * `Third-party apps now draw from your extra usage`, `You're out of extra usage` (both 400) and
- * `This credential is only authorized for use with Claude Code`.
+ * `Third-party apps now draw from your extra usage` and `You're out of extra usage` (both 400).
  */
 const sentences: [ErrorVerdict, RegExp[]][] = [
   [
@@ -146,8 +149,23 @@ const sentences: [ErrorVerdict, RegExp[]][] = [
   ],
 ]
 
+/**
+ * What depends on the model or the program that asks: OpenAI's projects, Claude Code's credentials,
+ * relays (new-api, claude-relay-service). To forge it would only spare an account its rest.
+ */
+const unsuited = [
+  /^Project `?[\w-]+`? does not have access to model /,
+  /^No available channel for model /,
+  /^(当前)?分组 .{0,99} 下(对于)?模型 .{0,300}无可用渠道/,
+  /^No available \w+ accounts support the requested model/,
+  /^This credential is only authorized for use with Claude Code/,
+  /^Client not allowed/i,
+  /^CORS requests /,
+]
+
 /** What the error says, by its code, then in words, then by its type; undefined if it says nothing. */
 export function verdictOf(error: WireError): ErrorVerdict | undefined {
+  if (unsuited.some((sentence) => sentence.test(error.message ?? ''))) return 'unsuited'
   const { code, type, details } = error
   const names = [details?.error_code, code, type]
   return named(settled, names) ?? said(error.message ?? '') ?? named(general, names)
@@ -170,23 +188,6 @@ function said(message: string): ErrorVerdict | undefined {
     return match !== null && !message.slice(match[0].length).includes(': ')
   }
   return sentences.find(([, known]) => known.some(isSaid))?.[0]
-}
-
-const modelSentences = [
-  /^Project `?[\w-]+`? does not have access to model /,
-  /^No available channel for model /,
-  /^(当前)?分组 .{0,99} 下(对于)?模型 .{0,300}无可用渠道/,
-  /^No available \w+ accounts support the requested model/,
-]
-
-/**
- * Whether the account refuses only the model that was asked for: OpenAI's 403 `model_not_found`,
- * and relays (new-api, claude-relay-service) whose own accounts do not offer it. To be forged, it
- * would need no guard: it only makes less of the account rest.
- */
-export function refusesModel(error: WireError): boolean {
-  if (error.code === 'model_not_found') return true
-  return modelSentences.some((sentence) => sentence.test(error.message ?? ''))
 }
 
 /** The fields of an error object, however strange. */

@@ -25,7 +25,9 @@ export function createWaiting({ now, config }: Runtime, signal: AbortSignal): Wa
   let pollMs = firstPollMs
   return {
     async pause({ soonestMs, nowMs, full, probing }) {
-      const restMs = soonestMs > 0 ? soonestMs - nowMs : Number.POSITIVE_INFINITY
+      if (signal.aborted) return true
+      // Ends of quotas are of this clock, and `nowMs` is the store's.
+      const restMs = soonestMs > 0 ? Math.max(soonestMs - nowMs, firstPollMs) : Infinity
       const pauseMs = full + probing > 0 ? Math.min(part(pollMs), restMs) : restMs
       if (now() + pauseMs >= endsAtMs) return false
       pollMs = Math.min(pollGrowth * pollMs, longestPollMs)

@@ -81,6 +81,10 @@ describe('the judgement of an answer', () => {
     expect(judgeError(status, { type: 'invalid_request_error', message: 'x' })).toBeUndefined()
   })
 
+  it('a 403 that is a page comes from something in front, which the caller may have provoked', () => {
+    expect(judge(403, '<html><h1>Blocked</h1></html>')).toEqual(accountFailure('bad_answer'))
+  })
+
   it('a 404 or 405 that is not JSON means that the address is wrong', () => {
     expect(judge(404, '<html>')?.reason).toBe('bad_answer')
     expect(judge(405, '')?.reason).toBe('bad_answer')
@@ -163,18 +167,24 @@ describe('what a body says of the account', () => {
     expect(judgeError(429, { type: 'billing_error' }, soon)?.reason).toBe('account_refused')
   })
 
-  it('only one model may be refused, and then its family rests', () => {
+  it('what depends on the model or the program that asks moves on, and nobody rests for it', () => {
+    const unsuited = { reason: 'request_unsuited', scope: 'none' }
     const message = 'Project `proj_x` does not have access to model `gpt-5`'
-    const refused = { reason: 'account_refused', scope: 'family' }
-    expect(judgeError(403, { code: 'model_not_found', message })).toMatchObject(refused)
-    expect(judgeError(403, { message })).toMatchObject(refused)
+    expect(judgeError(403, { code: 'model_not_found', message })).toMatchObject(unsuited)
+    expect(judgeError(403, { code: 'model_not_found' })).toMatchObject(unsuited)
+    expect(judgeError(404, { code: 'model_not_found' })).toBeUndefined()
+    for (const [status, type, said] of [
+      [401, 'authentication_error', 'CORS requests are not allowed for this Organization'],
+      [403, 'permission_error', 'This credential is only authorized for use with Claude Code'],
+      [403, undefined, 'Client not allowed'],
+    ] as const)
+      expect(judgeError(status, { type, message: said })).toMatchObject(unsuited)
     for (const missing of [
       '当前分组 default 下对于模型 gpt-5 无可用渠道 (request id: 2025082215093026624875464905761)',
       'No available channel for model gpt-5 under group default (distributor)',
       'No available Claude accounts support the requested model: claude-x',
     ]) {
-      const expected = { reason: 'server_error', scope: 'family' }
-      expect(judgeError(503, { message: missing })).toMatchObject(expected)
+      expect(judgeError(503, { message: missing })).toMatchObject(unsuited)
     }
   })
 

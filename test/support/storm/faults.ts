@@ -165,7 +165,8 @@ const rateLimits: FaultKind[] = [
 const refusals: FaultKind[] = [
   kind('401', 'account_refused', told(401, 'authentication_error')),
   kind('402', 'account_refused', told(402, 'billing_error')),
-  kind('403', 'account_refused', told(403, 'permission_error')),
+  kind('403', 'account_refused', () => json(403, errorBody('permission_error'))),
+  kind('403 page', 'bad_answer', () => html(403)),
   kind('400 disabled organisation', 'account_refused', () =>
     json(400, errorBody('invalid_request_error', 'This organization has been disabled.')),
   ),
