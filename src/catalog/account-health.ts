@@ -56,7 +56,7 @@ export function readHealth(packed: (string | null | undefined)[], nowMs: number)
 }
 
 function readRecord(packed: string | null | undefined, nowMs: number) {
-  const [, untilMs, reason] = /^(\d+)\|\d+\|\d+\|(.*)$/.exec(packed ?? '') ?? []
+  const [, untilMs, reason] = /^(\d+)\|\d+p?\|\d+\|(.*)$/.exec(packed ?? '') ?? []
   if (untilMs === undefined || reason === undefined) return undefined
   const status: Health['status'] = Number(untilMs) > nowMs ? 'cooling' : 'recovering'
   return { status, reason, until: new Date(Number(untilMs)).toISOString() }

@@ -65,13 +65,14 @@ function calendar(
   return (atMs) => format.format(atMs).replace(' ', 'T')
 }
 
-/** The day of an account whose quota is counted from one reset to the next. */
+/** The day of an account, from one reset of its quota to the next. */
 export interface QuotaDay {
-  /** The date on which it began, such as `2026-11-22`. */
+  /** The moment at which it began, such as `2026-11-22T08:30Z`: names sort by time. */
   day: string
   endsMs: number
 }
 
+const minuteMs = 60_000
 const quotaDays = new Map<string, QuotaDay & { fromMs: number }>()
 
 /**
@@ -83,19 +84,33 @@ export function quotaDayAt(atMs: number, timeZone: string, resetTime: string): Q
   const known = quotaDays.get(name)
   if (known && known.fromMs <= atMs && atMs < known.endsMs) return known
   const stamp = calendar(timeZone, { minute: '2-digit' })
-  const dayOf = (ms: number) => {
+  const dateOf = (ms: number) => {
     const now = stamp(ms)
-    const date = now.slice(0, 10)
-    return now.slice(11) >= resetTime ? date : dayBefore(date)
+    return now.slice(11) >= resetTime ? now.slice(0, 10) : dayBefore(now.slice(0, 10))
   }
-  const day = dayOf(atMs)
-  const minuteMs = 60_000
-  let endsMs = Math.floor(atMs / quarterHourMs) * quarterHourMs + quarterHourMs
-  while (dayOf(endsMs) <= day) endsMs += quarterHourMs
-  while (endsMs - minuteMs > atMs && dayOf(endsMs - minuteMs) > day) endsMs -= minuteMs
-  const found = { day, endsMs, fromMs: atMs }
+  const date = dateOf(atMs)
+  // Where clocks go back, a time comes twice: the day that began with the first lasts.
+  const fromMs = borderBefore(atMs, (ms) => dateOf(ms) < date)
+  const endsMs = borderAfter(atMs, (ms) => dateOf(ms) > date)
+  const found = { day: `${new Date(fromMs).toISOString().slice(0, 16)}Z`, fromMs, endsMs }
   quotaDays.set(name, found)
   return found
+}
+
+/** The first minute after `atMs` that is in the next day. */
+function borderAfter(atMs: number, isNext: (ms: number) => boolean): number {
+  let ms = Math.floor(atMs / quarterHourMs) * quarterHourMs + quarterHourMs
+  while (!isNext(ms)) ms += quarterHourMs
+  while (ms - minuteMs > atMs && isNext(ms - minuteMs)) ms -= minuteMs
+  return ms
+}
+
+/** The minute, not after `atMs`, with which its day began: the one after the last of the day before. */
+function borderBefore(atMs: number, isBefore: (ms: number) => boolean): number {
+  let ms = Math.floor(atMs / quarterHourMs) * quarterHourMs
+  while (!isBefore(ms)) ms -= quarterHourMs
+  while (ms + minuteMs <= atMs && isBefore(ms)) ms += minuteMs
+  return ms
 }
 
 function dayBefore(date: string): string {

@@ -51,25 +51,45 @@ describe('the quota day of an account', () => {
   }
 
   it.each([
-    ['2026-11-22T10:07:31Z', 'UTC', '00:00', '2026-11-22', '2026-11-23T00:00:00.000Z'],
-    ['2026-11-22T08:29:59Z', 'UTC', '08:30', '2026-11-21', '2026-11-22T08:30:00.000Z'],
-    ['2026-11-22T08:30:00Z', 'UTC', '08:30', '2026-11-22', '2026-11-23T08:30:00.000Z'],
-    ['2026-11-22T23:59:59Z', 'UTC', '23:59', '2026-11-22', '2026-11-23T23:59:00.000Z'],
-    ['2026-11-22T10:07:00Z', 'Asia/Kathmandu', '16:01', '2026-11-21', '2026-11-22T10:16:00.000Z'],
-    ['2026-12-31T23:30:00Z', 'Europe/Berlin', '00:10', '2027-01-01', '2027-01-01T23:10:00.000Z'],
-  ])('of %s in %s, reset at %s, is %s and ends at %s', (time, zone, resetTime, day, end) => {
+    ['2026-11-22T10:07:31Z', 'UTC', '00:00', '2026-11-22T00:00Z', '2026-11-23T00:00:00.000Z'],
+    ['2026-11-22T08:29:59Z', 'UTC', '08:30', '2026-11-21T08:30Z', '2026-11-22T08:30:00.000Z'],
+    ['2026-11-22T08:30:00Z', 'UTC', '08:30', '2026-11-22T08:30Z', '2026-11-23T08:30:00.000Z'],
+    ['2026-11-22T23:59:59Z', 'UTC', '23:59', '2026-11-22T23:59Z', '2026-11-23T23:59:00.000Z'],
+    [
+      '2026-11-22T10:07:00Z',
+      'Asia/Kathmandu',
+      '16:01',
+      '2026-11-21T10:16Z',
+      '2026-11-22T10:16:00.000Z',
+    ],
+    [
+      '2026-12-31T23:30:00Z',
+      'Europe/Berlin',
+      '00:10',
+      '2026-12-31T23:10Z',
+      '2027-01-01T23:10:00.000Z',
+    ],
+  ])('of %s in %s, reset at %s, began at %s and ends at %s', (time, zone, resetTime, day, end) => {
     expect(at(time, zone, resetTime)).toEqual([day, end])
   })
 
   it('has 25 hours when clocks go back, and begins once', () => {
-    const [day, end] = at('2026-10-24T22:30:00Z', 'Europe/Berlin', '00:00')
-    expect([day, end]).toEqual(['2026-10-25', '2026-10-25T23:00:00.000Z'])
+    const whole = ['2026-10-24T22:00Z', '2026-10-25T23:00:00.000Z']
+    expect(at('2026-10-24T22:30:00Z', 'Europe/Berlin', '00:00')).toEqual(whole)
     // 02:30 comes twice: the day that began with the first lasts through the second.
-    expect(at('2026-10-25T00:45:00Z', 'Europe/Berlin', '02:30')[1]).toBe('2026-10-26T01:30:00.000Z')
+    const once = ['2026-10-25T00:30Z', '2026-10-26T01:30:00.000Z']
+    expect(at('2026-10-25T00:45:00Z', 'Europe/Berlin', '02:30')).toEqual(once)
   })
 
   it('begins at the next time there is when clocks skip its reset', () => {
-    const [day, end] = at('2026-03-28T12:00:00Z', 'Europe/Berlin', '02:30')
-    expect([day, end]).toEqual(['2026-03-28', '2026-03-29T01:00:00.000Z'])
+    const skipped = ['2026-03-28T01:30Z', '2026-03-29T01:00:00.000Z']
+    expect(at('2026-03-28T12:00:00Z', 'Europe/Berlin', '02:30')).toEqual(skipped)
+  })
+
+  it('is another one, later or earlier, when the reset is moved', () => {
+    const nine = '2026-11-22T09:00:00Z'
+    expect(at(nine, 'UTC', '00:00')[0]).toBe('2026-11-22T00:00Z')
+    expect(at(nine, 'UTC', '12:00')[0]).toBe('2026-11-21T12:00Z')
+    expect(at('2026-11-22T12:01:00Z', 'UTC', '12:00')[0]).toBe('2026-11-22T12:00Z')
   })
 })

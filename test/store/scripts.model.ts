@@ -86,7 +86,9 @@ export function checkState(world: World, state: State): void {
         .filter((m) => m.accountId === accountId)
       const live = members.length
       expect(load.inflight, `in flight of ${accountId}`).toBe(live)
-      expect(load.heldNanoUsd, `held of ${accountId}`).toBe(sum(members.map(({ hold }) => hold)))
+      const waiting = orphans.map(parseMember).filter((m) => m.accountId === accountId)
+      const holds = [...members, ...waiting].map(({ hold }) => hold)
+      expect(load.heldNanoUsd, `held of ${accountId}`).toBe(sum(holds))
       expect(load.spentNanoUsd, `spent of ${accountId}`).toBe(spentOf(state, accountId, load.day))
       if (world.limits.cap > 0)
         expect(live, `cap of ${accountId}`).toBeLessThanOrEqual(world.limits.cap)

@@ -51,7 +51,7 @@ export type RawReply =
 export function decodeAdmit(reply: RawReply): AdmitReply {
   switch (reply[0]) {
     case 'ok': {
-      const [kind, accountId, generation, expiresAtMs, orphans, affinity, isProbe, skipped] = reply
+      const [kind, accountId, generation, expiresAtMs, orphans, affinity, claimed, skipped] = reply
       return {
         kind,
         accountId,
@@ -59,7 +59,7 @@ export function decodeAdmit(reply: RawReply): AdmitReply {
         expiresAtMs: Number(expiresAtMs),
         orphans,
         affinity,
-        isProbe: isProbe === '1',
+        isProbe: claimed !== '',
         skipped: decodeSkipped(skipped),
       }
     }

@@ -87,7 +87,7 @@ local replay = redis.call('HMGET', keys.request, 'state', 'account', 'generation
 if replay[1] then
   -- A reaped lease stays reaped: its account may be serving others in its place.
   local isLeased = replay[1] == 'admitted' and redis.call('ZSCORE', keys.leases, replay[5])
-  return isLeased and { 'ok', replay[2], replay[3], replay[4], {}, 'none', '0', {} } or { 'gone' }
+  return isLeased and { 'ok', replay[2], replay[3], replay[4], {}, 'none', '', {} } or { 'gone' }
 end
 
 local counters = redis.call('HMGET', keys.counters, unpack(counterFields))
@@ -125,24 +125,24 @@ for i = 0, required and count - 1 or -1 do isOffered = isOffered or ARGV[first +
 required = isOffered and required
 
 local session = hasSession and readSticky(redis.call('GET', keys.sticky)) or nil
-local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), required, probeMs)
+local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), required)
 local chosen = outcome.best
 if not chosen then return none(outcome) end
 
-local isProbe = take(keys, outcome, probeMs, hold)
+local claimedUntilMs = take(keys, outcome, probeMs, hold)
 local expiresAtMs = int(nowMs + leaseMs)
 local member = table.concat({ ledgerId, platform, keyId, chosen.id, '1', int(hold), family, model }, '|')
 redis.call('ZADD', keys.leases, expiresAtMs, member)
 redis.call('ZADD', keys.keyLeases, expiresAtMs, member)
 redis.call('HSET', keys.request, 'state', 'admitted', 'account', chosen.id, 'generation', '1',
-  'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', member)
+  'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', member, 'claimedUntilMs', claimedUntilMs)
 redis.call('PEXPIRE', keys.request, int(leaseMs + requestMs))
 redis.call('HSET', keys.counters, 'activatedAtMs', int(activatedAtMs), 'lastUsedAtMs', int(nowMs),
   'windowEndsMs', int(windowEndsMs), 'windowRequests', int(used + 1), 'windowCostNanoUsd', int(windowCost),
   'heldNanoUsd', int(spend.held + hold), 'heldOpusNanoUsd', int(spend.heldOpus + (isOpus and hold or 0)))
 local affinity = hasSession and follow(keys.sticky, session, chosen.id, warmMs, stickyMs) or 'none'
 return { 'ok', chosen.id, '1', expiresAtMs, claim(keys, reapLimit, claimMs),
-  required and 'required' or affinity, isProbe, outcome.skipped }
+  required and 'required' or affinity, claimedUntilMs, outcome.skipped }
 `,
 )
 

@@ -18,22 +18,29 @@ end
 `
 
 /**
- * `charge` adds a cost to the total and to the present periods. A negative one is taken back from the
- * periods it was booked in; one that has ended since is not opened again. Needs `periods`.
+ * `charge` adds a cost to the total and to the present periods, and returns which these are;
+ * `takeBack` takes it from them again. A period that has ended since is not opened again.
  */
 export const charge = `
+local chargeFields = { 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week', 'weekOpusSpentNanoUsd', 'windowEndsMs', 'windowCostNanoUsd' }
 local function charge(counters, cost, isOpusCost, day, week)
-  local row = redis.call('HMGET', counters, 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week',
-    'weekOpusSpentNanoUsd', 'windowEndsMs', 'windowCostNanoUsd')
-  local isNewDay, isNewWeek = later(row[2], day) ~= row[2], later(row[4], week) ~= row[4]
-  local daySpent = isNewDay and 0 or tonumber(row[3] or '0')
-  local weekSpent = isNewWeek and 0 or tonumber(row[5] or '0')
-  local windowCost = tonumber(row[7] or '0')
-  if cost > 0 or day == row[2] then daySpent = math.max(0, daySpent + cost) end
-  if isOpusCost and (cost > 0 or week == row[4]) then weekSpent = math.max(0, weekSpent + cost) end
-  if tonumber(row[6] or '0') > nowMs then windowCost = math.max(0, windowCost + cost) end
-  redis.call('HSET', counters, 'spentNanoUsd', int(tonumber(row[1] or '0') + cost),
-    'day', later(row[2], day), 'daySpentNanoUsd', int(daySpent),
-    'week', later(row[4], week), 'weekOpusSpentNanoUsd', int(weekSpent), 'windowCostNanoUsd', int(windowCost))
+  local row = redis.call('HMGET', counters, unpack(chargeFields))
+  day, week = later(row[2], day), later(row[4], week)
+  local daySpent = (day == row[2] and tonumber(row[3] or '0') or 0) + cost
+  local weekSpent = (week == row[4] and tonumber(row[5] or '0') or 0) + (isOpusCost and cost or 0)
+  local isInWindow = tonumber(row[6] or '0') > nowMs
+  local windowCost = tonumber(row[7] or '0') + (isInWindow and cost or 0)
+  redis.call('HSET', counters, 'spentNanoUsd', int(tonumber(row[1] or '0') + cost), 'day', day,
+    'daySpentNanoUsd', int(daySpent), 'week', week, 'weekOpusSpentNanoUsd', int(weekSpent), 'windowCostNanoUsd', int(windowCost))
+  return day .. '|' .. week .. '|' .. (isInWindow and row[6] or '')
+end
+local function takeBack(counters, cost, isOpusCost, periods)
+  local row = redis.call('HMGET', counters, unpack(chargeFields))
+  local day, week, windowEndsMs = periods:match('^([^|]*)|([^|]*)|(.*)$')
+  local function less(spent, isSame) return int(math.max(0, tonumber(spent or '0') - (isSame and cost or 0))) end
+  redis.call('HSET', counters, 'spentNanoUsd', int(tonumber(row[1] or '0') - cost),
+    'daySpentNanoUsd', less(row[3], day == row[2]),
+    'weekOpusSpentNanoUsd', less(row[5], isOpusCost and week == row[4]),
+    'windowCostNanoUsd', less(row[7], windowEndsMs ~= '' and windowEndsMs == row[6]))
 end
 `

@@ -35,10 +35,10 @@ export function candidateArgs(candidates: Candidate[]): (string | number)[] {
  * accounts), then lowest priority number, fewest in flight, least recently picked. With \`only\` no
  * other account is considered. A daily quota counts what is spent and what is held; while nothing is
  * held, one request may always run. \`take\` claims the probe of an account whose cooldown just ended
- * by pushing its end on, so that one request tries it and no other.
+ * by pushing its end on, so that one request tries it and no other, and returns that end.
  */
 export const choose = `
-local stride, maxSkipped = 7, 20
+local stride, maxSkipped, briefProbeMs = 7, 20, 5000
 local function restOf(whole, family)
   local resting = whole and whole.untilMs > nowMs and whole
   if family and family.untilMs > nowMs and (not resting or family.untilMs > resting.untilMs) then resting = family end
@@ -53,7 +53,7 @@ local function isBefore(one, other)
   if one.load.inflight ~= other.load.inflight then return one.load.inflight < other.load.inflight end
   return one.load.pickedMs < other.load.pickedMs
 end
-local function choose(keys, first, count, hold, wishes, only, probeMs)
+local function choose(keys, first, count, hold, wishes, only)
   local outcome = { cooling = 0, limited = 0, probing = 0, full = 0, spent = 0, soonestMs = 0, newestPickMs = 0, skipped = {} }
   if count == 0 then return outcome end
   local ids, fields = {}, {}
@@ -81,10 +81,8 @@ local function choose(keys, first, count, hold, wishes, only, probeMs)
       if resting then
         outcome.cooling = outcome.cooling + 1
         if resting.reason == 'rate_limited' then outcome.limited = outcome.limited + 1 end
-        -- The last pick of an account that rests again for just that long is its probe.
-        local isProbing = resting.untilMs == record.pickedMs + probeMs
-        if isProbing then outcome.probing = outcome.probing + 1 end
-        skip(id, isProbing and 'probing' or resting.reason, resting.untilMs)
+        if resting.isProbing then outcome.probing = outcome.probing + 1 end
+        skip(id, resting.isProbing and 'probing' or resting.reason, resting.untilMs)
       elseif quota > 0 and spent >= quota then
         outcome.spent = outcome.spent + 1
         skip(id, 'over_quota', tonumber(ARGV[at + 6]))
@@ -110,17 +108,19 @@ local function none(outcome)
     int(outcome.full), int(outcome.spent), int(nowMs), outcome.skipped }
 end
 local function take(keys, outcome, probeMs, hold)
-  local chosen, isProbe = outcome.best, '0'
+  local chosen, claimedUntilMs = outcome.best, ''
   local load = loadOf(keys.load, chosen.id)
   load.inflight, load.held = load.inflight + 1, load.held + hold
   -- The picks of one millisecond keep their order.
   load.pickedMs = math.max(nowMs, outcome.newestPickMs + 1)
   saveLoads(keys.load)
   for field, record in pairs(chosen.health) do
-    isProbe, record.untilMs = '1', load.pickedMs + probeMs
+    -- What only silence decides takes long; anything else is known within seconds.
+    record.untilMs = nowMs + (record.reason == 'timeout' and probeMs or math.min(probeMs, briefProbeMs))
+    record.isProbing, claimedUntilMs = true, int(record.untilMs)
     writeHealth(keys.health, field, record)
   end
-  return isProbe
+  return claimedUntilMs
 end
 `
 

@@ -1,7 +1,8 @@
 /** Lua functions of account health: one record, whose end is recovery. */
 
 /**
- * A health record is \`untilMs|failures|sinceMs|reason\`, of a whole account (field \`account\`) or of
+ * A health record is \`untilMs|failures|sinceMs|reason\` (\`failures\` with a \`p\` while one request
+ * tries the account), of a whole account (field \`account\`) or of
  * a family of its models (\`account/family\`). A failure or a success counts only when its attempt
  * began after the record was made: fifty requests that fail together are one failure, and an old
  * success clears nothing. \`recordFailure\` returns when the rest ends, and \`shortenRest\` too.
@@ -9,14 +10,16 @@
 export const health = `
 local function readHealth(packed)
   if not packed then return nil end
-  local untilMs, failures, sinceMs, reason = packed:match('^(%d+)|(%d+)|(%d+)|(.*)$')
-  return { untilMs = tonumber(untilMs), failures = tonumber(failures), sinceMs = tonumber(sinceMs), reason = reason }
+  local untilMs, failures, probe, sinceMs, reason = packed:match('^(%d+)|(%d+)(p?)|(%d+)|(.*)$')
+  return { untilMs = tonumber(untilMs), failures = tonumber(failures), isProbing = probe == 'p',
+    sinceMs = tonumber(sinceMs), reason = reason }
 end
 local function writeHealth(healthKey, field, record)
   redis.call('HSET', healthKey, field, table.concat(
-    { int(record.untilMs), int(record.failures), int(record.sinceMs), record.reason }, '|'))
+    { int(record.untilMs), int(record.failures) .. (record.isProbing and 'p' or ''), int(record.sinceMs), record.reason }, '|'))
 end
 local function recordFailure(healthKey, account, family, startedMs, failure)
+  if failure.scope == 'none' then return nowMs end
   local field = failure.scope == 'family' and account .. '/' .. family or account
   local record = readHealth(redis.call('HGET', healthKey, field))
   if record and startedMs <= record.sinceMs then return record.untilMs end
@@ -30,6 +33,7 @@ local function recordFailure(healthKey, account, family, startedMs, failure)
   return untilMs
 end
 local function shortenRest(healthKey, account, family, failure, longestMs)
+  if failure.scope == 'none' then return nowMs end
   local field = failure.scope == 'family' and account .. '/' .. family or account
   local record = readHealth(redis.call('HGET', healthKey, field))
   local untilMs = nowMs + longestMs
@@ -37,6 +41,16 @@ local function shortenRest(healthKey, account, family, failure, longestMs)
   record.untilMs = untilMs
   writeHealth(healthKey, field, record)
   return untilMs
+end
+-- A probe that ended without a word of its account gives its claim back: the next request may try.
+local function endProbe(healthKey, account, family, claimedUntilMs)
+  for _, field in ipairs({ account, account .. '/' .. family }) do
+    local record = readHealth(redis.call('HGET', healthKey, field))
+    if record and record.isProbing and int(record.untilMs) == claimedUntilMs then
+      record.untilMs, record.isProbing = nowMs, false
+      writeHealth(healthKey, field, record)
+    end
+  end
 end
 local function recordSuccess(healthKey, account, family, startedMs)
   local fields = { account, account .. '/' .. family }
@@ -52,8 +66,8 @@ end
 export interface AccountFailure {
   /** Stable word for admins, such as `rate_limited`. */
   reason: string
-  /** What rests: the whole account, or only the family of models that was asked for. */
-  scope: 'account' | 'family'
+  /** What rests: the whole account, the family of models that was asked for, or nothing. */
+  scope: 'account' | 'family' | 'none'
   /** The end the vendor named, or 0: then the cooldown grows with each failure in a row. */
   untilMs: number
   cooldownMs: number

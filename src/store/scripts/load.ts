@@ -41,23 +41,31 @@ end
 
 /**
  * Lease members are \`ledgerId|platform|keyId|account|generation|holdNanoUsd|family|model\`. \`reap\`
- * frees the accounts of expired leases, which join the orphans; \`claim\` hands orphans to the
+ * frees the places of expired leases, which join the orphans and keep their holds until booked; \`claim\` hands orphans to the
  * caller, who alone may book them for a while. A script that cannot answer with orphans must not
  * claim any.
  */
 export const reap = `
 local function accountOf(member) return member:match('^[^|]*|[^|]*|[^|]*|([^|]*)') end
 local function holdOf(member) return tonumber(member:match('^[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|([^|]*)')) end
+local function dropHold(keys, member)
+  local record = loadOf(keys.load, accountOf(member))
+  record.held = record.held - holdOf(member)
+end
+local function freePlace(keys, member)
+  local record = loadOf(keys.load, accountOf(member))
+  record.inflight = record.inflight - 1
+end
 local function release(keys, member)
-  if redis.call('ZREM', keys.leases, member) == 1 then
-    local record = loadOf(keys.load, accountOf(member))
-    record.inflight, record.held = record.inflight - 1, record.held - holdOf(member)
-  end
+  if redis.call('ZREM', keys.leases, member) == 0 then return end
+  freePlace(keys, member)
+  dropHold(keys, member)
 end
 local function reap(keys, limit)
   local now = int(nowMs)
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', keys.leases, '-inf', now, 'LIMIT', 0, limit)) do
-    release(keys, member)
+    redis.call('ZREM', keys.leases, member)
+    freePlace(keys, member)
     redis.call('ZADD', keys.orphans, now, member)
   end
   saveLoads(keys.load)

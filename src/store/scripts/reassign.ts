@@ -67,7 +67,7 @@ if request[1] ~= 'admitted' then return { 'gone' } end
 local account, member, startedMs = request[3], request[4], tonumber(request[5])
 local isLeased = redis.call('ZSCORE', keys.leases, member)
 if tonumber(request[2]) > generation then
-  return isLeased and { 'ok', account, request[2], request[6], 'none', '0', {}, '0' } or { 'gone' }
+  return isLeased and { 'ok', account, request[2], request[6], 'none', '', {}, '0' } or { 'gone' }
 end
 
 local restsUntilMs = recordFailure(keys.health, account, family, startedMs, failure)
@@ -75,7 +75,7 @@ if not isLeased then return { 'gone' } end
 local session = hasSession and readSticky(redis.call('GET', keys.sticky)) or nil
 leave(session, account, startedMs)
 local hold = holdOf(member)
-local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), nil, probeMs)
+local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), nil)
 local chosen = outcome.best
 if not chosen then
   stayHome(keys.sticky, session, account, stickyMs)
@@ -91,15 +91,15 @@ local head, rest = member:match('^([^|]*|[^|]*|[^|]*|)[^|]*|[^|]*(|.*)$')
 local moved = head .. chosen.id .. '|' .. nextGeneration .. rest
 local expiresAtMs = int(nowMs + leaseMs)
 release(keys, member)
-local isProbe = take(keys, outcome, probeMs, hold)
+local claimedUntilMs = take(keys, outcome, probeMs, hold)
 redis.call('ZADD', keys.leases, expiresAtMs, moved)
 redis.call('ZREM', keys.keyLeases, member)
 redis.call('ZADD', keys.keyLeases, expiresAtMs, moved)
 redis.call('HSET', keys.request, 'account', chosen.id, 'generation', nextGeneration,
-  'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', moved)
+  'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', moved, 'claimedUntilMs', claimedUntilMs)
 redis.call('PEXPIRE', keys.request, int(leaseMs + requestMs))
 local affinity = hasSession and follow(keys.sticky, session, chosen.id, warmMs, stickyMs) or 'none'
-return { 'ok', chosen.id, nextGeneration, expiresAtMs, affinity, isProbe, outcome.skipped, int(restsUntilMs) }
+return { 'ok', chosen.id, nextGeneration, expiresAtMs, affinity, claimedUntilMs, outcome.skipped, int(restsUntilMs) }
 `,
 )
 
@@ -157,14 +157,14 @@ function decodeReply(reply: RawReply): ReassignReply {
     ])
     return { ...none, restsUntilMs: Number(restsUntilMs) }
   }
-  const [kind, accountId, generation, expiresAtMs, affinity, isProbe, skipped, restsUntilMs] = reply
+  const [kind, accountId, generation, expiresAtMs, affinity, claimed, skipped, restsUntilMs] = reply
   return {
     kind,
     accountId,
     generation: Number(generation),
     expiresAtMs: Number(expiresAtMs),
     affinity,
-    isProbe: isProbe === '1',
+    isProbe: claimed !== '',
     skipped: decodeSkipped(skipped),
     restsUntilMs: Number(restsUntilMs),
   }

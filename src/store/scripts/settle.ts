@@ -114,7 +114,7 @@ end
 local function isOpus(member) return member:match('^[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|([^|]*)') == 'opus' end
 local function endLease(member)
   release(keys, member)
-  redis.call('ZREM', keys.orphans, member)
+  if redis.call('ZREM', keys.orphans, member) == 1 then dropHold(keys, member) end
   local wasHeld = redis.call('ZREM', keys.keyLeases, member) == 1
   -- Zero minus, not a sign in front: the store refuses "-0" as an integer.
   if wasHeld then
@@ -132,7 +132,7 @@ local function finish(state, ...)
 end
 
 local request = redis.call('HMGET', keys.request, 'state', 'member', 'startedMs', 'amounts', 'cost',
-  'hour', 'day', 'month', 'account', 'model', 'week', 'family', 'quotaDay')
+  'hour', 'day', 'month', 'account', 'model', 'week', 'family', 'quotaDay', 'claimedUntilMs', 'budgetPeriods')
 local state, member = request[1], request[2]
 
 if kind == 'orphan' then
@@ -150,7 +150,7 @@ elseif state == 'orphaned' then
     return { 'elsewhere', request[9], request[10] }
   end
   bookInto(bookedBooks, { request[6], request[7], request[8] }, request[4], -1)
-  charge(keys.counters, 0 - tonumber(request[5]), request[12] == 'opus', request[7], request[11] or week)
+  takeBack(keys.counters, tonumber(request[5]), request[12] == 'opus', request[15] or '')
   chargeLoad(keys.load, bookedAccount, 0 - tonumber(request[5]), request[13] or quotaDay)
 end
 
@@ -158,6 +158,7 @@ if state == 'admitted' then
   local startedMs = tonumber(request[3])
   if verdict == 'success' then recordSuccess(keys.health, account, family, startedMs) end
   if verdict == 'failure' then recordFailure(keys.health, account, family, startedMs, failure) end
+  if (request[14] or '') ~= '' then endProbe(keys.health, accountOf(member), family, request[14]) end
 end
 
 if kind == 'void' then
@@ -166,9 +167,9 @@ if kind == 'void' then
 end
 -- What ends the request comes first: were a number refused, a repeat would still book nothing twice.
 local chargedDay = chargeLoad(keys.load, account, tonumber(cost), quotaDay)
-finish(kind == 'orphan' and 'orphaned' or 'settled', 'amounts', amounts, 'cost', cost, 'hour', buckets[1],
+local budgetPeriods = charge(keys.counters, tonumber(cost), family == 'opus', buckets[2], week)
+finish(kind == 'orphan' and 'orphaned' or 'settled', 'budgetPeriods', budgetPeriods, 'amounts', amounts, 'cost', cost, 'hour', buckets[1],
   'day', buckets[2], 'month', buckets[3], 'week', week, 'family', family, 'quotaDay', chargedDay, 'settledAtMs', int(nowMs))
-charge(keys.counters, tonumber(cost), family == 'opus', buckets[2], week)
 bookInto(chargedBooks, buckets, amounts, 1)
 for i = firstAffinity, #KEYS do redis.call('SET', KEYS[i], account, 'PX', affinityMs) end
 return 'booked'

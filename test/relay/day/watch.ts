@@ -7,6 +7,8 @@ import { type AccountName, accountNames, southConcurrency, type World } from './
 const minute = 60_000
 const hour = 60 * minute
 export const sampleMs = minute
+/** How long a probe keeps others away, unless the account was silent before. */
+const briefProbeMs = 5_000
 /** A session is at home for so long after it was served there: the default of the setting. */
 const warmMs = 300_000
 
@@ -16,6 +18,7 @@ export interface Rest {
   failures: number
   sinceMs: number
   reason: string
+  isProbing: boolean
 }
 
 /** The longest rest that each reason may bring; a rate limit ends when its vendor said. */
@@ -41,7 +44,13 @@ export interface Sample {
 export function readRest(packed: string | undefined): Rest | undefined {
   if (packed === undefined) return undefined
   const [untilMs, failures, sinceMs, reason = ''] = packed.split('|')
-  return { untilMs: Number(untilMs), failures: Number(failures), sinceMs: Number(sinceMs), reason }
+  return {
+    untilMs: Number(untilMs),
+    failures: Number.parseInt(failures ?? '', 10),
+    sinceMs: Number(sinceMs),
+    reason,
+    isProbing: failures?.endsWith('p') ?? false,
+  }
 }
 
 export function createWatch(world: () => World) {
@@ -82,7 +91,8 @@ export function createWatch(world: () => World) {
       const before = known.get(field)
       const isKnown = before?.sinceMs === rest.sinceMs && before.seenMs < startedMs
       const isOver = !isKnown || before.untilMs <= startedMs
-      if (isOver && rest.untilMs === startedMs + probeMs) {
+      const claimMs = rest.reason === 'timeout' ? probeMs : briefProbeMs
+      if (isOver && rest.isProbing && rest.untilMs === startedMs + claimMs) {
         attempt.isProbe = true
         probes.set(field, { attempt, sinceMs: rest.sinceMs })
       } else hammered.push(`${account} ${ask.family} at ${startedMs}: ${health.get(field)}`)

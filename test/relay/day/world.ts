@@ -11,7 +11,7 @@ export const keyNames = ['team', 'crew', 'bound'] as const
 export type KeyName = (typeof keyNames)[number]
 
 export const southConcurrency = 3
-export const westQuotaUsd = 12
+export const westQuotaUsd = 9
 export const westQuotaReset = '08:30'
 
 /** Settings of the accounts: `north`, `south` and `west` serve first, `own` only the key `bound`. */

@@ -111,6 +111,35 @@ describeOnStores('budgets', (bench) => {
     })
   })
 
+  it('take an orphan back from the day that a clock which is ahead had opened', async () => {
+    const { admit, settle, advance, counters } = bench()
+    await admit('one', monday)
+    await admit('two', tuesday)
+    await settle('two', { costNanoUsd: 41, ...on(tuesday) })
+    advance(leaseMs + 1)
+    const member = 'one|claude-console|key|a|1|100|opus|opus'
+    const amounts = packSums({ requests: 1, costNanoUsd: 100 })
+    await settle('one', { kind: 'orphan', member, costNanoUsd: 100, amounts, ...on(monday) })
+    expect(await counters()).toMatchObject({ day: tuesday.day, daySpentNanoUsd: '141' })
+    await settle('one', { kind: 'void' })
+    expect(await counters()).toMatchObject({ daySpentNanoUsd: '41', weekOpusSpentNanoUsd: '41' })
+  })
+
+  it('take nothing from a window that is not the one an orphan was charged to', async () => {
+    const { admit, settle, advance, counters } = bench()
+    const window = { windowMs: leaseMs * 3, ...limits({ windowNanoUsd: 1_000 }) }
+    await admit('one', window)
+    advance(leaseMs + 1)
+    const member = 'one|claude-console|key|a|1|100|opus|opus'
+    const amounts = packSums({ requests: 1, costNanoUsd: 100 })
+    await settle('one', { kind: 'orphan', member, costNanoUsd: 100, amounts })
+    advance(leaseMs * 3)
+    await admit('two', window)
+    await settle('two', { costNanoUsd: 80 })
+    await settle('one', { kind: 'void' })
+    expect(await counters()).toMatchObject({ windowCostNanoUsd: '80' })
+  })
+
   it('are never overshot by parallel requests beyond the cost of one', async () => {
     const { admit } = bench()
     const total = { ...limits({ totalNanoUsd: 1_000 }), holdNanoUsd: 100 }

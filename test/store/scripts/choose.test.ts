@@ -90,6 +90,37 @@ describeOnStores('the choice of an account', (bench) => {
     expect(await health()).toEqual({})
   })
 
+  it('gives the claim of a probe back that ended without a word of its account', async () => {
+    const { admit, settle, advance } = bench()
+    await admit('failing')
+    await settle('failing', { verdict: failed() })
+    advance(1_000)
+    await admit('left')
+    expect(await admit('beside')).toMatchObject({ kind: 'none', probing: 1 })
+    await settle('left', { kind: 'void', verdict: undefined })
+    expect(await admit('next')).toMatchObject({ kind: 'ok', isProbe: true })
+    expect(await admit('beside the next')).toMatchObject({ kind: 'none', probing: 1 })
+  })
+
+  it('lets others try after five seconds, but for an account that was silent', async () => {
+    const { admit, settle, advance } = bench()
+    const long = { probeMs: 30_000 }
+    for (const [reason, claimMs] of [
+      ['overloaded', 5_000],
+      ['timeout', 30_000],
+    ] as const) {
+      const only = { ...long, candidates: accounts(reason) }
+      await admit(`${reason} failing`, only)
+      await settle(`${reason} failing`, { accountId: reason, verdict: failed({ reason }) })
+      advance(1_000)
+      expect(await admit(`${reason} probe`, only)).toMatchObject({ isProbe: true })
+      advance(claimMs - 1)
+      expect(await admit(`${reason} early`, only)).toMatchObject({ kind: 'none' })
+      advance(1)
+      expect(await admit(`${reason} next`, only)).toMatchObject({ kind: 'ok' })
+    }
+  })
+
   it('ends the rest of an account as soon as its probe begins to answer', async () => {
     const { admit, settle, recover, advance, health } = bench()
     await admit('failing')

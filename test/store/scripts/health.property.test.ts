@@ -18,6 +18,7 @@ interface Health {
   untilMs: number
   failures: number
   sinceMs: number
+  isProbing: boolean
 }
 
 let lives = 0
@@ -32,7 +33,7 @@ describeOnStores('the health of an account', (bench) => {
     const { admit, reassign, settle, advance, nowMs, health } = bench()
     const candidates = accounts(`account-${++lives}`)
     const accountId = candidates[0]?.accountId ?? ''
-    const running: { ledgerId: string; startedMs: number }[] = []
+    const running: { ledgerId: string; startedMs: number; claimMs: number }[] = []
     let record: Health | undefined
 
     for (const [index, { kind, which, waitMs }] of steps.entries()) {
@@ -44,12 +45,13 @@ describeOnStores('the health of an account', (bench) => {
         const isCooling = record !== undefined && record.untilMs > now
         expect(reply.kind).toBe(isCooling ? 'none' : 'ok')
         if (reply.kind === 'none') expect(reply.soonestMs).toBe(record?.untilMs)
-        else running.push({ ledgerId, startedMs: now })
-        if (record && !isCooling) record = { ...record, untilMs: now + probeMs }
+        const claimMs = record && !isCooling ? now + probeMs : 0
+        if (reply.kind === 'ok') running.push({ ledgerId, startedMs: now, claimMs })
+        if (record && !isCooling) record = { ...record, untilMs: claimMs, isProbing: true }
       } else {
         const [request] = running.splice(which % Math.max(running.length, 1), 1)
         if (!request) continue
-        const { ledgerId, startedMs } = request
+        const { ledgerId, startedMs, claimMs } = request
         const untilMs = kind === 'vendor' ? now + 777 : 0
         const failure = failed({ untilMs, cooldownMs: baseMs, maxCooldownMs: maxMs })
         const isNews = record === undefined || startedMs > record.sinceMs
@@ -57,7 +59,10 @@ describeOnStores('the health of an account', (bench) => {
         if (kind !== 'success' && kind !== 'quiet' && isNews) {
           const failures: number = (record?.failures ?? 0) + 1
           const grownMs = Math.min(baseMs * 2 ** (failures - 1), maxMs)
-          record = { untilMs: untilMs || now + grownMs, failures, sinceMs: now }
+          record = { untilMs: untilMs || now + grownMs, failures, sinceMs: now, isProbing: false }
+        }
+        if (record?.isProbing && record.untilMs === claimMs) {
+          record = { ...record, untilMs: now, isProbing: false }
         }
         if (kind === 'reassign') {
           const moved = await reassign(ledgerId, { failure, candidates: [] })
@@ -66,7 +71,9 @@ describeOnStores('the health of an account', (bench) => {
         const said = kind === 'success' ? kind : kind === 'quiet' ? undefined : failure
         await settle(ledgerId, { accountId, verdict: said })
       }
-      const expected = record && `${record.untilMs}|${record.failures}|${record.sinceMs}|overloaded`
+      const expected =
+        record &&
+        `${record.untilMs}|${record.failures}${record.isProbing ? 'p' : ''}|${record.sinceMs}|overloaded`
       expect((await health())[accountId]).toBe(expected)
     }
   }

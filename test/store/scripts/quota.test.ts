@@ -86,6 +86,18 @@ describeOnStores('the daily quota of an account', (bench) => {
     expect(await admit('three', within(75))).toMatchObject({ kind: 'none', spent: 1 })
   })
 
+  it('keeps the hold of a request that vanished until that is booked', async () => {
+    const { admit, settle, advance, sweep, load } = bench()
+    await admit('one', within(150))
+    advance(leaseMs + 1)
+    const [member = ''] = await sweep()
+    expect(await load('a')).toMatchObject({ inflight: 0, heldNanoUsd: 100 })
+    expect(await admit('two', within(150))).toMatchObject({ kind: 'none', full: 1 })
+    await settle('one', { kind: 'orphan', member, costNanoUsd: 100, quotaDay: monday })
+    expect(await load('a')).toMatchObject({ heldNanoUsd: 0, spentNanoUsd: 100 })
+    expect(await admit('three', within(150))).toMatchObject({ kind: 'ok' })
+  })
+
   it('takes an orphan back when its receipt comes', async () => {
     const { admit, settle, advance, load } = bench()
     await admit('one', within(1_000))

@@ -104,7 +104,7 @@ describeOnStores('reassign', (bench) => {
     advance(1_000)
     await admit('one')
     await reassign('one', { sessionKey: 'session' })
-    expect(await health()).toMatchObject({ b: `${nowMs() + 3_000}|1|${sinceMs}|overloaded` })
+    expect(await health()).toMatchObject({ b: `${nowMs() + 3_000}|1p|${sinceMs}|overloaded` })
     expect(await redis.get(keyspace.sticky(platform, 'key', 'session'))).toBe(`b|${nowMs()}|0|b|0`)
     await admit('two', { candidates: accounts('c') })
     expect(await reassign('two')).toMatchObject({ kind: 'none' })
