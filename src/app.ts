@@ -7,7 +7,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { docsRoutes } from './admin/docs/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
-import { GatewayError } from './errors.ts'
+import { GatewayError, ownFaults } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import { anthropic } from './protocol/anthropic.ts'
 import { relay } from './relay/pipeline.ts'
@@ -52,8 +52,10 @@ export function createApp(gateway: Gateway) {
     const answer = known ? error : new GatewayError('internal', 'The gateway failed')
     // The route, not the path: somebody may have put a key there.
     const fields = { requestId: c.get('requestId'), route: routePath(c), code: answer.code }
-    if (answer.status < 500) log.info('refused', fields)
-    else log.error('failed', { ...fields, error: String(known ? (error.cause ?? error) : error) })
+    const reason = String(known ? (error.cause ?? error) : error)
+    // What accounts and vendors do is no fault of the gateway, and has its own lines.
+    if (ownFaults.has(answer.code)) log.error('failed', { ...fields, error: reason })
+    else log.info('refused', fields)
     return answerError(c, answer)
   })
   return app

@@ -34,6 +34,13 @@ export const errorStatus = {
 
 export type ErrorCode = keyof typeof errorStatus
 
+/** The gateway's own faults; every other code tells of a caller, an account or a vendor. */
+export const ownFaults: ReadonlySet<ErrorCode> = new Set([
+  'internal',
+  'misconfigured',
+  'store_unavailable',
+])
+
 /** One fault of an input, named by its field. */
 export interface Issue {
   field: string

@@ -172,7 +172,8 @@ export function anthropicErrorBody(error: GatewayError, requestId: string) {
 }
 
 function errorResponse(error: GatewayError, requestId: string): Response {
-  const headers = new Headers()
+  // The SDKs show this one to their users.
+  const headers = new Headers({ 'request-id': requestId })
   const wait = error.retryAfterSeconds
   if (wait !== undefined) headers.set('retry-after', String(wait))
   if (final.has(error.code) || (wait ?? 0) > longestWaitSeconds) {

@@ -80,7 +80,7 @@ export function findCandidates(request: {
   if (boundId) closest ??= 'bound_elsewhere'
   const message = closest
     ? refusals[closest]
-    : `This gateway has no upstream account for ${platform} models; ask your administrator to add one`
+    : `This gateway has no ${platform} account; ask your administrator to add one`
   return { candidates, excluded, refusal: new GatewayError('no_account', message) }
 }
 

@@ -47,7 +47,8 @@ export async function deliver(gateway: Gateway, input: SettleInput): Promise<voi
     } catch (error) {
       if (delayMs === firstRetryMs) {
         runtime.log.warn('settlement_delayed', { ledgerId, kind, error: String(error) })
-        if (isJournaled) await keep(gateway, input)
+        // What is journaled keeps its age: the marker that makes a repeat safe does not live for ever.
+        if (isJournaled && !runtime.journal?.get(ledgerId)) await keep(gateway, input)
       }
     }
     if (runtime.now() + delayMs > endsAtMs) break

@@ -1,16 +1,18 @@
 /** Dispatch: tries one account after the other until one answers, at a round trip per failover. */
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { reassignScript } from '../store/scripts/reassign.ts'
+import { type ReassignReply, reassignScript } from '../store/scripts/reassign.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { probeMs } from './admit.ts'
 import { attempt } from './attempt.ts'
 import { asCandidates, type PlannedAccount } from './candidates.ts'
+import { clientClosed } from './client-request.ts'
 import { loneCooldownMs } from './failure.ts'
 import type { AttemptContext, Outcome } from './outcome.ts'
 import { settleVoid } from './settle.ts'
 import { notePassedOver } from './trace.ts'
 import { type FailedAttempt, unavailable } from './unavailable.ts'
+import { createWaiting, type Waiting } from './waiting.ts'
 
 /** An outcome to show, and the admission that paid for it. */
 export interface Exchange {
@@ -23,14 +25,16 @@ const maxAttempts = 5
 
 /**
  * Sends the request upstream, switching account on each failure.
- * @throws GatewayError as `unavailable` makes it when nothing or no time is left to try,
- * `store_unavailable` when the store cannot move the lease.
+ * @throws GatewayError as `unavailable` makes it when nobody is left to try, `upstream_timeout` when no
+ * time is, `store_unavailable` when the store cannot move the lease.
  */
 export async function dispatch(
   gateway: Gateway,
   context: AttemptContext,
   first: Admission,
 ): Promise<Exchange> {
+  const { log } = gateway.runtime
+  const waiting = createWaiting(gateway.runtime, first.plan.apiKey.id, context.client.signal)
   const tried: PlannedAccount[] = []
   const failed: FailedAttempt[] = []
   let admission = first
@@ -39,12 +43,18 @@ export async function dispatch(
     tried.push(planned)
     const outcome = await tracedAttempt(context, admission, planned)
     if (outcome.kind !== 'failure') return { admission, planned, outcome }
+    const { plan, accountId } = admission
+    const { requestId, ledgerId } = plan
+    const { reason } = outcome.failure
+    log.warn('attempt_failed', { requestId, ledgerId, accountId, reason })
     const latest = { failure: outcome.failure, restsUntilMs: 0 }
     failed.push(latest)
+    const untried = plan.candidates.filter((candidate) => !tried.includes(candidate))
+    // An id that only this account knows keeps the request here, whatever else is free.
     const isLate = gateway.runtime.now() >= context.deadlineMs
-    const isLast = isLate || tried.length >= maxAttempts
-    const untried = isLast ? [] : admission.plan.candidates.filter((c) => !tried.includes(c))
-    admission = await failOver(gateway, { admission, planned, untried, latest, failed })
+    const isLast = isLate || tried.length >= maxAttempts || admission.affinity === 'required'
+    const failover = { admission, planned, untried, isLate, isLast, latest, failed }
+    admission = await failOver(gateway, failover, waiting)
   }
 }
 
@@ -73,39 +83,62 @@ async function tracedAttempt(
   return outcome
 }
 
-/** Records the failure and moves the lease on; without anybody left to try it ends the request. */
+interface Failover {
+  admission: Admission
+  planned: PlannedAccount
+  /** Who has not been asked; nobody of them will be after the last attempt. */
+  untried: PlannedAccount[]
+  isLast: boolean
+  /** The deadline ended it. */
+  isLate: boolean
+  latest: FailedAttempt
+  failed: FailedAttempt[]
+}
+
+/** Records the failure and moves the lease on; with nobody to move it to, soon, it ends the request. */
 async function failOver(
   gateway: Gateway,
-  now: {
-    admission: Admission
-    planned: PlannedAccount
-    untried: PlannedAccount[]
-    latest: FailedAttempt
-    failed: FailedAttempt[]
-  },
+  failover: Failover,
+  waiting: Waiting,
 ): Promise<Admission> {
-  const { runtime, keyspace } = gateway
-  const { admission, planned, untried, latest, failed } = now
-  const { plan, trace, generation, accountId } = admission
-  const { LEASE_SECONDS, SESSION_RETURN_SECONDS, TIMEZONE: timeZone } = runtime.config
-  const { failure } = latest
-  const { requestId, ledgerId } = plan
-  const { reason } = failure
-  runtime.log.warn('attempt_failed', { requestId, ledgerId, accountId, reason })
+  const { admission, planned, untried, isLast, isLate, latest, failed } = failover
+  const { plan, trace, accountId } = admission
+  const { family } = planned
   const give = (error: unknown): never => {
-    settleVoid(gateway, plan, {
-      accountId,
-      family: planned.family,
-      verdict: failure,
-      trace,
-      how: 'failed',
-    })
+    const verdict = latest.failure
+    settleVoid(gateway, plan, { accountId, family, verdict, trace, how: 'failed' })
     throw error
   }
-  // An id that only this account knows keeps the request here, whatever else is free.
-  const offered = admission.affinity === 'required' ? [] : untried
-  const reply = await reassignScript(runtime.redis, keyspace, {
-    ledgerId,
+  for (;;) {
+    const reply = await reassign(gateway, failover).catch(give)
+    const nowMs = gateway.runtime.now()
+    if (reply.kind === 'gone') return give(unavailable({ ...nobodyElse, nowMs, failed }))
+    latest.restsUntilMs = reply.restsUntilMs
+    const attempted = trace.attempts.at(-1)
+    if (attempted) attempted.restsUntilMs = reply.restsUntilMs
+    if (reply.kind === 'ok') return admissionOf(plan, trace, reply)
+    notePassedOver(trace, reply.skipped)
+    const isHopeless = isLast || untried.length === 0
+    // Its place on the account that failed is kept meanwhile, which keeps nobody waiting for long.
+    if (isLate) return give(new GatewayError('upstream_timeout', tooLate))
+    if (isHopeless || !(await waiting.pause(reply))) return give(unavailable({ ...reply, failed }))
+    if (waiting.isOver()) return give(clientClosed())
+  }
+}
+
+const tooLate = 'No upstream account began to answer in time'
+const nobodyElse = { soonestMs: 0, cooling: 0, limited: 0, full: 0, spent: 0 }
+
+function reassign(
+  { runtime, keyspace }: Gateway,
+  { admission, planned, untried, isLast, latest }: Failover,
+): Promise<ReassignReply> {
+  const { LEASE_SECONDS, SESSION_RETURN_SECONDS, TIMEZONE: timeZone } = runtime.config
+  const { plan, generation } = admission
+  const { failure } = latest
+  const offered = isLast ? [] : untried
+  return reassignScript(runtime.redis, keyspace, {
+    ledgerId: plan.ledgerId,
     platform: plan.protocol.platform,
     keyId: plan.apiKey.id,
     sessionKey: plan.sessionKey,
@@ -115,15 +148,8 @@ async function failOver(
     leaseMs: LEASE_SECONDS * 1000,
     probeMs,
     warmMs: SESSION_RETURN_SECONDS * 1000,
-    loneCooldownMs: loneCooldownMs(failure),
+    // Others who are only not asked any more may well be free.
+    loneCooldownMs: offered.length < untried.length ? 0 : loneCooldownMs(failure),
     candidates: asCandidates(offered, { nowMs: runtime.now(), timeZone }),
-  }).catch(give)
-  const nobody = { soonestMs: 0, cooling: 0, limited: 0, full: 0, spent: 0, nowMs: runtime.now() }
-  if (reply.kind === 'gone') return give(unavailable({ ...nobody, failed }))
-  latest.restsUntilMs = reply.restsUntilMs
-  const attempted = trace.attempts.at(-1)
-  if (attempted) attempted.restsUntilMs = reply.restsUntilMs
-  if (reply.kind === 'ok') return admissionOf(plan, trace, reply)
-  notePassedOver(trace, reply.skipped)
-  return give(unavailable({ ...reply, failed }))
+  })
 }

@@ -1,5 +1,5 @@
 /** Hold open: keeps a streaming client alive with comments while no account has begun to answer. */
-import { GatewayError } from '../errors.ts'
+import { GatewayError, ownFaults } from '../errors.ts'
 import type { Protocol } from '../protocol/protocol.ts'
 import type { Logger } from '../runtime.ts'
 import { isEventStream } from './gate.ts'
@@ -100,9 +100,9 @@ function errorEvent(error: unknown, { protocol, requestId, log }: HoldOpenOption
   const told = isKnown
     ? error
     : new GatewayError('internal', 'The gateway failed', { cause: error })
-  const { code, status, cause } = told
-  if (status < 500) log.info('refused', { requestId, code })
-  else log.error('failed', { requestId, code, error: String(cause ?? told) })
+  const { code, cause } = told
+  if (ownFaults.has(code)) log.error('failed', { requestId, code, error: String(cause ?? told) })
+  else log.info('refused', { requestId, code })
   return protocol.errorEvent(told, requestId)
 }
 

@@ -33,7 +33,8 @@ export async function place(gateway: Gateway, placement: Placement): Promise<Adm
   // A name that the client chose may come twice, and must never merge two requests.
   const isOurs = client.headers.get('x-request-id') !== client.requestId
   const ledgerId = isOurs ? client.requestId : uuidv7({ msecs: runtime.now() })
-  const waiting = createWaiting(runtime, client.signal)
+  const keyId = placement.principal.snapshot.apiKey?.record.id ?? ''
+  const waiting = createWaiting(runtime, keyId, client.signal)
   let known = placement.principal
   for (;;) {
     const outcome = await planAndAdmit(gateway, placement, ledgerId, known)
@@ -42,7 +43,7 @@ export async function place(gateway: Gateway, placement: Placement): Promise<Adm
       settleUnserved(gateway, outcome.plan, trace)
       throw outcome.refusal
     }
-    if (client.signal.aborted) throw clientClosed()
+    if (waiting.isOver()) throw clientClosed()
     known = { snapshot: outcome.plan.snapshot, isFresh: false }
   }
 }

@@ -77,16 +77,36 @@ export function settleVoid(gateway: Gateway, plan: Plan, ending?: VoidEnding): v
   endVoid(gateway, plan, ending, ttl.requestMs)
 }
 
-/** Keeps for a while why no account could take a request. It holds nothing. */
+/**
+ * Keeps for a while why no account could take a request. It holds nothing, and no limit of its key
+ * counts it: so of each key only some a minute are kept in the store, and all of them in the log.
+ */
 export function settleUnserved(gateway: Gateway, plan: Plan, trace: Trace): void {
-  const ending = {
-    how: 'unserved',
-    trace,
-    accountId: '',
-    family: 'other',
-    verdict: undefined,
-  } as const
-  endVoid(gateway, plan, ending, ttl.refusalMs)
+  const nobody = { accountId: '', family: 'other', verdict: undefined } as const
+  const ending = { ...nobody, how: 'unserved', trace } as const
+  if (mayKeep(plan.apiKey.id, gateway.runtime.now())) {
+    endVoid(gateway, plan, ending, ttl.refusalMs)
+  } else logVoid(gateway, plan, ending)
+}
+
+const keptPerMinute = 30
+const kept = new Map<string, { minute: number; count: number }>()
+const maxCountedKeys = 10_000
+
+function mayKeep(keyId: string, nowMs: number): boolean {
+  const minute = Math.floor(nowMs / 60_000)
+  const known = kept.get(keyId)
+  const count = known?.minute === minute ? known.count + 1 : 1
+  if (kept.size >= maxCountedKeys) kept.clear()
+  kept.set(keyId, { minute, count })
+  return count <= keptPerMinute
+}
+
+function logVoid({ runtime }: Gateway, plan: Plan, ending: VoidEnding): Trace {
+  const trace = endTrace(ending.trace, ending.how, runtime.now())
+  const { accountId } = ending
+  runtime.log.info('unserved', { ...traceFields(plan, trace), accountId })
+  return trace
 }
 
 function endVoid(
@@ -97,8 +117,7 @@ function endVoid(
 ): void {
   const { runtime } = gateway
   const { accountId = '', family = 'other', verdict } = ending ?? {}
-  const trace = ending && endTrace(ending.trace, ending.how, runtime.now())
-  if (trace) runtime.log.info('unserved', { ...traceFields(plan, trace), accountId })
+  const trace = ending && logVoid(gateway, plan, ending)
   const input: SettleInput = {
     ...identity(plan, accountId),
     family,

@@ -17,13 +17,24 @@ function part(ms: number): number {
 export interface Waiting {
   /** Resolves to true when it is worth to ask again, to false at once when that would be too late. */
   pause(busy: NoneReply): Promise<boolean>
+  /** Whether the client has gone, so that nobody waits any more. */
+  isOver(): boolean
 }
 
+/** Requests of one key that may wait here at a time: no limit of the key counts them. */
+const maxWaitingPerKey = 100
+const waitingByKey = new Map<string, number>()
+
 /** The patience of one request, `ACCOUNT_WAIT_SECONDS` in all; a client that leaves ends a pause. */
-export function createWaiting({ now, config }: Runtime, signal: AbortSignal): Waiting {
+export function createWaiting(
+  { now, config }: Runtime,
+  keyId: string,
+  signal: AbortSignal,
+): Waiting {
   const endsAtMs = now() + config.ACCOUNT_WAIT_SECONDS * 1000
   let pollMs = firstPollMs
   return {
+    isOver: () => signal.aborted,
     async pause({ soonestMs, nowMs, full, probing }) {
       if (signal.aborted) return true
       // Ends of quotas are of this clock, and `nowMs` is the store's.
@@ -31,7 +42,13 @@ export function createWaiting({ now, config }: Runtime, signal: AbortSignal): Wa
       const pauseMs = full + probing > 0 ? Math.min(part(pollMs), restMs) : restMs
       if (now() + pauseMs >= endsAtMs) return false
       pollMs = Math.min(pollGrowth * pollMs, longestPollMs)
+      const others = waitingByKey.get(keyId) ?? 0
+      if (others >= maxWaitingPerKey) return false
+      waitingByKey.set(keyId, others + 1)
       await sleep(pauseMs, signal)
+      const left = (waitingByKey.get(keyId) ?? 1) - 1
+      if (left > 0) waitingByKey.set(keyId, left)
+      else waitingByKey.delete(keyId)
       return true
     },
   }

@@ -37,6 +37,7 @@ const heldBytes = 256 * 1024
 export function expected(given: Case): Expected {
   const attempts: Expected['attempts'] = []
   const resting: number[] = []
+  const tooLate: Shown = { kind: 'error', status: 504, type: 'api_error' }
   let clockMs = 0
   for (const [index, script] of given.scripts.slice(0, maxAttempts).entries()) {
     const verdict = judge(script, given.isStream)
@@ -53,12 +54,11 @@ export function expected(given: Case): Expected {
     const isLate = clockMs >= given.deadlineMs
     if (isLate && !given.isStream) {
       attempts.push({ outcome: 'overdue', status: null })
-      const shown: Shown = { kind: 'error', status: 504, type: 'api_error' }
       const seen = sum(verdict.seen)
-      return { shown, attempts, end: 'overdue', bill: estimate(seen, given), resting }
+      return { shown: tooLate, attempts, end: 'overdue', bill: estimate(seen, given), resting }
     }
     attempts.push({ outcome: verdict.failure, status })
-    if (isLate) break
+    if (isLate) return { shown: tooLate, attempts, end: 'failed', bill: undefined, resting }
   }
   const shown = unavailable(attempts.map(({ outcome }) => outcome))
   return { shown, attempts, end: 'failed', bill: undefined, resting }

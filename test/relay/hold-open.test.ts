@@ -72,7 +72,7 @@ describe('a client that waits for a stream', () => {
       error: { type: 'overloaded_error', message: expect.stringContaining('try again') },
       request_id: response.headers.get('x-request-id'),
     })
-    expect(room.gateway.logged('failed')).toMatchObject([{ code: 'accounts_unavailable' }])
+    expect(room.gateway.logged('refused')).toMatchObject([{ code: 'accounts_unavailable' }])
     expect(await room.total()).toMatchObject({ requests: 0 })
   })
 
@@ -97,7 +97,7 @@ describe('a client that waits for a stream', () => {
   it('gets no document for a stream, once it was told that one comes', async () => {
     room.upstream.respond(late(anthropicJson()))
     expect(errorIn((await heard(await room.send())).text).error.type).toBe('api_error')
-    expect(room.gateway.logged('failed')).toMatchObject([{ code: 'upstream_failed' }])
+    expect(room.gateway.logged('refused')).toMatchObject([{ code: 'upstream_failed' }])
     expect(await room.total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
   })
 

@@ -104,3 +104,16 @@ describe('a request for which nobody is free', () => {
     expect((await send()).headers.get('x-should-retry')).toBe('false')
   })
 })
+
+describe('a request that failed on one account', () => {
+  it('waits for another that is full for a moment', async () => {
+    const admin = createTestAdmin(gateway)
+    await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-ant-failing', priority: 1 })
+    upstream.behave('sk-ant-test', after(400, anthropicJson()))
+    upstream.behave('sk-ant-failing', anthropicJson(), reset())
+    const [first, second] = await Promise.all([send(), send()])
+    expect([first.status, second.status]).toEqual([200, 200])
+    const busy = Promise.all([send(), send()])
+    expect((await busy).map(({ status }) => status)).toEqual([200, 200])
+  })
+})
