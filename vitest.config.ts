@@ -18,7 +18,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     isolate: false,
-    maxWorkers: 3,
+    maxWorkers: 5,
     sequence: { sequencer: LongestWaitFirst },
     testTimeout: 20_000,
     hookTimeout: 20_000,

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { networkOf } from '../../src/admin/throttle.ts'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
@@ -9,8 +9,16 @@ import {
   type TestGatewayOptions,
   testConfig,
 } from '../support/gateway.ts'
+import { rememberScrypt } from '../support/remembered-scrypt.ts'
 
 const password = testConfig.ADMIN_PASSWORD
+
+// What is counted here is guesses; what each of them costs is a contract of the passwords.
+let forget = () => {}
+beforeAll(() => {
+  forget = rememberScrypt()
+})
+afterAll(() => forget())
 
 /** A gateway whose clock and whose callers' address the test sets. */
 function setup(options: TestGatewayOptions = {}) {

@@ -6,6 +6,13 @@ import type { GatewayHost, StartHost } from './host.ts'
 
 const clients = 200
 
+/** A machine so busy that it keeps hundreds of streams waiting must not make their upstream fail. */
+const settings = {
+  LOG_LEVEL: 'info',
+  UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '15',
+  UPSTREAM_IDLE_TIMEOUT_SECONDS: '15',
+}
+
 export function describeDisconnects(name: string, start: StartHost): void {
   describe(name, () => {
     let host: GatewayHost
@@ -14,7 +21,7 @@ export function describeDisconnects(name: string, start: StartHost): void {
 
     beforeAll(async () => {
       upstream = await startUpstream()
-      host = await start({ LOG_LEVEL: 'info' })
+      host = await start(settings)
       admin = await logIn(host)
       await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-ant-a' })
     })

@@ -1,17 +1,13 @@
 /** The Workers host: the real bundle in workerd, over the REST bridge and an embedded store. */
-import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
-import { unstable_readConfig } from 'wrangler'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { serveBridge } from '../support/rest-bridge.ts'
 import { type GatewayHost, journeySettings } from './host.ts'
-
-const root = join(import.meta.dirname, '..', '..')
-const configPath = join(root, 'wrangler.toml')
+import { buildWorker } from './worker-build.ts'
 
 /** Secrets that every process over one store has to share. */
 export const sharedSecrets = {
@@ -19,36 +15,18 @@ export const sharedSecrets = {
   ENCRYPTION_KEY: '5a'.repeat(32),
 }
 
-let bundle: Promise<string> | undefined
-
-/** Builds the Worker as a deployment would, once; resolves to its script. */
-function buildWorker(): Promise<string> {
-  bundle ??= new Promise((resolve, reject) => {
-    const directory = mkdtempSync(join(tmpdir(), 'worker-'))
-    const wrangler = join(root, 'node_modules', '.bin', 'wrangler')
-    const args = ['deploy', '--dry-run', '--outdir', directory]
-    const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' }
-    execFile(wrangler, args, { cwd: root, env }, (error, _, stderr) => {
-      if (error) return reject(new Error(stderr))
-      resolve(readFileSync(join(directory, 'worker.js'), 'utf8'))
-      rmSync(directory, { recursive: true })
-    })
-  })
-  return bundle
-}
-
 /**
  * Starts the Worker in workerd: Miniflare alone, not wrangler's own servers, which stand between the
  * Worker and the network and hide disconnects, redirects and resets from it.
  */
 export async function startWorker(settings: Record<string, string>, log: string[] = []) {
-  const { compatibility_date, compatibility_flags } = unstable_readConfig({ config: configPath })
+  const { script, compatibilityDate, compatibilityFlags } = await buildWorker()
   const worker = new Miniflare(
     convertV4MiniflareOptions({
       modules: true,
-      script: await buildWorker(),
-      compatibilityDate: compatibility_date ?? '',
-      compatibilityFlags: compatibility_flags,
+      script,
+      compatibilityDate,
+      compatibilityFlags,
       bindings: settings,
       cf: false,
       host: '127.0.0.1',

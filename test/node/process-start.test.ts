@@ -55,6 +55,7 @@ describe('a start that cannot succeed', () => {
     const { code, stderr } = await startAndFail({
       DATA_DIR: stage.dataDir,
       REDIS_URL: 'redis://user:secret@127.0.0.1:1',
+      STORE_TIMEOUT_MS: '200',
     })
     expect(code).toBe(1)
     expect(stderr).toMatch(/REDIS_URL.*127\.0\.0\.1:1/)

@@ -109,7 +109,7 @@ describe('the pools', () => {
           allowPrivateProxies: true,
           lookup: loopback,
         },
-        { keepAliveTimeout: 40 },
+        { keepAliveTimeout: 400 },
       ),
     )
     const get = (accountId: string) =>

@@ -12,6 +12,9 @@ import {
   type Upstream,
 } from '../support/upstream.ts'
 
+/** Of every kind, and shorter than a setting could be. */
+const timeoutSeconds = 0.5
+
 let upstream: Upstream
 let gateway: TestGateway
 let admin: ReturnType<typeof createTestAdmin>
@@ -20,12 +23,11 @@ let key: string
 
 beforeEach(async () => {
   upstream = await startUpstream()
-  gateway = createTestGateway({
-    config: {
-      UPSTREAM_JSON_TIMEOUT_SECONDS: '1',
-      UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '1',
-      UPSTREAM_IDLE_TIMEOUT_SECONDS: '1',
-    },
+  gateway = createTestGateway()
+  Object.assign(gateway.runtime.config, {
+    UPSTREAM_JSON_TIMEOUT_SECONDS: timeoutSeconds,
+    UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: timeoutSeconds,
+    UPSTREAM_IDLE_TIMEOUT_SECONDS: timeoutSeconds,
   })
   admin = createTestAdmin(gateway)
   for (const name of ['a', 'b', 'c']) {
@@ -68,7 +70,7 @@ describe('a member', () => {
     const response = await send({ stream: true })
     const reader = response.body?.getReader()
     await reader?.read()
-    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    await new Promise((resolve) => setTimeout(resolve, 1_500 * timeoutSeconds))
     let text = ''
     for (;;) {
       const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }

@@ -36,7 +36,7 @@ const send = (signal?: AbortSignal) =>
   })
 const rest = async (ms: number, reason = 'connect_failed') => {
   const { keyspace, runtime } = gateway.gateway
-  const packed = `${Date.now() + ms}|1|${Date.now()}|${reason}`
+  const packed = `${Date.now() + ms}|1|${Date.now() - 1_000}|${reason}`
   await runtime.redis.hset(keyspace.health('claude-console'), { [String(account.id)]: packed })
 }
 
