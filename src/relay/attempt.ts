@@ -20,13 +20,13 @@ export async function attempt(context: AttemptContext, planned: PlannedAccount):
   const usage = protocol.createUsageReader(client.body.length)
   const time = createPatience(context, abort)
   let status: number | null = null
-  let isPassedOn = false
+  let isLeftUnread = true
   try {
     const init = { ...request.init, signal: upstream.signal }
     const response = await runtime.fetch(request.url, init)
     status = response.status
     const outcome = await judge(context, planned, response, usage, time.onEvent)
-    isPassedOn = outcome.kind === 'stream'
+    isLeftUnread = outcome.kind === 'failure' || (outcome.kind === 'refusal' && !outcome.body)
     return outcome.kind === 'stream' ? { ...outcome, abort } : outcome
   } catch (error) {
     if (signal.aborted) return { kind: 'abandoned', usage }
@@ -40,7 +40,7 @@ export async function attempt(context: AttemptContext, planned: PlannedAccount):
     time.stop()
     signal.removeEventListener('abort', abort)
     // What was left unread, such as a refusal too long to show, must not keep its connection.
-    if (!isPassedOn) abort()
+    if (isLeftUnread) abort()
   }
 }
 

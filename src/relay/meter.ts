@@ -39,13 +39,14 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
   // A slow reader is not an idle upstream: only while bytes are awaited is the silence its own.
   let awaiting = false
   let ended = false
+  let drained = false
   const end = (how: StreamEnd) => {
     if (ended) return
     ended = true
     watchdog.stop()
     clientSignal.removeEventListener('abort', leave)
-    // A complete answer may have an upstream that does not hang up.
-    abort()
+    // A complete answer may have an upstream that does not hang up; to abort what has ended is not free.
+    if (!drained) abort()
     onEnd(how)
   }
   const leave = () => end(isComplete() ? 'complete' : 'left')
@@ -76,6 +77,7 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
     awaiting = true
     watchdog.touch(usage.state() === 'open' ? options.idleTimeoutMs : afterEndMs)
     const chunk = await stream.rest.read().catch(() => undefined)
+    drained = chunk?.done === true
     awaiting = false
     if (!ended) watchdog.touch(stalledClientMs)
     return chunk?.value
