@@ -62,7 +62,7 @@ local leaseMs, probeMs, warmMs, hasSession = tonumber(ARGV[8]), tonumber(ARGV[9]
 local stickyMs, requestMs, loneMs = ARGV[12], tonumber(ARGV[13]), tonumber(ARGV[14])
 local count, first = tonumber(ARGV[15]), 16
 
-local request = redis.call('HMGET', keys.request, 'state', 'generation', 'account', 'member', 'startedMs', 'expiresAtMs')
+local request = redis.call('HMGET', keys.request, 'state', 'generation', 'account', 'member', 'startedMs', 'expiresAtMs', 'claimedUntilMs')
 if request[1] ~= 'admitted' then return { 'gone' } end
 local account, member, startedMs = request[3], request[4], tonumber(request[5])
 local isLeased = redis.call('ZSCORE', keys.leases, member)
@@ -71,6 +71,8 @@ if tonumber(request[2]) > generation then
 end
 
 local restsUntilMs = recordFailure(keys.health, account, family, startedMs, failure)
+-- A failure of the family says nothing of the whole account, which may have been on trial as well.
+if (request[7] or '') ~= '' then endProbe(keys.health, account, family, request[7]) end
 if not isLeased then return { 'gone' } end
 local session = hasSession and readSticky(redis.call('GET', keys.sticky)) or nil
 leave(session, account, startedMs)

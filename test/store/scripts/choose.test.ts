@@ -102,6 +102,21 @@ describeOnStores('the choice of an account', (bench) => {
     expect(await admit('beside the next')).toMatchObject({ kind: 'none', probing: 1 })
   })
 
+  it('gives the claim on the whole account back when its probe fails for the family only', async () => {
+    const { admit, settle, reassign, advance, health, nowMs } = bench()
+    const of = (family: string) => ({ candidates: accounts({ accountId: 'a', family }) })
+    await admit('failing', of('opus'))
+    await settle('failing', { verdict: failed(), family: 'opus' })
+    const sinceMs = nowMs()
+    advance(1_000)
+    await admit('probe', of('opus'))
+    advance(10)
+    await reassign('probe', { failure: failed({ scope: 'family' }), candidates: [] })
+    expect(await health()).toMatchObject({ a: `${nowMs()}|1|${sinceMs}|overloaded` })
+    expect(await admit('other', of('haiku'))).toMatchObject({ kind: 'ok', isProbe: true })
+    expect(await admit('same', of('opus'))).toMatchObject({ kind: 'none' })
+  })
+
   it('lets others try after five seconds, but for an account that was silent', async () => {
     const { admit, settle, advance } = bench()
     const long = { probeMs: 30_000 }
