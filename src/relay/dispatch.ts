@@ -1,6 +1,7 @@
 /** Dispatch: tries one account after the other until one answers, at a round trip per failover. */
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
+import type { AccountFailure } from '../store/scripts/health.ts'
 import { type ReassignReply, reassignScript } from '../store/scripts/reassign.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { probeMs } from './admit.ts'
@@ -104,18 +105,20 @@ async function failOver(
   const { admission, planned, untried, isLast, isLate, latest, failed } = failover
   const { plan, trace, accountId } = admission
   const { family } = planned
+  let isRecorded = false
   const give = (error: unknown): never => {
-    const verdict = latest.failure
+    const verdict = isRecorded ? undefined : latest.failure
     settleVoid(gateway, plan, { accountId, family, verdict, trace, how: 'failed' })
     throw error
   }
   for (;;) {
-    const reply = await reassign(gateway, failover).catch(give)
+    // Told once: who waits here must not undo what the account has recovered from meanwhile.
+    const failure = isRecorded ? alreadyRecorded(latest.failure) : latest.failure
+    const reply = await reassign(gateway, failover, failure).catch(give)
     const nowMs = gateway.runtime.now()
     if (reply.kind === 'gone') return give(unavailable({ ...nobodyElse, nowMs, failed }))
-    latest.restsUntilMs = reply.restsUntilMs
-    const attempted = trace.attempts.at(-1)
-    if (attempted) attempted.restsUntilMs = reply.restsUntilMs
+    if (!isRecorded) noteRest(failover, reply.restsUntilMs)
+    isRecorded = true
     if (reply.kind === 'ok') return admissionOf(plan, trace, reply)
     notePassedOver(trace, reply.skipped)
     const isHopeless = isLast || untried.length === 0
@@ -126,16 +129,24 @@ async function failOver(
   }
 }
 
+const alreadyRecorded = (failure: AccountFailure): AccountFailure => ({ ...failure, scope: 'none' })
+
+function noteRest({ admission, latest }: Failover, restsUntilMs: number): void {
+  latest.restsUntilMs = restsUntilMs
+  const attempted = admission.trace.attempts.at(-1)
+  if (attempted) attempted.restsUntilMs = restsUntilMs
+}
+
 const tooLate = 'No upstream account began to answer in time'
 const nobodyElse = { soonestMs: 0, cooling: 0, limited: 0, full: 0, spent: 0 }
 
 function reassign(
   { runtime, keyspace }: Gateway,
-  { admission, planned, untried, isLast, latest }: Failover,
+  { admission, planned, untried, isLast }: Failover,
+  failure: AccountFailure,
 ): Promise<ReassignReply> {
   const { LEASE_SECONDS, SESSION_RETURN_SECONDS, TIMEZONE: timeZone } = runtime.config
   const { plan, generation } = admission
-  const { failure } = latest
   const offered = isLast ? [] : untried
   return reassignScript(runtime.redis, keyspace, {
     ledgerId: plan.ledgerId,

@@ -25,18 +25,19 @@ export interface Waiting {
 const maxWaitingPerKey = 100
 const waitingByKey = new Map<string, number>()
 
-/** The patience of one request, `ACCOUNT_WAIT_SECONDS` in all; a client that leaves ends a pause. */
+/** The patience of one request, `ACCOUNT_WAIT_SECONDS` from its first pause; a client that leaves ends it. */
 export function createWaiting(
   { now, config }: Runtime,
   keyId: string,
   signal: AbortSignal,
 ): Waiting {
-  const endsAtMs = now() + config.ACCOUNT_WAIT_SECONDS * 1000
+  let endsAtMs: number | undefined
   let pollMs = firstPollMs
   return {
     isOver: () => signal.aborted,
     async pause({ soonestMs, nowMs, full, probing }) {
       if (signal.aborted) return true
+      endsAtMs ??= now() + config.ACCOUNT_WAIT_SECONDS * 1000
       // Ends of quotas are of this clock, and `nowMs` is the store's.
       const restMs = soonestMs > 0 ? Math.max(soonestMs - nowMs, firstPollMs) : Infinity
       const pauseMs = full + probing > 0 ? Math.min(part(pollMs), restMs) : restMs

@@ -116,4 +116,24 @@ describe('a request that failed on one account', () => {
     const busy = Promise.all([send(), send()])
     expect((await busy).map(({ status }) => status)).toEqual([200, 200])
   })
+
+  it('counts its wait from when it begins to wait, and leaves a recovery of the first alone', async () => {
+    Object.assign(gateway.runtime.config, { ACCOUNT_WAIT_SECONDS: 1 })
+    const admin = createTestAdmin(gateway)
+    const fields = { apiUrl: upstream.url, apiKey: 'sk-ant-failing', priority: 1 }
+    const { id } = await admin.createAccount(fields)
+    upstream.behave('sk-ant-test', after(2_000, anthropicJson()))
+    upstream.behave('sk-ant-failing', reset(), after(1_300, reset()))
+    const busy = send()
+    await expect.poll(() => upstream.requests.length).toBe(2)
+    const path = `/accounts/claude-console/${id}`
+    await admin.call('POST', `${path}/reset-rate-limit`)
+    const failing = send()
+    await expect.poll(() => gateway.logged('attempt_failed').length, { timeout: 3_000 }).toBe(2)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await admin.call('POST', `${path}/reset-rate-limit`)
+    expect([(await busy).status, (await failing).status]).toEqual([200, 200])
+    await gateway.deferred()
+    expect((await admin.call('GET', path)).json.health.status).toBe('healthy')
+  })
 })
