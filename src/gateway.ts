@@ -1,15 +1,12 @@
 /** The parts that the relay and the administration share, composed over one runtime. */
 import { type Catalog, createCatalog } from './catalog/catalog.ts'
-import { createSealer, type Sealer } from './crypto.ts'
+import type { CatalogContext } from './catalog/context.ts'
+import { createSealer } from './crypto.ts'
 import type { Runtime } from './runtime.ts'
-import { createKeyspace, type Keyspace } from './store/keyspace.ts'
+import { createKeyspace } from './store/keyspace.ts'
 
-export interface Gateway {
-  runtime: Runtime
-  keyspace: Keyspace
+export interface Gateway extends CatalogContext {
   catalog: Catalog
-  /** Seals and opens upstream credentials. */
-  sealer: Sealer
 }
 
 export function createGateway(runtime: Runtime): Gateway {

@@ -5,25 +5,32 @@ import { describe, expect, it } from 'vitest'
 
 const root = join(import.meta.dirname, '..', 'src')
 
-/** Lower may not import higher; the same rank may, as long as nothing goes round in a circle. */
+/** Lower may not import higher, not even a type; the same rank may, as long as nothing goes round in a circle. */
 const ranks: [pattern: RegExp, rank: number][] = [
-  [/^(node|worker|cloudflare-workers\.d)\.ts$|^node\//, 6],
-  [/^app\.ts$/, 5],
-  [/^admin\//, 4],
-  [/^relay\//, 3],
-  [/^gateway\.ts$|^(catalog|protocol|ledger)\//, 2],
-  [/^store\//, 1],
-  [/^[\w-]+\.ts$/, 0],
+  [/^(node|worker|cloudflare-workers\.d)\.ts$|^(node|tools)\//, 11],
+  [/^app\.ts$/, 10],
+  [/^admin\//, 9],
+  [/^relay\//, 8],
+  [/^gateway\.ts$/, 7],
+  [/^(dialects|platforms)\//, 6],
+  [/^ledger\//, 5],
+  [/^catalog\//, 4],
+  [/^(store|observe)\//, 3],
+  [/^runtime\.ts$/, 2],
+  [/^domain\//, 1],
+  [/^(config|crypto|dates|errors|json|money|upstream-url)\.ts$/, 0],
 ]
+const hostRank = 11
 
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) =>
-  file.endsWith('.ts'),
+  /\.tsx?$/.test(file),
 )
+/** Static imports and exports of values and types, imports for their effects, and `import()`. */
+const specifier = /\b(?:from|import)\s*\(?\s*'([^']+)'/g
 const importsOf = new Map(
   files.map((file) => {
     const source = readFileSync(join(root, file), 'utf8')
-    const specifiers = [...source.matchAll(/^(?:import|export)[^'"]*?from '([^']+)'/gms)]
-    return [file, specifiers.map((match) => match[1] ?? '')]
+    return [file, [...source.matchAll(specifier)].map((match) => match[1] ?? '')]
   }),
 )
 const rankOf = (file: string) => ranks.find(([pattern]) => pattern.test(file))?.[1] ?? -1
@@ -60,7 +67,7 @@ describe('the code base', () => {
 
   it('only the Node host imports from node:, but for node:crypto', () => {
     const strays = files
-      .filter((file) => rankOf(file) < 6)
+      .filter((file) => rankOf(file) < hostRank)
       .filter((file) =>
         (importsOf.get(file) ?? []).some(
           (specifier) => specifier.startsWith('node:') && specifier !== 'node:crypto',
@@ -69,9 +76,16 @@ describe('the code base', () => {
     expect(strays).toEqual([])
   })
 
+  it('only the hosts import a subscriber of events, which nobody else may ask', () => {
+    const askers = files
+      .filter((file) => rankOf(file) < hostRank && !file.startsWith('observe/'))
+      .filter((file) => localImports(file).some((target) => target.startsWith('observe/')))
+    expect(askers).toEqual([])
+  })
+
   it('only the hosts read the environment', () => {
     const readers = files
-      .filter((file) => rankOf(file) < 6)
+      .filter((file) => rankOf(file) < hostRank)
       .filter((file) => /\bprocess\./.test(readFileSync(join(root, file), 'utf8')))
     expect(readers).toEqual([])
   })

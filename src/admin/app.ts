@@ -3,7 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { RequestIdVariables } from 'hono/request-id'
 import type { Gateway } from '../gateway.ts'
 import { refuseInvalid } from './input.ts'
-import { refuseRevoked, type Session, verifyToken } from './token.ts'
+import { refuseRevoked, type Session, verifyToken } from './session/token.ts'
 
 export interface AdminVariables extends RequestIdVariables {
   /** The administrator who is logged in. */

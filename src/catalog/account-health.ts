@@ -1,7 +1,8 @@
 /** How an account fares, read from the records that the scripts keep. */
-import type { Gateway } from '../gateway.ts'
-import type { Platform } from './account.ts'
-import { modelFamilies } from './model-family.ts'
+
+import { modelFamilies } from '../domain/model-family.ts'
+import type { Platform } from '../domain/platform.ts'
+import type { CatalogContext } from './context.ts'
 
 /** One record; `recovering` waits for the one request that tries it again. */
 export interface Health {
@@ -30,7 +31,7 @@ export const healthFields = (accountId: string): string[] => [
 
 /** Reads the health of accounts, in their order, in one round trip. */
 export async function readHealths(
-  { runtime, keyspace }: Gateway,
+  { runtime, keyspace }: CatalogContext,
   platform: Platform,
   accountIds: string[],
 ): Promise<AccountHealth[]> {

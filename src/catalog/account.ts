@@ -1,8 +1,6 @@
 /** The upstream account record: what an admin sets, what is stored, what is shown. */
 import { z } from '@hono/zod-openapi'
-
-export const platforms = ['claude-console', 'codex'] as const
-export type Platform = (typeof platforms)[number]
+import type { Platform } from '../domain/platform.ts'
 
 const text = (max: number) => z.string().trim().max(max)
 

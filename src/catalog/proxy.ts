@@ -1,10 +1,10 @@
 /** The proxy of an account: checked and sealed on its way in, opened for a request, shown without secrets. */
 import type { Sealer } from '../crypto.ts'
 import { GatewayError } from '../errors.ts'
-import type { Gateway } from '../gateway.ts'
 import type { OutboundProxy } from '../runtime.ts'
 import { checkProxyHost } from '../upstream-url.ts'
 import type { ProxyInput, StoredProxy } from './account.ts'
+import type { CatalogContext } from './context.ts'
 
 /** Why an account with a proxy cannot serve where the host cannot go through one. */
 export const proxyUnsupported =
@@ -17,7 +17,7 @@ const sealingContext = (accountId: string) => `${accountId}:proxy`
  * The proxy with its host in the one spelling that is stored.
  * @throws GatewayError `invalid_request` when the gateway may not connect to this host.
  */
-export function checkProxy({ runtime }: Gateway, proxy: ProxyInput): ProxyInput {
+export function checkProxy({ runtime }: CatalogContext, proxy: ProxyInput): ProxyInput {
   const allowPrivate = runtime.config.ALLOW_PRIVATE_PROXIES
   const checked = checkProxyHost(proxy.host, { allowPrivate })
   if ('host' in checked) return { ...proxy, host: checked.host }

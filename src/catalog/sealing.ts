@@ -1,15 +1,16 @@
 /** Guards the sealed credentials of a store against a gateway that holds another key. */
 import { GatewayError } from '../errors.ts'
-import type { Gateway } from '../gateway.ts'
+import type { CatalogContext } from './context.ts'
 
 /**
  * Claims the store for this gateway's ENCRYPTION_KEY, or checks the claim that is there.
  * @throws GatewayError `misconfigured` when the store's credentials are sealed with another key.
  */
-export async function ensureSealingKey(
-  gateway: Pick<Gateway, 'runtime' | 'keyspace' | 'sealer'>,
-): Promise<void> {
-  const { runtime, keyspace, sealer } = gateway
+export async function ensureSealingKey({
+  runtime,
+  keyspace,
+  sealer,
+}: CatalogContext): Promise<void> {
   const [, claimed] = (await runtime.redis
     .pipeline()
     .set(keyspace.sealingKey, sealer.keyId, { nx: true })

@@ -1,6 +1,6 @@
 /** The calendar of the configured time zone: buckets of the books, ends of periods, days of quotas. */
+import type { Buckets, QuotaDay } from '../domain/buckets.ts'
 import { ttl } from '../store/keyspace.ts'
-import type { Buckets } from '../store/scripts/settle.ts'
 
 /** Every zone is a whole number of quarter hours away from UTC, so buckets change only then. */
 const quarterHourMs = 15 * 60_000
@@ -63,13 +63,6 @@ function calendar(
     ...finer,
   })
   return (atMs) => format.format(atMs).replace(' ', 'T')
-}
-
-/** The day of an account, from one reset of its quota to the next. */
-export interface QuotaDay {
-  /** The moment at which it began, such as `2026-11-22T08:30Z`: names sort by time. */
-  day: string
-  endsMs: number
 }
 
 const minuteMs = 60_000

@@ -1,7 +1,8 @@
 /** The books: packed sums per scope and bucket, how they are named, written and read. */
+
 import type { Redis } from '@upstash/redis'
-import type { Buckets } from '../store/scripts/settle.ts'
-import type { Usage } from './usage.ts'
+import type { Buckets } from '../domain/buckets.ts'
+import type { Usage } from '../domain/usage.ts'
 
 /** What a book adds up, in the order of its packed text; append only, old text has fewer fields. */
 export interface Sums {

@@ -1,7 +1,9 @@
 /** Prices usage by the vendors' public price list, in integer nano-USD, and never by a guess. */
+
 import { calcPrice, type MatchLogic, type ModelInfo } from '@pydantic/genai-prices'
-import type { Platform } from '../catalog/account.ts'
-import { estimateTokens, noUsage, type Usage } from './usage.ts'
+import type { Platform } from '../domain/platform.ts'
+import { estimateTokens, noUsage, type Usage } from '../domain/usage.ts'
+import { toNanoUsd } from '../money.ts'
 
 /** Output tokens that a hold assumes at most, and when the client names no bound. */
 export const holdOutputTokens = 4096
@@ -31,7 +33,7 @@ export function priceUsage(input: PriceInput): { costNanoUsd: number } | 'unpric
   if (!result || !isNamed(result.model, model)) return 'unpriced'
   const { input_mtok, output_mtok } = result.model_price
   if (input_mtok === undefined || output_mtok === undefined) return 'unpriced'
-  return { costNanoUsd: Math.round(result.total_price * 1e9) }
+  return { costNanoUsd: toNanoUsd(result.total_price) }
 }
 
 /** Nano-USD a token, by platform and model; the caller names the model, so this is bounded. */

@@ -1,19 +1,20 @@
 /** Admit: turns a plan into a lease on an account, or into the refusal the caller should see. */
-import { modelFamily } from '../catalog/model-family.ts'
+import { modelFamily } from '../domain/model-family.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { bucketsAt } from '../ledger/calendar.ts'
+import { toNanoUsd } from '../money.ts'
+import type { NoneReply } from '../store/lua/choose.ts'
 import { admitScript } from '../store/scripts/admit.ts'
 import type { AdmitReply } from '../store/scripts/admit-reply.ts'
-import type { NoneReply } from '../store/scripts/choose.ts'
-import { type Admission, admissionOf } from './admission.ts'
-import { asCandidates } from './candidates.ts'
-import { denial } from './denials.ts'
-import { settleOrphans, sweep } from './orphans.ts'
 import { activationMs, type Plan } from './plan.ts'
-import { settleVoid } from './settle.ts'
-import { notePassedOver, type Trace } from './trace.ts'
-import { unavailable } from './unavailable.ts'
+import { type Admission, admissionOf } from './scheduling/admission.ts'
+import { asCandidates } from './scheduling/candidates.ts'
+import { denial } from './scheduling/denials.ts'
+import { unavailable } from './scheduling/unavailable.ts'
+import { settleOrphans, sweep } from './settlement/orphans.ts'
+import { settleVoid } from './settlement/settle.ts'
+import { notePassedOver, type Trace } from './settlement/trace.ts'
 
 /** One request at a time tries a recovering account for this long. */
 export const probeMs = 30_000
@@ -109,5 +110,3 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
     throw error
   }
 }
-
-const toNanoUsd = (usd: number) => Math.round(usd * 1e9)

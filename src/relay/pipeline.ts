@@ -1,13 +1,14 @@
 /** The relay on one screen: authenticate → plan → admit → dispatch → gate → meter → settle. */
+
+import type { Protocol } from '../dialects/dialect.ts'
 import type { Gateway } from '../gateway.ts'
-import type { Protocol } from '../protocol/protocol.ts'
+import { place } from './acquire-account.ts'
 import { authenticate } from './authenticate.ts'
-import { readClientRequest } from './client-request.ts'
 import { dispatch } from './dispatch.ts'
-import { holdOpen } from './hold-open.ts'
-import { place } from './place.ts'
+import { readClientRequest } from './request/client-request.ts'
 import { respond } from './respond.ts'
-import { startTrace } from './trace.ts'
+import { startTrace } from './settlement/trace.ts'
+import { holdOpen } from './stream/keep-alive.ts'
 
 /**
  * Serves one relay request.

@@ -1,13 +1,13 @@
 /** Plan: everything about a request that can be decided without the store. */
 import type { ApiKey } from '../catalog/api-key.ts'
 import type { Snapshot } from '../catalog/catalog.ts'
+import type { Protocol } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import { estimateHold } from '../ledger/price.ts'
-import type { Protocol } from '../protocol/protocol.ts'
-import { type Choice, findCandidates, type PlannedAccount } from './candidates.ts'
-import { identifyClient } from './client.ts'
-import type { Hints } from './hints.ts'
-import { affinityDigest, sessionKey } from './session.ts'
+import type { Hints } from './request/hints.ts'
+import { identifyClient } from './request/identify-client.ts'
+import { affinityDigest, sessionKey } from './request/session.ts'
+import { type Choice, findCandidates, type PlannedAccount } from './scheduling/candidates.ts'
 
 export interface Plan extends Choice {
   /** Names the request in the ledger; always made here, never taken from the client. */

@@ -1,16 +1,16 @@
 /** Respond: turns an exchange into the caller's response, and settles when that has ended. */
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
+import { accountFailure, classifyErrorEvent } from '../platforms/failures/classify.ts'
 import { recoverScript } from '../store/scripts/recover.ts'
 import { renewScript } from '../store/scripts/renew.ts'
-import { type ClientRequest, clientClosed } from './client-request.ts'
+import type { Outcome } from './attempt/outcome.ts'
+import { createWatchdog } from './attempt/watchdog.ts'
 import type { Exchange } from './dispatch.ts'
-import { accountFailure, classifyErrorEvent } from './failure.ts'
-import { meter, type StreamEnd } from './meter.ts'
-import type { Outcome } from './outcome.ts'
-import { issuedAffinities } from './session.ts'
-import { type Ending, settleFinal, settleVoid, type VoidEnding } from './settle.ts'
-import { createWatchdog } from './watchdog.ts'
+import { type ClientRequest, clientClosed } from './request/client-request.ts'
+import { issuedAffinities } from './request/session.ts'
+import { type Ending, settleFinal, settleVoid, type VoidEnding } from './settlement/settle.ts'
+import { meter, type StreamEnd } from './stream/meter.ts'
 
 /** @throws GatewayError for a refusal that has no shape a client could read. */
 export function respond(gateway: Gateway, client: ClientRequest, exchange: Exchange): Response {
@@ -28,16 +28,16 @@ export function respond(gateway: Gateway, client: ClientRequest, exchange: Excha
       refuse(gateway, exchange)
       if (outcome.body === undefined) throw unreadableRefusal(outcome.status)
       return new Response(outcome.body, outcome)
-    case 'overdue': {
+    case 'timed_out': {
       const verdict = accountFailure('timeout')
-      settle(gateway, exchange, outcome, { how: 'overdue', verdict })
+      settle(gateway, exchange, outcome, { how: 'timed_out', verdict })
       throw new GatewayError('upstream_timeout', 'The upstream took too long to answer')
     }
     case 'abandoned':
-      settle(gateway, exchange, outcome, { how: 'left', verdict: undefined })
+      settle(gateway, exchange, outcome, { how: 'client_aborted', verdict: undefined })
       throw clientClosed()
     case 'unsent':
-      release(gateway, exchange, { how: 'left', verdict: undefined })
+      release(gateway, exchange, { how: 'client_aborted', verdict: undefined })
       throw clientClosed()
   }
 }
@@ -81,7 +81,7 @@ function verdictOf(
   { outcome, planned }: Exchange,
   how: StreamEnd,
 ): Ending['verdict'] {
-  if (how !== 'cut') return 'success'
+  if (how !== 'upstream_truncated') return 'success'
   const error = outcome.kind === 'stream' ? outcome.usage.failure() : undefined
   if (!error) return accountFailure('connect_failed')
   const rateLimitMs = planned.account.rateLimitDuration * 60_000

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { tryAccount } from '../../src/admin/accounts/try.ts'
+import { tryAccount } from '../../src/admin/accounts/trial.ts'
 import {
   createTestAdmin,
   createTestGateway,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listAudit } from '../../src/catalog/audit.ts'
+import { listAudit } from '../../src/admin/audit/audit.ts'
 import { digestApiKey } from '../../src/crypto.ts'
 import {
   createTestAdmin,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { issueToken } from '../../src/admin/token.ts'
+import { issueToken } from '../../src/admin/session/token.ts'
 import {
   type Answer,
   createTestAdmin,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { issueToken } from '../../src/admin/token.ts'
+import { issueToken } from '../../src/admin/session/token.ts'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { anyCharacter } from '../support/any-character.ts'

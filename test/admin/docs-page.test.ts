@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { page } from '../../src/admin/docs/page.ts'
 import { script } from '../../src/admin/docs/script.ts'
-import { issueToken } from '../../src/admin/token.ts'
+import { issueToken } from '../../src/admin/session/token.ts'
 import { type FakeElement, openPage } from '../support/browser.ts'
 import { createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { operationsOf } from '../support/openapi.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { issueToken } from '../../src/admin/token.ts'
+import { issueToken } from '../../src/admin/session/token.ts'
 import {
   type Answer,
   createTestAdmin,

@@ -137,7 +137,7 @@ describe('a record', () => {
     expect(view.passedOver).toEqual([{ accountId: 'b', why: 'inactive', until: null }])
   })
 
-  const nothing = { state: 'unserved', accountId: null, usage: null, costUsd: 0, estimated: false }
+  const nothing = { state: 'rejected', accountId: null, usage: null, costUsd: 0, estimated: false }
 
   it('of a client that left before anything was sent says who asked, and that nobody served', async () => {
     const { id: keyId, key } = await admin.createKey()
@@ -204,9 +204,9 @@ describe('the log', () => {
     expect(rest.status).toBe(200)
     upstream.respond(json(500, { error: { message: 'no' } }))
     const failed = await ask(key)
-    const unserved = await ask(key)
-    const lines = [failed, unserved].map(({ id }) =>
-      test.logged('unserved').find(({ requestId }) => requestId === id),
+    const rejected = await ask(key)
+    const lines = [failed, rejected].map(({ id }) =>
+      test.logged('rejected').find(({ requestId }) => requestId === id),
     )
     const asked = { keyId, platform: 'claude-console', model: 'claude-sonnet-4-6' }
     const passed = { accountId: off.id, why: 'not_schedulable' }
@@ -215,7 +215,7 @@ describe('the log', () => {
       attempts: [{ accountId, outcome: 'server_error', status: 500 }],
     })
     expect(lines[0]).toMatchObject({ passedOver: [passed] })
-    expect(lines[1]).toMatchObject({ ...asked, end: 'unserved', attempts: [] })
+    expect(lines[1]).toMatchObject({ ...asked, end: 'rejected', attempts: [] })
     expect(lines[1]).toMatchObject({ passedOver: [passed, { accountId, why: 'server_error' }] })
 
     upstream.respond(json(200, { type: 'message', content: [], usage: { output_tokens: 1 } }))

@@ -126,7 +126,7 @@ describe('GET /requests/:id', () => {
   it('tells how a session came to its account', async () => {
     const session = { 'x-claude-code-session-id': 'one' }
     expect((await show((await ask({}, session)).id)).affinity).toBe('started')
-    expect((await show((await ask({}, session)).id)).affinity).toBe('home')
+    expect((await show((await ask({}, session)).id)).affinity).toBe('primary')
     upstream.behave('sk-ant-a', overloaded)
     expect((await show((await ask({}, session)).id)).affinity).toBe('moved')
   })
@@ -135,7 +135,7 @@ describe('GET /requests/:id', () => {
     upstream.respond(overloaded)
     const failed = await show((await ask()).id)
     const nothing = {
-      state: 'unserved',
+      state: 'rejected',
       accountId: null,
       usage: null,
       costUsd: 0,
@@ -147,10 +147,10 @@ describe('GET /requests/:id', () => {
     )
     const { id, status } = await ask({}, { 'x-request-id': 'mine' })
     expect([id, status]).toEqual(['mine', 529])
-    const unserved = await show('mine')
-    expect(unserved).toMatchObject({ ...nothing, end: 'unserved', attempts: [], requestId: 'mine' })
-    expect(unserved).toMatchObject({ keyId, model, platform: 'claude-console', endedAt: time })
-    expect(unserved.passedOver).toEqual(
+    const rejected = await show('mine')
+    expect(rejected).toMatchObject({ ...nothing, end: 'rejected', attempts: [], requestId: 'mine' })
+    expect(rejected).toMatchObject({ keyId, model, platform: 'claude-console', endedAt: time })
+    expect(rejected.passedOver).toEqual(
       accounts.map((accountId) => ({ accountId, why: 'overloaded', until: time })),
     )
   })
@@ -158,7 +158,7 @@ describe('GET /requests/:id', () => {
   it("shows a refusal of the caller's own fault as unbooked, and where it came from", async () => {
     upstream.respond(json(400, { type: 'error', error: { type: 'invalid_request_error' } }))
     expect(await show((await ask()).id)).toMatchObject({
-      state: 'unserved',
+      state: 'rejected',
       end: 'refused',
       accountId: accounts[0],
       attempts: [attempt(0, { outcome: 'refusal', status: 400 })],
@@ -171,7 +171,7 @@ describe('GET /requests/:id', () => {
     upstream.respond(anthropicStream({ cutAfterEvents: 5 }))
     const cut = await show((await ask({ stream: true })).id)
     const streamed = { state: 'served', stream: true, accountId: expect.any(String) }
-    expect(cut).toMatchObject({ ...streamed, end: 'cut', estimated: true })
+    expect(cut).toMatchObject({ ...streamed, end: 'upstream_truncated', estimated: true })
     expect(cut.usage.inputTokens).toBe(12)
 
     upstream.respond(anthropicStream({ stallAfterEvents: 5 }))
@@ -192,7 +192,7 @@ describe('GET /requests/:id', () => {
     })
     await reader?.cancel()
     await test.deferred()
-    expect(await show(id)).toMatchObject({ ...streamed, end: 'left', estimated: true })
+    expect(await show(id)).toMatchObject({ ...streamed, end: 'client_aborted', estimated: true })
   })
 
   it('tells the latest request that a client gave a name, and each by its ledger id', async () => {
@@ -235,7 +235,7 @@ describe('GET /requests/:id', () => {
     leave.abort()
     await lost
     // The receipt came after all.
-    expect(await show(id)).toMatchObject({ state: 'served', end: 'left' })
+    expect(await show(id)).toMatchObject({ state: 'served', end: 'client_aborted' })
   })
 
   it('forgets a request that no account could take after an hour, and any other later', async () => {

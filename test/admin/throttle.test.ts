@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { networkOf } from '../../src/admin/throttle.ts'
+import { networkOf } from '../../src/admin/session/throttle.ts'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import {

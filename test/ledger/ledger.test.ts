@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { noUsage } from '../../src/domain/usage.ts'
 import { orphanedSums, packSums, settledSums, unpackSums } from '../../src/ledger/ledger.ts'
-import { noUsage } from '../../src/ledger/usage.ts'
 
 describe('packed sums', () => {
   const usage = { ...noUsage, inputTokens: 1, outputTokens: 2, cacheReadTokens: 3 }

@@ -1,8 +1,8 @@
 import { findProvider } from '@pydantic/genai-prices'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { noUsage, type Usage } from '../../src/domain/usage.ts'
 import { estimateHold, priceUsage } from '../../src/ledger/price.ts'
-import { noUsage, type Usage } from '../../src/ledger/usage.ts'
 
 const atMs = Date.UTC(2026, 10, 22)
 

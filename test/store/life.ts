@@ -1,6 +1,6 @@
 /** Lives of simulated processes, each decided by a list of numbers, held against the model at every step. */
 import { expect } from 'vitest'
-import { decodeLoad } from '../../src/store/scripts/load.ts'
+import { decodeLoad } from '../../src/store/lua/load.ts'
 import { createTape } from './fault-shim.ts'
 import { checkState, checkStep, readState, type State } from './scripts.model.ts'
 import { createWorld, platforms, serve, sweep, type World } from './simulation.ts'

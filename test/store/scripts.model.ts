@@ -1,6 +1,6 @@
 /** What must hold in the store after every step, read from its raw keys. */
 import { expect } from 'vitest'
-import { decodeLoad } from '../../src/store/scripts/load.ts'
+import { decodeLoad } from '../../src/store/lua/load.ts'
 import { accountsOf, type Call, keyIds, models, platforms, type World } from './simulation.ts'
 
 type Row = Record<string, string>

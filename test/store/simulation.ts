@@ -1,13 +1,14 @@
 /** Simulated gateway processes that serve requests over an unreliable network, as the relay would. */
+
 import type { Redis } from '@upstash/redis'
-import { modelFamily } from '../../src/catalog/model-family.ts'
+import type { AccountFailure } from '../../src/domain/account-failure.ts'
+import { modelFamily } from '../../src/domain/model-family.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { bucketsAt } from '../../src/ledger/calendar.ts'
 import { orphanedSums, packSums } from '../../src/ledger/ledger.ts'
 import { createKeyspace, type Keyspace, ttl } from '../../src/store/keyspace.ts'
 import { createRedis } from '../../src/store/redis.ts'
 import { type AdmitInput, admitScript } from '../../src/store/scripts/admit.ts'
-import type { AccountFailure } from '../../src/store/scripts/health.ts'
 import { type ReassignInput, reassignScript } from '../../src/store/scripts/reassign.ts'
 import { renewScript } from '../../src/store/scripts/renew.ts'
 import { type SettleInput, settleScript } from '../../src/store/scripts/settle.ts'

@@ -1,12 +1,12 @@
 /** A whole gateway in this process: real app, real store in memory, real sockets, captured log. */
 import { expect } from 'vitest'
-import { issueToken } from '../../src/admin/token.ts'
+import { issueToken } from '../../src/admin/session/token.ts'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createGateway, type Gateway } from '../../src/gateway.ts'
-import { createLogger } from '../../src/log.ts'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
-import { createTransport } from '../../src/node/transport.ts'
+import { createTransport } from '../../src/node/transport/transport.ts'
+import { createLogger } from '../../src/observe/log.ts'
 import type { Runtime } from '../../src/runtime.ts'
 import { createRedis, type Engine } from '../../src/store/redis.ts'
 

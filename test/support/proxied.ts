@@ -1,7 +1,7 @@
 /** A transport whose requests all go through proxies, and what a test opens beside it. */
 import type { LookupFunction } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createTransport, type TransportOptions } from '../../src/node/transport.ts'
+import { createTransport, type TransportOptions } from '../../src/node/transport/transport.ts'
 import type { OutboundProxy, UpstreamRequest } from '../../src/runtime.ts'
 
 type Closing = { close(): Promise<void> }

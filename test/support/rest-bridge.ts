@@ -2,7 +2,7 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
-import { createRestBridge } from '../../src/node/rest-bridge.ts'
+import { createRestBridge } from '../../src/node/bridge/rest-bridge.ts'
 import type { Engine } from '../../src/store/redis.ts'
 
 export interface ServedBridge {

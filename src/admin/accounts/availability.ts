@@ -1,13 +1,17 @@
 /** Whether an account can serve now: every reason against it, and what ends each. */
+
 import { z } from '@hono/zod-openapi'
-import type { Account, Platform } from '../../catalog/account.ts'
+import type { Account } from '../../catalog/account.ts'
 import { type AccountHealth, restScopes } from '../../catalog/account-health.ts'
-import { getAccount } from '../../catalog/accounts.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
+import type { QuotaDay } from '../../domain/buckets.ts'
+import type { Platform } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
-import { type QuotaDay, quotaDayAt } from '../../ledger/calendar.ts'
-import { sweep } from '../../relay/orphans.ts'
-import { type AccountLoad, decodeLoad } from '../../store/scripts/load.ts'
+import { quotaDayAt } from '../../ledger/calendar.ts'
+import { toUsd } from '../../money.ts'
+import { sweep } from '../../relay/settlement/orphans.ts'
+import { type AccountLoad, decodeLoad } from '../../store/lua/load.ts'
+import { getAccount } from './accounts.ts'
 
 const Reason = z
   .object({
@@ -120,7 +124,7 @@ function loadReasons({ maxConcurrency }: Account, inflight: number): Reason[] {
 
 function quotaReasons({ dailyQuota }: Account, load: AccountLoad, today: QuotaDay): Reason[] {
   // A later day than this clock's was opened by a clock that is ahead.
-  const spentUsd = load.day >= today.day ? load.spentNanoUsd / 1e9 : 0
+  const spentUsd = load.day >= today.day ? toUsd(load.spentNanoUsd) : 0
   if (dailyQuota === 0 || spentUsd < dailyQuota) return []
   const message = `The account has cost $${spentUsd} of its $${dailyQuota} for the day`
   const until = new Date(today.endsMs).toISOString()

@@ -1,11 +1,11 @@
 /** Routes that read accounts: lists, one, and whether it can serve. */
 import { createRoute } from '@hono/zod-openapi'
 import { AccountSettings } from '../../catalog/account.ts'
-import { getAccount, listAccounts } from '../../catalog/accounts.ts'
 import type { Gateway } from '../../gateway.ts'
 import { answer, etag, pageOf, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { Flag, PageQuery } from '../input.ts'
+import { getAccount, listAccounts } from './accounts.ts'
 import { Availability, readAvailability } from './availability.ts'
 import {
   AccountDetails,

@@ -1,7 +1,7 @@
 /** Routes of the upstream accounts. */
 import type { Gateway } from '../../gateway.ts'
 import type { AdminApp } from '../app.ts'
-import { accountCareRoutes } from './care.ts'
+import { accountCareRoutes } from './operations.ts'
 import { accountReadRoutes } from './read.ts'
 import { accountWriteRoutes } from './write.ts'
 

@@ -1,11 +1,13 @@
 /** What the administration API shows of an account, as schemas that document it; never its credentials. */
+
 import { z } from '@hono/zod-openapi'
-import { type Account, AccountSettings, ProxyAddress, platforms } from '../../catalog/account.ts'
+import { type Account, AccountSettings, ProxyAddress } from '../../catalog/account.ts'
 import { restScopes } from '../../catalog/account-health.ts'
-import type { AccountState } from '../../catalog/accounts.ts'
 import { shownProxy } from '../../catalog/proxy.ts'
+import { platforms } from '../../domain/platform.ts'
 import { refused } from '../answers.ts'
 import { IdPath } from '../input.ts'
+import type { AccountState } from './accounts.ts'
 
 export const tags = ['Accounts']
 export const security = [{ Bearer: [] }]

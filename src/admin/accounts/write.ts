@@ -1,13 +1,13 @@
 /** Routes that create, change and delete accounts; their credentials go in and never come out. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { AccountInput } from '../../catalog/account.ts'
-import { removeAccount, updateAccount } from '../../catalog/account-edits.ts'
-import { createAccount } from '../../catalog/accounts.ts'
-import { patchOf } from '../../catalog/patch.ts'
 import type { Gateway } from '../../gateway.ts'
 import { answer, etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { Flag, IfMatch, jsonBody, revisionsOf, UpdatedAt } from '../input.ts'
+import { patchOf } from '../patch.ts'
+import { createAccount } from './accounts.ts'
+import { removeAccount, updateAccount } from './edit.ts'
 import {
   AccountDetails,
   AccountPath,

@@ -1,10 +1,10 @@
 /** Routes of a gateway key's life: deleted, restored, given a new secret. */
 import { createRoute } from '@hono/zod-openapi'
-import { removeApiKey, restoreApiKey, rotateApiKey } from '../../catalog/api-key-edits.ts'
 import type { Gateway } from '../../gateway.ts'
 import { etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { IdPath } from '../input.ts'
+import { removeApiKey, restoreApiKey, rotateApiKey } from './edit.ts'
 import { ApiKeyView, IssuedApiKeyView, security, tags, view } from './view.ts'
 
 const refusals = { 401: refused[401], 404: refused[404], 409: refused[409], 503: refused[503] }

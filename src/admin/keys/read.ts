@@ -1,14 +1,15 @@
 /** Routes that read gateway keys and what they have consumed. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { ApiKeySettings } from '../../catalog/api-key.ts'
-import { apiKeyOrders, listApiKeys } from '../../catalog/api-key-list.ts'
-import { getApiKey } from '../../catalog/api-keys.ts'
+import { toIso } from '../../dates.ts'
 import type { Gateway } from '../../gateway.ts'
 import { answer, etag, pageOf, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { Flag, IdPath, PageQuery } from '../input.ts'
-import { KeyStats, readKeyStats } from '../stats.ts'
-import { ApiKeyDetails, ApiKeyView, security, tags, toIso, view } from './view.ts'
+import { getApiKey } from './keys.ts'
+import { apiKeyOrders, listApiKeys } from './list.ts'
+import { KeyStats, readKeyStats } from './stats.ts'
+import { ApiKeyDetails, ApiKeyView, security, tags, view } from './view.ts'
 
 const ListQuery = PageQuery.extend({
   includeDeleted: Flag.optional(),

@@ -36,7 +36,3 @@ export function view(record: ApiKey): z.infer<typeof ApiKeyView> {
   const { digest, ...shown } = record
   return shown
 }
-
-/** RFC 3339, or null for never. */
-export const toIso = (ms: number | undefined): string | null =>
-  ms === undefined ? null : new Date(ms).toISOString()

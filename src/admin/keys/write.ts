@@ -1,14 +1,14 @@
 /** Routes that create gateway keys, one or many, and change their settings. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { ApiKeySettings } from '../../catalog/api-key.ts'
-import { updateApiKey } from '../../catalog/api-key-edits.ts'
-import { createApiKeys, type IssuedApiKey } from '../../catalog/api-keys.ts'
-import { patchOf } from '../../catalog/patch.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { IdPath, IfMatch, jsonBody, revisionsOf, UpdatedAt } from '../input.ts'
+import { patchOf } from '../patch.ts'
+import { updateApiKey } from './edit.ts'
+import { createApiKeys, type IssuedApiKey } from './keys.ts'
 import { ApiKeyView, IssuedApiKeyView, security, tags, view } from './view.ts'
 
 const maxNameLength = 100

@@ -1,6 +1,8 @@
 /** What `admit` answers, and how its texts are read. */
-import { decodeNone, decodeSkipped, type NoneReply, type RawNone, type Skipped } from './choose.ts'
-import type { Affinity } from './sticky.ts'
+
+import type { Affinity } from '../../domain/affinity.ts'
+import type { SkippedCandidate } from '../../domain/candidate.ts'
+import { decodeNone, decodeSkipped, type NoneReply, type RawNone } from '../lua/choose.ts'
 
 /** An account to send a request to. */
 export interface Assignment {
@@ -11,7 +13,7 @@ export interface Assignment {
   affinity: Affinity
   /** The account's cooldown has just ended, and this request alone tries it. */
   isProbe: boolean
-  skipped: Skipped[]
+  skipped: SkippedCandidate[]
 }
 
 export type AdmitReply =

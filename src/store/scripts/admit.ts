@@ -1,15 +1,17 @@
 /** `admit`: one atomic decision whether a request may run, and on which account. */
+
 import type { Redis } from '@upstash/redis'
+import type { Candidate } from '../../domain/candidate.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
+import { budget } from '../lua/budget.ts'
+import { candidateArgs, choose } from '../lua/choose.ts'
+import { health } from '../lua/health.ts'
+import { load, reap } from '../lua/load.ts'
+import { periods, time } from '../lua/shared.ts'
+import { sticky } from '../lua/sticky.ts'
 import { defineScript, runScript } from '../script.ts'
 import { type AdmitReply, decodeAdmit, type RawReply } from './admit-reply.ts'
-import { budget } from './budget.ts'
-import { type Candidate, candidateArgs, choose } from './choose.ts'
-import { health } from './health.ts'
-import { load, reap } from './load.ts'
-import { periods, time } from './shared.ts'
-import { sticky } from './sticky.ts'
 
 export interface AdmitInput {
   poolVersion: string

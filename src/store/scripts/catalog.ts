@@ -1,9 +1,9 @@
 /** Writes to the catalog: each checks the revision it was made from, bumps what readers compare, and records itself. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
+import { time } from '../lua/shared.ts'
 import { defineScript, runScript } from '../script.ts'
 import { audit } from './audit.ts'
-import { time } from './shared.ts'
 
 /** `conflict`: the record is not at the expected revision any more, or exists already. */
 export type WriteReply = 'ok' | 'conflict'

@@ -1,8 +1,8 @@
 /** Throttling of logins: attempts are counted before they are made, so none can be made in parallel. */
 import type { Redis } from '@upstash/redis'
 import { ttl } from '../keyspace.ts'
+import { time } from '../lua/shared.ts'
 import { defineScript, runScript } from '../script.ts'
-import { time } from './shared.ts'
 
 /** Failures in a row that cost nothing yet; the next one doubles the wait each time. */
 const freeFailures = 5

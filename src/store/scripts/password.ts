@@ -1,9 +1,9 @@
 /** Replaces an administrator's password hash, unless somebody else has done so meanwhile. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
+import { time } from '../lua/shared.ts'
 import { defineScript, runScript } from '../script.ts'
 import { audit } from './audit.ts'
-import { time } from './shared.ts'
 
 const replace = defineScript(
   time,

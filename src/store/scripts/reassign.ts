@@ -1,22 +1,25 @@
 /** `reassign`: records why an attempt failed and moves its lease to the next account, at once. */
+
 import type { Redis } from '@upstash/redis'
+import type { AccountFailure } from '../../domain/account-failure.ts'
+import type { Affinity } from '../../domain/affinity.ts'
+import type { Candidate } from '../../domain/candidate.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
-import { defineScript, runScript } from '../script.ts'
-import type { Assignment } from './admit-reply.ts'
 import {
-  type Candidate,
   candidateArgs,
   choose,
   decodeNone,
   decodeSkipped,
   type NoneReply,
   type RawNone,
-} from './choose.ts'
-import { type AccountFailure, failureArgs, health, readFailure } from './health.ts'
-import { load, reap } from './load.ts'
-import { periods, time } from './shared.ts'
-import { type Affinity, sticky } from './sticky.ts'
+} from '../lua/choose.ts'
+import { failureArgs, health, readFailure } from '../lua/health.ts'
+import { load, reap } from '../lua/load.ts'
+import { periods, time } from '../lua/shared.ts'
+import { sticky } from '../lua/sticky.ts'
+import { defineScript, runScript } from '../script.ts'
+import type { Assignment } from './admit-reply.ts'
 
 export interface ReassignInput {
   ledgerId: string

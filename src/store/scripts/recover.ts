@@ -1,9 +1,9 @@
 /** `recover`: ends the rest of an account at the first sign of life, not only when its answer ends. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
+import { health } from '../lua/health.ts'
+import { time } from '../lua/shared.ts'
 import { defineScript, runScript } from '../script.ts'
-import { health } from './health.ts'
-import { time } from './shared.ts'
 
 const script = defineScript(
   time,

@@ -2,8 +2,8 @@
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
+import { time } from '../lua/shared.ts'
 import { defineScript, runScript } from '../script.ts'
-import { time } from './shared.ts'
 
 const script = defineScript(
   time,

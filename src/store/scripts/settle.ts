@@ -1,24 +1,15 @@
 /** `settle`: ends a request exactly once: releases its lease, books it, updates the account's health. */
+
 import type { Redis } from '@upstash/redis'
+import type { AccountFailure } from '../../domain/account-failure.ts'
+import type { Buckets } from '../../domain/buckets.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
+import { charge } from '../lua/budget.ts'
+import { failureArgs, health, readFailure } from '../lua/health.ts'
+import { chargeLoad, load, reap } from '../lua/load.ts'
+import { periods, time } from '../lua/shared.ts'
 import { defineScript, runScript } from '../script.ts'
-import { charge } from './budget.ts'
-import { type AccountFailure, failureArgs, health, readFailure } from './health.ts'
-import { chargeLoad, load, reap } from './load.ts'
-import { periods, time } from './shared.ts'
-
-/** Names of the bucket fields that a charge belongs to, in the configured time zone. */
-export interface Buckets {
-  hour: string
-  day: string
-  month: string
-  /** `week:` and the date of its Monday; names a budget's period, not a field of the books. */
-  week: string
-  /** Hour and day fields that sort below these are pruned when a new day begins. */
-  hourPruneBefore: string
-  dayPruneBefore: string
-}
 
 export interface SettleInput {
   ledgerId: string

@@ -2,9 +2,9 @@
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
+import { load, reap } from '../lua/load.ts'
+import { time } from '../lua/shared.ts'
 import { defineScript, runScript } from '../script.ts'
-import { load, reap } from './load.ts'
-import { time } from './shared.ts'
 
 const script = defineScript(
   time,

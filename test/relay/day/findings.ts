@@ -1,8 +1,8 @@
 /** What a simulated day shows: errors that clients saw, how accounts were treated and came back, the books. */
 
+import { estimateTokens, noUsage } from '../../../src/domain/usage.ts'
 import { quotaDayAt } from '../../../src/ledger/calendar.ts'
 import { priceUsage } from '../../../src/ledger/price.ts'
-import { estimateTokens, noUsage } from '../../../src/ledger/usage.ts'
 import { probeMs } from '../../../src/relay/admit.ts'
 import { modelOf } from './asks.ts'
 import type { Seen } from './clients.ts'

@@ -2,7 +2,7 @@
 
 import { bucketsAt } from '../../../src/ledger/calendar.ts'
 import { readBook, type Sums } from '../../../src/ledger/ledger.ts'
-import { decodeLoad } from '../../../src/store/scripts/load.ts'
+import { decodeLoad } from '../../../src/store/lua/load.ts'
 import { type Ask, asksOf, createRandom } from './asks.ts'
 import { createClients } from './clients.ts'
 import { type Fault, faultsOf } from './faults.ts'

@@ -1,6 +1,8 @@
 /** The contract of the choice among accounts: affinity, order, health. */
+
 import { expect, it } from 'vitest'
-import type { Candidate } from '../../../src/store/scripts/choose.ts'
+import type { Candidate } from '../../../src/domain/candidate.ts'
+import type { ModelFamily } from '../../../src/domain/model-family.ts'
 import { accounts, type Bench, describeOnStores, failed, leaseMs } from './setup.ts'
 
 describeOnStores('the choice of an account', (bench) => {
@@ -68,7 +70,7 @@ describeOnStores('the choice of an account', (bench) => {
 
   it('lets one family of models rest and the others serve', async () => {
     const { admit, settle } = bench()
-    const of = (family: string) => ({ candidates: accounts({ accountId: 'a', family }) })
+    const of = (family: ModelFamily) => ({ candidates: accounts({ accountId: 'a', family }) })
     await admit('one', of('opus'))
     await settle('one', { verdict: failed({ scope: 'family' }), family: 'opus' })
     expect(await admit('two', of('opus'))).toMatchObject({ kind: 'none', cooling: 1 })
@@ -79,7 +81,7 @@ describeOnStores('the choice of an account', (bench) => {
 
   it('lets every family rest when the whole account does, and one probe find out for all', async () => {
     const { admit, settle, advance, health } = bench()
-    const of = (family: string) => ({ candidates: accounts({ accountId: 'a', family }) })
+    const of = (family: ModelFamily) => ({ candidates: accounts({ accountId: 'a', family }) })
     await admit('one', of('opus'))
     await settle('one', { verdict: failed(), family: 'opus' })
     expect(await admit('two', of('haiku'))).toMatchObject({ kind: 'none' })
@@ -104,7 +106,7 @@ describeOnStores('the choice of an account', (bench) => {
 
   it('gives the claim on the whole account back when its probe fails for the family only', async () => {
     const { admit, settle, reassign, advance, health, nowMs } = bench()
-    const of = (family: string) => ({ candidates: accounts({ accountId: 'a', family }) })
+    const of = (family: ModelFamily) => ({ candidates: accounts({ accountId: 'a', family }) })
     await admit('failing', of('opus'))
     await settle('failing', { verdict: failed(), family: 'opus' })
     const sinceMs = nowMs()

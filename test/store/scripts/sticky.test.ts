@@ -15,7 +15,7 @@ describeOnStores('a session', (bench) => {
     })
     const candidates = accounts({ accountId: 'a', priority: 1 }, 'b')
     const second = await admit('two', { sessionKey, candidates })
-    expect(second).toMatchObject({ accountId: 'b', affinity: 'home' })
+    expect(second).toMatchObject({ accountId: 'b', affinity: 'primary' })
     const another = await admit('other', { candidates })
     expect(another).toMatchObject({ accountId: 'a', affinity: 'none' })
     const ttlMs = await redis.pttl(keyspace.sticky(platform, 'key', sessionKey))
@@ -37,7 +37,7 @@ describeOnStores('a session', (bench) => {
     advance(10)
     await settle('one', { verdict: failed({ cooldownMs: 2_000 }) })
     expect(await admit('two', both)).toMatchObject({ accountId: 'b', affinity: 'moved' })
-    expect(await admit('three', both)).toMatchObject({ accountId: 'b', affinity: 'away' })
+    expect(await admit('three', both)).toMatchObject({ accountId: 'b', affinity: 'fallback' })
     advance(2_000)
     expect(await admit('four', both)).toMatchObject({ accountId: 'a', affinity: 'returned' })
   })
@@ -49,8 +49,8 @@ describeOnStores('a session', (bench) => {
     await settle('one', { verdict: failed({ untilMs: bench().nowMs() + warmMs }) })
     expect(await admit('two', both)).toMatchObject({ accountId: 'b', affinity: 'moved' })
     advance(warmMs + 1)
-    expect(await admit('three', both)).toMatchObject({ accountId: 'b', affinity: 'away' })
-    expect(await admit('four', both)).toMatchObject({ accountId: 'b', affinity: 'home' })
+    expect(await admit('three', both)).toMatchObject({ accountId: 'b', affinity: 'fallback' })
+    expect(await admit('four', both)).toMatchObject({ accountId: 'b', affinity: 'primary' })
   })
 
   it('leaves an account that is full, and returns when it is not', async () => {
@@ -74,7 +74,7 @@ describeOnStores('a session', (bench) => {
     const moved = await reassign('failing', { sessionKey, candidates: accounts('b') })
     expect(moved).toMatchObject({ accountId: 'b', affinity: 'moved' })
     advance(2_000)
-    expect(await admit('next', both)).toMatchObject({ accountId: 'b', affinity: 'away' })
+    expect(await admit('next', both)).toMatchObject({ accountId: 'b', affinity: 'fallback' })
   })
 
   it('is not at home with an account that only failed it, with nobody to follow', async () => {
@@ -109,7 +109,7 @@ describeOnStores('a session', (bench) => {
     }
     expect(stay(left)).toEqual(stay(record))
     advance(10_000)
-    expect(await admit('next', both)).toMatchObject({ accountId: 'a', affinity: 'home' })
+    expect(await admit('next', both)).toMatchObject({ accountId: 'a', affinity: 'primary' })
   })
 
   it('whose requests fail together moves to one and the same account', async () => {
@@ -120,7 +120,7 @@ describeOnStores('a session', (bench) => {
     const first = await reassign('one', { sessionKey, candidates: three })
     const second = await reassign('two', { sessionKey, candidates: three })
     expect(first).toMatchObject({ accountId: 'b', affinity: 'moved' })
-    expect(second).toMatchObject({ accountId: 'b', affinity: 'away' })
+    expect(second).toMatchObject({ accountId: 'b', affinity: 'fallback' })
   })
 
   it('counts its moves', async () => {

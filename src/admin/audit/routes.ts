@@ -1,0 +1,80 @@
+/** The route of the audit trail. */
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Gateway } from '../../gateway.ts'
+import { answer, pageOf, refused } from '../answers.ts'
+import type { AdminApp } from '../app.ts'
+import { PageQuery } from '../input.ts'
+import type { Page } from '../page.ts'
+import { AuditEntry, listAudit } from './audit.ts'
+
+const EntryView = z.object({ ...AuditEntry.shape }).openapi('AuditEntry', {
+  example: {
+    id: '019ac000-0000-7000-8000-000000000000',
+    at: '2026-11-22T10:20:00.000Z',
+    actor: 'admin',
+    action: 'admin.password_changed',
+    targetId: 'admin',
+    before: null,
+    after: null,
+  },
+})
+
+const filter = (description: string) =>
+  z.string().min(1).max(100).optional().openapi({ description })
+
+const AuditQuery = PageQuery.extend({
+  actor: filter('Only what this administrator did'),
+  action: filter('Only this action, such as `api_key.created`'),
+  targetId: filter('Only what was done to the record with this id'),
+})
+
+const list = createRoute({
+  method: 'get',
+  path: '/audit',
+  tags: ['Audit'],
+  security: [{ Bearer: [] }],
+  summary: 'List who changed what, newest first',
+  description: 'A page may hold fewer than `limit`; `nextCursor` alone tells whether more follow.',
+  request: { query: AuditQuery },
+  responses: {
+    200: answer(pageOf(EntryView), 'One page of the trail'),
+    400: refused[400],
+    401: refused[401],
+    503: refused[503],
+  },
+})
+
+/** Registers the route of the audit trail. */
+export function auditRoutes(app: AdminApp, gateway: Gateway): void {
+  app.openapi(list, async (c) => c.json(await findEntries(gateway, c.req.valid('query')), 200))
+}
+
+/** Entries that one page may look at, in reads of this many, so that a rare match cannot hold it up. */
+const readSize = 500
+const maxReads = 8
+
+async function findEntries(
+  gateway: Gateway,
+  { cursor: from, limit, ...wanted }: z.output<typeof AuditQuery>,
+): Promise<Page<AuditEntry>> {
+  const { actor, action, targetId } = wanted
+  if ((actor ?? action ?? targetId) === undefined)
+    return listAudit(gateway, { cursor: from, limit })
+  const isWanted = (entry: AuditEntry) =>
+    (actor === undefined || entry.actor === actor) &&
+    (action === undefined || entry.action === action) &&
+    (targetId === undefined || entry.targetId === targetId)
+  const data: AuditEntry[] = []
+  let cursor = from
+  for (let reads = 0; reads < maxReads; reads++) {
+    const page = await listAudit(gateway, { cursor, limit: readSize })
+    for (const entry of page.data.filter(isWanted)) {
+      // One more than fits tells whether another page follows.
+      if (data.length === limit) return { data, nextCursor: data.at(-1)?.id ?? null }
+      data.push(entry)
+    }
+    if (page.nextCursor === null) return { data, nextCursor: null }
+    cursor = page.nextCursor
+  }
+  return { data, nextCursor: cursor ?? null }
+}

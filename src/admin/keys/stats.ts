@@ -1,0 +1,64 @@
+/** What a key has consumed, as the administration API tells it. */
+
+import { z } from '@hono/zod-openapi'
+import { platforms } from '../../domain/platform.ts'
+import type { Gateway } from '../../gateway.ts'
+import { bucketsAt } from '../../ledger/calendar.ts'
+import { readBook, type Sums } from '../../ledger/ledger.ts'
+import { toUsd } from '../../money.ts'
+import { sweep } from '../../relay/settlement/orphans.ts'
+
+const count = z.int().min(0)
+const usd = z.number().min(0)
+
+const Consumption = z
+  .object({
+    requests: count,
+    inputTokens: count.openapi({ description: 'Without what was written to or read from a cache' }),
+    outputTokens: count,
+    cacheCreateTokens: count.openapi({ description: 'The sum of the next two' }),
+    cacheCreate5mTokens: count,
+    cacheCreate1hTokens: count,
+    cacheReadTokens: count,
+    webSearchRequests: count,
+    costUsd: usd,
+    estimatedRequests: count.openapi({ description: 'Requests with an estimated output' }),
+    orphanedRequests: count.openapi({ description: 'Requests whose process vanished' }),
+    orphanedCostUsd: usd.openapi({ description: 'Their estimated share of `costUsd`' }),
+    unpricedRequests: count.openapi({ description: 'Requests of a model without a price' }),
+    sessionMoves: count.openapi({ description: 'Sessions that went on at another account' }),
+  })
+  .openapi('Consumption')
+type Consumption = z.infer<typeof Consumption>
+
+/** Since the beginning, and in the current day and month of the configured time zone. */
+export const KeyStats = z
+  .object({ total: Consumption, daily: Consumption, monthly: Consumption })
+  .openapi('ApiKeyStats')
+export type KeyStats = z.infer<typeof KeyStats>
+
+/** Reads the books of a key, after booking what vanished processes left behind. */
+export async function readKeyStats(gateway: Gateway, keyId: string): Promise<KeyStats> {
+  const { redis, config, now } = gateway.runtime
+  for (const platform of platforms) await sweep(gateway, platform)
+  const book = gateway.keyspace.books.key(keyId)
+  const { total, daily, monthly } = await readBook(redis, book, bucketsAt(now(), config.TIMEZONE))
+  return {
+    total: toConsumption(total),
+    daily: toConsumption(daily),
+    monthly: toConsumption(monthly),
+  }
+}
+
+/** Sums of the books in the units and names of the API. */
+export function toConsumption(sums: Sums): Consumption {
+  const { cacheWrite5mTokens, cacheWrite1hTokens, costNanoUsd, orphanedCostNanoUsd, ...same } = sums
+  return {
+    ...same,
+    cacheCreateTokens: cacheWrite5mTokens + cacheWrite1hTokens,
+    cacheCreate5mTokens: cacheWrite5mTokens,
+    cacheCreate1hTokens: cacheWrite1hTokens,
+    costUsd: toUsd(costNanoUsd),
+    orphanedCostUsd: toUsd(orphanedCostNanoUsd),
+  }
+}

@@ -1,0 +1,169 @@
+/** The route that tells where a request went and why, by the id that its answer carried. */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { toIso } from '../../dates.ts'
+import { platforms } from '../../domain/platform.ts'
+import { GatewayError } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
+import { unpackSums } from '../../ledger/ledger.ts'
+import { sweep } from '../../relay/settlement/orphans.ts'
+import { unpackTrace } from '../../relay/settlement/trace.ts'
+import { answer, refused } from '../answers.ts'
+import type { AdminApp } from '../app.ts'
+import { refuseInvalid } from '../input.ts'
+import { toConsumption } from '../keys/stats.ts'
+import { RequestView, states, Usage } from './view.ts'
+
+// The alphabet and the length that every `x-request-id` keeps to.
+const RequestPath = z.object({
+  id: z
+    .string()
+    .regex(/^[\w=-]{1,128}$/, 'Must be 1 to 128 characters of A-Z, a-z, 0-9, _, - and =')
+    .openapi({
+      description: 'An `x-request-id`, or a ledger id',
+      example: '019ac000-0000-7000-8000-000000000000',
+    }),
+})
+
+const get = createRoute({
+  method: 'get',
+  path: '/requests/{id}',
+  tags: ['Requests'],
+  security: [{ Bearer: [] }],
+  summary: 'Tell where a request went and why',
+  description:
+    'Kept for two days after its end, or for an hour where no account could take it. An id that ' +
+    'a client chose names the latest request of that name that has ended. What was refused before ' +
+    'any account was considered, such as by a limit of its key, is only in the log.',
+  request: { params: RequestPath },
+  responses: {
+    200: answer(RequestView, 'The request; nothing of what was asked or answered'),
+    400: refused[400],
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
+  },
+})
+
+/** Registers the route of decisions. */
+export function requestRoute(app: AdminApp, gateway: Gateway): void {
+  app.openapi(
+    get,
+    async (c) => c.json(await findRequest(gateway, c.req.valid('param').id), 200),
+    // An id that cannot be one is a slip of the reader's, and worth more than "not found".
+    (result) => {
+      refuseInvalid({ ...result, target: 'path' })
+      return undefined
+    },
+  )
+}
+
+const fields = [
+  'state',
+  'account',
+  'model',
+  'member',
+  'expiresAtMs',
+  'settledAtMs',
+  'amounts',
+  'trace',
+] as const
+type RequestRecord = { [Field in (typeof fields)[number]]: string | null }
+
+/**
+ * One round trip, and a second one for an id that a client chose. A ledger id comes first: no
+ * client can hide a request by giving its id to another.
+ * @throws GatewayError `not_found` for an id that is unknown or forgotten.
+ */
+async function findRequest(gateway: Gateway, id: string): Promise<RequestView> {
+  const { runtime, keyspace } = gateway
+  const [own, name] = await Promise.all([
+    readRecord(gateway, id),
+    runtime.redis.get<string>(keyspace.requestName(id)),
+  ])
+  const ledgerId = own.state === null && name !== null ? name : id
+  const record = ledgerId === id ? own : await readRecord(gateway, ledgerId)
+  return describe(await booked(gateway, ledgerId, record), ledgerId, id)
+}
+
+async function readRecord(gateway: Gateway, ledgerId: string): Promise<RequestRecord> {
+  const { runtime, keyspace } = gateway
+  const row = (await runtime.redis.hmget(keyspace.request(ledgerId), ...fields)) as unknown
+  const texts = (row ?? []) as (string | null)[]
+  const entries = fields.map((field, i) => [field, texts[i] ?? null] as const)
+  return Object.fromEntries(entries) as RequestRecord
+}
+
+/** The record; where its process vanished, once that is booked. */
+async function booked(
+  gateway: Gateway,
+  ledgerId: string,
+  record: RequestRecord,
+): Promise<RequestRecord> {
+  if (record.state !== 'admitted') return record
+  if (Number(record.expiresAtMs) > gateway.runtime.now()) return record
+  const { platform } = readMember(record.member)
+  const known = platforms.find((one) => one === platform)
+  if (!known) return record
+  await sweep(gateway, known)
+  return readRecord(gateway, ledgerId)
+}
+
+/** What a lease member says; see `reap`. */
+function readMember(member: string | null) {
+  const [, platform = null, keyId = null, , , , , ...model] = member?.split('|') ?? []
+  return { platform, keyId, model: member === null ? null : model.join('|') }
+}
+
+function describe(record: RequestRecord, ledgerId: string, id: string): RequestView {
+  const state = Object.entries(states).find(([name]) => name === record.state)?.[1]
+  if (!state) throw new GatewayError('not_found', 'No such request, or it is forgotten by now')
+  const member = readMember(record.member)
+  const trace = unpackTrace(record.trace)
+  const receivedAtMs = trace.receivedAtMs ?? madeAtMs(ledgerId)
+  const { tookMs, end } = trace
+  const endedAtMs = tookMs === null ? Number(record.settledAtMs) : receivedAtMs + tookMs
+  // Of the rest, the record names the account that was tried last.
+  const hasAccount = state !== 'rejected' || end === 'refused'
+  return {
+    requestId: trace.requestId ?? id,
+    ledgerId,
+    state,
+    keyId: member.keyId ?? trace.keyId,
+    platform: member.platform ?? trace.platform,
+    model: record.model ?? member.model,
+    accountId: (hasAccount && record.account) || null,
+    receivedAt: toIso(receivedAtMs),
+    endedAt: state === 'running' ? null : toIso(endedAtMs),
+    tookMs,
+    stream: trace.stream,
+    affinity: trace.affinity,
+    end,
+    passedOver: trace.passedOver.map(({ untilMs, ...one }) => ({ ...one, until: toIso(untilMs) })),
+    attempts: trace.attempts.map(({ restsUntilMs, ...one }) => ({
+      ...one,
+      restsUntil: toIso(restsUntilMs),
+    })),
+    ...receiptOf(record, state),
+  }
+}
+
+type Receipt = Pick<RequestView, 'usage' | 'costUsd' | 'estimated'>
+
+function receiptOf({ amounts }: RequestRecord, state: RequestView['state']): Receipt {
+  // An orphan that turned out to have consumed nothing keeps the amounts that were taken back.
+  if (state === 'rejected') return { usage: null, costUsd: 0, estimated: false }
+  if (amounts === null) return { usage: null, costUsd: null, estimated: false }
+  const sums = unpackSums(amounts)
+  const consumed = toConsumption(sums)
+  const usage = Usage.safeParse(consumed).data ?? null
+  const isOrphan = state === 'orphaned'
+  return {
+    usage: isOrphan ? null : usage,
+    costUsd: usage && sums.unpricedRequests === 0 ? consumed.costUsd : null,
+    estimated: isOrphan || sums.estimatedRequests > 0,
+  }
+}
+
+/** When a ledger id was made, which is when its request came: its first 48 bits (RFC 9562 §5.7). */
+const madeAtMs = (ledgerId: string) => Number.parseInt(ledgerId.replace('-', '').slice(0, 12), 16)

@@ -1,0 +1,163 @@
+/** What the administration API shows of one request, as schemas that document it. */
+
+import { z } from '@hono/zod-openapi'
+import { affinities } from '../../domain/affinity.ts'
+import { ends } from '../../relay/settlement/trace.ts'
+import { KeyStats } from '../keys/stats.ts'
+
+/** What a request is, by the state of its record. */
+export const states = {
+  admitted: 'running',
+  settled: 'served',
+  void: 'rejected',
+  orphaned: 'orphaned',
+} as const
+
+const text = z.string().nullable()
+const duration = (description: string) => z.int().min(0).nullable().openapi({ description })
+const moment = (description: string) => z.string().nullable().openapi({ description })
+
+const PassedOver = z
+  .object({
+    accountId: z.string(),
+    why: z.string().openapi({
+      description:
+        'A setting (`inactive`, `dedicated` …), a limit (`at_capacity`, `over_quota`, `quota_reserved`) ' +
+        'or why it rests (`rate_limited`, `overloaded` …)',
+    }),
+    until: moment('Null where no time is known to end it'),
+  })
+  .openapi('PassedOverAccount')
+
+const Attempt = z
+  .object({
+    accountId: z.string(),
+    model: text.openapi({ description: 'Asked of this account, which may rename models' }),
+    afterMs: duration('From the arrival of the request'),
+    tookMs: duration('Until an answer had begun, or the account had failed'),
+    outcome: text.openapi({
+      description:
+        '`answer`, `stream`, `refusal` (of the request itself), `timed_out`, `abandoned` or `unsent` ' +
+        '(the client had left); else why the account failed',
+    }),
+    status: z.int().nullable().openapi({ description: 'Of the upstream; null without an answer' }),
+    restsUntil: moment('How long the account rests for it'),
+  })
+  .openapi('RequestAttempt')
+
+/** What one request consumed. */
+export const Usage = KeyStats.shape.total
+  .pick({
+    inputTokens: true,
+    outputTokens: true,
+    cacheCreateTokens: true,
+    cacheCreate5mTokens: true,
+    cacheCreate1hTokens: true,
+    cacheReadTokens: true,
+    webSearchRequests: true,
+  })
+  .openapi('RequestUsage')
+
+const accountIds = [
+  '019ac000-0000-7000-8000-00000000000a',
+  '019ac000-0000-7000-8000-00000000000b',
+  '019ac000-0000-7000-8000-00000000000c',
+] as const
+
+const example = {
+  requestId: '019ac000-0000-7000-8000-000000000000',
+  ledgerId: '019ac000-0000-7000-8000-000000000000',
+  state: 'served',
+  keyId: '019abfff-0000-7000-8000-000000000000',
+  platform: 'claude-console',
+  model: 'claude-sonnet-4-5',
+  accountId: accountIds[2],
+  receivedAt: '2026-11-22T10:20:00.000Z',
+  endedAt: '2026-11-22T10:20:04.310Z',
+  tookMs: 4310,
+  stream: true,
+  affinity: 'moved',
+  end: 'complete',
+  passedOver: [
+    { accountId: accountIds[0], why: 'rate_limited', until: '2026-11-22T11:00:00.000Z' },
+  ],
+  attempts: [
+    {
+      accountId: accountIds[1],
+      model: 'claude-sonnet-4-5',
+      afterMs: 6,
+      tookMs: 212,
+      outcome: 'overloaded',
+      status: 529,
+      restsUntil: '2026-11-22T10:20:30.218Z',
+    },
+    {
+      accountId: accountIds[2],
+      model: 'claude-sonnet-4-5',
+      afterMs: 221,
+      tookMs: 890,
+      outcome: 'stream',
+      status: 200,
+      restsUntil: null,
+    },
+  ],
+  usage: {
+    inputTokens: 1200,
+    outputTokens: 340,
+    cacheCreateTokens: 0,
+    cacheCreate5mTokens: 0,
+    cacheCreate1hTokens: 0,
+    cacheReadTokens: 18000,
+    webSearchRequests: 0,
+  },
+  costUsd: 0.0141,
+  estimated: false,
+}
+
+/** A request, its decision trace and its receipt. */
+export const RequestView = z
+  .object({
+    requestId: z.string().openapi({ description: 'The `x-request-id` of its answer' }),
+    ledgerId: z.string().openapi({
+      description: 'Its own name in log and books; another one only where the client chose its id',
+    }),
+    state: z.enum(states).openapi({
+      description:
+        '`served`: an account took it, and it was booked, whatever its `end`; `rejected`: nothing ' +
+        'was booked; `orphaned`: its process vanished, and it was booked as an estimate',
+    }),
+    keyId: text,
+    platform: text,
+    model: text.openapi({ description: 'As the client asked' }),
+    accountId: text.openapi({ description: 'Where its answer came from, or is to come from' }),
+    receivedAt: moment('RFC 3339'),
+    endedAt: moment('Null while it runs; for an orphan, when it was booked'),
+    tookMs: duration('From its arrival to its end'),
+    stream: z.boolean().nullable(),
+    affinity: z
+      .enum(affinities)
+      .nullable()
+      .openapi({
+        description:
+          'How it came to its account: `none`, chosen freely; `required` by an id that only this ' +
+          'account knows; its session `started` there, is on its `primary` account, stays on a `fallback`, `moved` or `returned`',
+      }),
+    end: z
+      .enum(ends)
+      .nullable()
+      .openapi({
+        description:
+          '`upstream_truncated` by the upstream; `client_aborted` by its client; `refused` by the upstream for its own fault; ' +
+          '`timed_out`: a JSON answer took too long; `failed`: every account that was tried; ' +
+          '`rejected`: no account could be tried',
+      }),
+    passedOver: z.array(PassedOver).openapi({ description: 'Known once it has ended' }),
+    attempts: z.array(Attempt).openapi({ description: 'In their order, once it has ended' }),
+    usage: Usage.nullable().openapi({ description: 'Null where nothing was booked or counted' }),
+    costUsd: z.number().min(0).nullable().openapi({
+      description: 'Null while it runs, and for a model without a price',
+    }),
+    estimated: z.boolean().openapi({ description: 'Whether the cost is an estimate' }),
+  })
+  .openapi('Request', { example })
+export type RequestView = z.infer<typeof RequestView>

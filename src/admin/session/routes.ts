@@ -1,0 +1,142 @@
+/** Routes of the session: logging in and out, who is logged in, and the password. */
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Gateway } from '../../gateway.ts'
+import { answer, refused } from '../answers.ts'
+import type { AdminApp } from '../app.ts'
+import { jsonBody } from '../input.ts'
+import { changePassword, checkLogin } from './admins.ts'
+import { clientAddress, throttled } from './throttle.ts'
+import { issueToken, revokeToken, tokenSeconds } from './token.ts'
+
+const tags = ['Session']
+const security = [{ Bearer: [] }]
+
+const Credentials = z
+  .strictObject({ username: z.string().min(1).max(100), password: z.string().min(1).max(1000) })
+  .openapi('Credentials', { example: { username: 'admin', password: 'correct horse battery' } })
+
+const PasswordChange = z
+  .strictObject({
+    currentPassword: z.string().min(1).max(1000),
+    newPassword: z.string().min(12).max(1000),
+  })
+  .openapi('PasswordChange', {
+    example: { currentPassword: 'correct horse battery', newPassword: 'staple of another kind' },
+  })
+
+const SessionToken = z
+  .object({
+    token: z.string(),
+    expiresIn: z.int().openapi({ description: 'Seconds until the token expires' }),
+  })
+  .openapi('Session', { example: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', expiresIn: 3600 } })
+
+const tooManyLogins = {
+  ...answer(
+    refused[400].content['application/json'].schema,
+    'Too many failed in a row, for this name or from this address; `retry-after` tells the wait',
+  ),
+  headers: {
+    'retry-after': { description: 'Seconds to wait', schema: { type: 'integer' as const } },
+  },
+}
+
+const login = createRoute({
+  method: 'post',
+  path: '/auth/admin/login',
+  tags,
+  summary: 'Log in as an administrator',
+  middleware: jsonBody,
+  request: { body: { required: true, content: { 'application/json': { schema: Credentials } } } },
+  responses: {
+    200: answer(SessionToken, 'The token to send as `Authorization: Bearer`'),
+    400: refused[400],
+    401: refused[401],
+    429: tooManyLogins,
+    503: refused[503],
+  },
+})
+
+const me = createRoute({
+  method: 'get',
+  path: '/auth/me',
+  tags,
+  security,
+  summary: 'Tell who is logged in',
+  responses: {
+    200: answer(z.object({ username: z.string() }), 'The administrator'),
+    401: refused[401],
+    503: refused[503],
+  },
+})
+
+const password = createRoute({
+  method: 'post',
+  path: '/auth/change-password',
+  tags,
+  security,
+  summary: 'Change the own password',
+  description:
+    'Ends every session of this administrator; the token in the answer begins a new one.',
+  middleware: jsonBody,
+  request: {
+    body: { required: true, content: { 'application/json': { schema: PasswordChange } } },
+  },
+  responses: {
+    200: answer(SessionToken, 'The password is changed; go on with this token'),
+    400: refused[400],
+    401: refused[401],
+    409: refused[409],
+    429: tooManyLogins,
+    503: refused[503],
+  },
+})
+
+const logout = createRoute({
+  method: 'post',
+  path: '/auth/logout',
+  tags,
+  security,
+  summary: 'End this session',
+  responses: {
+    204: { description: 'The token is worth nothing from now on' },
+    401: refused[401],
+    503: refused[503],
+  },
+})
+
+/** The one route that needs no session. */
+export function loginRoute(app: AdminApp, gateway: Gateway): void {
+  app.openapi(login, async (c) => {
+    const { username, password } = c.req.valid('json')
+    const caller = { username, address: clientAddress(gateway, c) }
+    const sinceMs = await throttled(gateway, caller, () => checkLogin(gateway, username, password))
+    gateway.runtime.log.info('admin_login', { username })
+    return c.json(await newSession(gateway, username, sinceMs), 200)
+  })
+}
+
+/** What a session says about itself, how it ends, and the password it may change. */
+export function sessionRoutes(app: AdminApp, gateway: Gateway): void {
+  app.openapi(me, (c) => c.json({ username: c.get('username') }, 200))
+  app.openapi(password, async (c) => {
+    const passwords = c.req.valid('json')
+    const username = c.get('username')
+    const caller = { username, address: clientAddress(gateway, c) }
+    // A stolen token must not be a way around the throttle of the login.
+    const sinceMs = await throttled(gateway, caller, () =>
+      changePassword(gateway, username, passwords),
+    )
+    return c.json(await newSession(gateway, username, sinceMs), 200)
+  })
+  app.openapi(logout, async (c) => {
+    await revokeToken(gateway, c.get('session'))
+    gateway.runtime.log.info('admin_logout', { username: c.get('username') })
+    return c.body(null, 204)
+  })
+}
+
+const newSession = async ({ runtime }: Gateway, username: string, sinceMs: number) => ({
+  token: await issueToken(runtime, username, sinceMs),
+  expiresIn: tokenSeconds,
+})

@@ -1,0 +1,52 @@
+/** Slows down whoever guesses passwords, by account name and by address, whether or not either exists. */
+import { createHash } from 'node:crypto'
+import type { Context } from 'hono'
+import ipaddr from 'ipaddr.js'
+import { GatewayError } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
+import { beginLoginScript, succeedLoginScript } from '../../store/scripts/login.ts'
+
+/**
+ * Runs `attempt` unless too many before it have failed; it counts as failed when it throws.
+ * @throws GatewayError `too_many_logins` with the wait, and what `attempt` throws.
+ */
+export async function throttled<Result>(
+  { runtime, keyspace }: Gateway,
+  { username, address }: { username: string; address: string | undefined },
+  attempt: () => Promise<Result>,
+): Promise<Result> {
+  const counters = [keyspace.failedLogins('name', digest(username))]
+  if (address !== undefined) {
+    counters.push(keyspace.failedLogins('address', digest(networkOf(address))))
+  }
+  const waitMs = await beginLoginScript(runtime.redis, counters)
+  if (waitMs > 0) throw tooMany(Math.ceil(waitMs / 1000))
+  const result = await attempt()
+  await succeedLoginScript(runtime.redis, counters)
+  return result
+}
+
+/**
+ * The address of a caller: what the host knows, or with TRUST_PROXY_HEADER the last entry of
+ * `x-forwarded-for`, the only one that the proxy itself has written.
+ */
+export function clientAddress({ runtime }: Gateway, c: Context): string | undefined {
+  const forwarded = c.req.header('x-forwarded-for')
+  if (!runtime.config.TRUST_PROXY_HEADER || !forwarded) return runtime.clientAddress(c)
+  return forwarded.slice(forwarded.lastIndexOf(',') + 1).trim()
+}
+
+/** IPv4 addresses as they are; of IPv6 the /64, all of which one subscriber has (RFC 6177). */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address
+  const ip = ipaddr.process(address)
+  if (ip instanceof ipaddr.IPv4) return ip.toString()
+  return ip.parts.slice(0, 4).join(':')
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
+
+function tooMany(retryAfterSeconds: number): GatewayError {
+  const message = `Too many logins have failed; try again in ${retryAfterSeconds} seconds`
+  return new GatewayError('too_many_logins', message, { retryAfterSeconds })
+}

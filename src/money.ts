@@ -1,0 +1,18 @@
+/** Money: integer nano-USD inside, USD in settings and answers. */
+
+const nanoPerUsd = 1e9
+
+/** USD as an admin writes it → nano-USD, rounded once. */
+export const toNanoUsd = (usd: number): number => Math.round(usd * nanoPerUsd)
+
+/** Nano-USD → USD, for answers; a difference of two such numbers is not exact. */
+export const toUsd = (nanoUsd: number): number => nanoUsd / nanoPerUsd
+
+const currency = new Intl.NumberFormat('en-US', {
+  style: 'currency',
+  currency: 'USD',
+  maximumFractionDigits: 6,
+})
+
+/** Nano-USD as people read it, such as `$1.25`, to a millionth of a dollar. */
+export const formatUsd = (nanoUsd: number): string => currency.format(toUsd(nanoUsd))

@@ -1,0 +1,214 @@
+/** What the error object of an answer says, by the codes and sentences that vendors use. */
+import { z } from 'zod'
+import { parseJson } from '../../json.ts'
+
+/**
+ * - `refused`: the account is disabled, out of credit or over a spend limit that names no end, or
+ *   its credential is no longer good
+ * - `spent`: it has used up an allowance, which comes back at an end that the answer may name
+ * - `account_limited`, `limited`: a rate limit of the account, or of the model asked for
+ * - `overloaded`: the vendor has no room for now
+ * - `unsuited`: this account does not serve such a request; another may
+ * - `no_model`: the model is unknown, or (as a 403) this account may not use it
+ * - `too_large`: no waiting makes this account serve a request of this size
+ * - `caller`: the request itself cannot be served
+ */
+export type ErrorVerdict =
+  | 'refused'
+  | 'spent'
+  | 'account_limited'
+  | 'limited'
+  | 'overloaded'
+  | 'unsuited'
+  | 'no_model'
+  | 'too_large'
+  | 'caller'
+
+const text = z.string().nullish().catch(undefined)
+const scalar = z.union([z.string(), z.number()]).nullish().catch(undefined)
+
+const WireError = z.object({
+  type: text,
+  code: text,
+  // Relays of the one-api family add their id to whatever their upstream said.
+  message: text.transform((message) => message?.replace(/ \(request id: [\w-]+\)$/, '')),
+  details: z.object({ error_code: text }).nullish().catch(undefined),
+  resets_at: scalar,
+  resets_in_seconds: scalar,
+})
+
+/** The fields of an error object that decisions rest on; one of an unexpected type is undefined. */
+export type WireError = z.infer<typeof WireError>
+
+/**
+ * Codes and types that settle the verdict whatever else is said. Sources:
+ * - Anthropic: platform.claude.com/docs/en/api/errors, and /rate-limits for `error_code`
+ * - OpenAI: developers.openai.com/api/docs/guides/error-codes; `billing_not_active`,
+ *   `account_deactivated` and the `token_` codes as reported by users
+ * - Codex: openai/codex, codex-api/src/api_bridge.rs
+ * - one-api and new-api: types/error.go; sub2api: `INSUFFICIENT_BALANCE`
+ */
+const settled: [ErrorVerdict, string[]][] = [
+  [
+    'refused',
+    [
+      'authentication_error',
+      'permission_error',
+      'invalid_api_key',
+      'account_deactivated',
+      'deactivated_workspace',
+      'token_invalidated',
+      'token_revoked',
+      'billing_not_active',
+      'billing_hard_limit_reached',
+      'insufficient_quota',
+      'credit_balance_exhausted',
+      'organization_spend_limit_exceeded',
+      'organization_usage_limit_exceeded',
+      'project_spend_limit_exceeded',
+      'usage_not_included',
+      'insufficient_user_quota',
+      'pre_consume_token_quota_failed',
+      'channel:invalid_key',
+      'channel:no_available_key',
+      'INSUFFICIENT_BALANCE',
+    ],
+  ],
+  ['spent', ['billing_error', 'enforced_spend_limit_reached', 'usage_limit_reached']],
+]
+
+/** Codes and types that say less than a sentence does, from the same sources. */
+const general: [ErrorVerdict, string[]][] = [
+  [
+    'overloaded',
+    ['overloaded_error', 'server_is_overloaded', 'slow_down', 'engine_overloaded_error'],
+  ],
+  ['limited', ['rate_limit_error', 'rate_limit_exceeded', 'tokens', 'requests']],
+  ['no_model', ['model_not_found']],
+  [
+    'caller',
+    [
+      'invalid_request_error',
+      'not_found_error',
+      'request_too_large',
+      'context_length_exceeded',
+      'invalid_prompt',
+      'content_policy_violation',
+      'content_filter',
+      'cyber_policy',
+    ],
+  ],
+]
+
+/**
+ * The same in words, for errors whose code says less: Anthropic's refusals come as
+ * `invalid_request_error`, those of relays often without a code.
+ *
+ * A message may quote the caller, who must not forge a verdict that makes accounts rest. So each
+ * sentence stands at the start, and nothing like `: ` may follow it: Anthropic answers an unknown
+ * field with `<its name>: Extra inputs are not permitted`, and the caller chooses the name.
+ *
+ * Left out on purpose, because they depend on how a request looks and not on the account:
+ * `Third-party apps now draw from your extra usage` and `You're out of extra usage` (both 400).
+ */
+const sentences: [ErrorVerdict, RegExp[]][] = [
+  [
+    'refused',
+    [
+      /^Your credit balance is too low/i,
+      /^This organi[sz]ation has been disabled/i,
+      /^(This|Your) (account|organi[sz]ation|workspace) (has been|is) (disabled?|suspended|deactivated)/i,
+      /^This key is associated with a deactivated account/i,
+      /^Your account is not active/i,
+      /^OAuth (token has (been revoked|expired)|authentication is currently not allowed)/i,
+      /^Your authentication token has been invalidated/i,
+      /^You exceeded your current quota(, please check your plan and billing details\. For more information on this error, read the docs: https:\/\/)?/i,
+      /^(user|token) quota is not enough/i,
+      /^Insufficient (account )?balance/i,
+      /^用户额度不足(, 剩余额度: [＄$¥]?-?[\d.]+)?/,
+      /^预扣费额度失败(, 用户剩余额度: [＄$¥]?-?[\d.]+, 需要预扣费额度: [＄$¥]?-?[\d.]+)?/,
+      /^(该令牌额度已用尽|该令牌已过期|令牌额度不足)/,
+    ],
+  ],
+  [
+    'spent',
+    [
+      /^You have reached your specified (workspace )?API usage limits/i,
+      /^You have reached your API usage limits: your organization has crossed/i,
+      /^(The usage limit has been reached|You've hit your usage limit)/i,
+    ],
+  ],
+  ['account_limited', [/^This request would exceed your account's rate limit/i]],
+  // Both as 429: OpenAI's limit per minute is below the request, Anthropic's plan has no long context.
+  [
+    'too_large',
+    [/^Request too large for .*: Limit \d+/, /^Extra usage is required for long context requests/],
+  ],
+  [
+    'overloaded',
+    [/^(The|That) (server|engine|model) is (currently )?overloaded/i, /^Overloaded\b/i],
+  ],
+]
+
+/**
+ * What depends on the model or the program that asks: OpenAI's projects, Claude Code's credentials,
+ * relays (new-api, claude-relay-service). To forge it would only spare an account its rest.
+ */
+const unsuited = [
+  /^Project `?[\w-]+`? does not have access to model /,
+  /^No available channel for model /,
+  /^(当前)?分组 .{0,99} 下(对于)?模型 .{0,300}无可用渠道/,
+  /^No available \w+ accounts support the requested model/,
+  /^This credential is only authorized for use with Claude Code/,
+  /^Client not allowed/i,
+  /^CORS requests /,
+]
+
+/** What the error says, by its code, then in words, then by its type; undefined if it says nothing. */
+export function verdictOf(error: WireError): ErrorVerdict | undefined {
+  if (unsuited.some((sentence) => sentence.test(error.message ?? ''))) return 'unsuited'
+  const { code, type, details } = error
+  const names = [details?.error_code, code, type]
+  return named(settled, names) ?? said(error.message ?? '') ?? named(general, names)
+}
+
+function named(
+  table: [ErrorVerdict, string[]][],
+  names: (string | null | undefined)[],
+): ErrorVerdict | undefined {
+  for (const name of names) {
+    const row = table.find(([, known]) => known.includes(name ?? ''))
+    if (row) return row[0]
+  }
+  return undefined
+}
+
+function said(message: string): ErrorVerdict | undefined {
+  const isSaid = (sentence: RegExp) => {
+    const match = sentence.exec(message)
+    return match !== null && !message.slice(match[0].length).includes(': ')
+  }
+  return sentences.find(([, known]) => known.some(isSaid))?.[0]
+}
+
+/** The fields of an error object, however strange. */
+function asWireError(error: unknown): WireError {
+  return WireError.safeParse(error).data ?? WireError.parse({})
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/**
+ * The error that a body carries: `{"error":{…}}` as vendors write it, `{"error":"…"}`,
+ * `{"detail":…}` of ChatGPT's backend, or `{"code","message"}` of relays; undefined if none.
+ */
+export function readError(body: string): WireError | undefined {
+  const root = parseJson(body)
+  if (!isObject(root)) return undefined
+  const { error, detail, message } = root
+  if (isObject(error)) return asWireError(error)
+  if (isObject(detail)) return asWireError(detail)
+  const words = [message, error, detail].find((value) => typeof value === 'string')
+  return words === undefined ? undefined : asWireError({ ...root, message: words })
+}

@@ -1,0 +1,38 @@
+/** What an attempt is given, and what can come of it. */
+
+import type { Sealer } from '../../crypto.ts'
+import type { Protocol, UsageReader } from '../../dialects/dialect.ts'
+import type { AccountFailure } from '../../domain/account-failure.ts'
+import type { Runtime } from '../../runtime.ts'
+import type { ClientRequest } from '../request/client-request.ts'
+import type { OpenStream } from '../stream/gate.ts'
+
+interface Head {
+  status: number
+  headers: Headers
+}
+
+export type Outcome =
+  /** A complete JSON answer. */
+  | (Head & { kind: 'answer'; body: Uint8Array<ArrayBuffer>; usage: UsageReader })
+  /** A stream that has begun to answer; `abort` ends it upstream at once. */
+  | (Head & { kind: 'stream'; stream: OpenStream; usage: UsageReader; abort: () => void })
+  /** The upstream refuses the request itself; `body` is undefined when no client could read it. */
+  | (Head & { kind: 'refusal'; body: Uint8Array<ArrayBuffer> | undefined })
+  /** The account failed, and another may be tried; `status` is null without an answer. */
+  | { kind: 'failure'; failure: AccountFailure; status: number | null }
+  /** No time is left for another account. What a JSON answer may have cost by then is booked. */
+  | { kind: 'timed_out'; usage: UsageReader }
+  /** The caller left before there was anything to show. */
+  | { kind: 'abandoned'; usage: UsageReader }
+  /** The caller left before anything was sent. */
+  | { kind: 'unsent' }
+
+export interface AttemptContext {
+  runtime: Runtime
+  sealer: Sealer
+  protocol: Protocol
+  client: ClientRequest
+  /** When the last account must have begun to answer. */
+  deadlineMs: number
+}

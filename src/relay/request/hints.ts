@@ -1,0 +1,121 @@
+/** Reads the few fields of a request body that the gateway acts on, and leaves the rest as bytes. */
+
+import { arrayElements, type JsonMember, scanObject } from '../../dialects/json-scan.ts'
+import { GatewayError } from '../../errors.ts'
+
+/** Longest model name taken from a request, in UTF-16 units. */
+export const maxModelLength = 256
+
+const outputLimits = ['max_tokens', 'max_output_tokens', 'max_completion_tokens']
+
+/** Every member that a decision may rest on: two of one name could be read differently upstream. */
+const hintKeys = new Set([
+  'model',
+  'stream',
+  ...outputLimits,
+  'metadata',
+  'system',
+  'messages',
+  'instructions',
+  'input',
+  'prompt_cache_key',
+  'previous_response_id',
+])
+
+/** What the gateway knows of a request body; the rest of it is never parsed. */
+export interface Hints {
+  model: string
+  /** Byte offsets of the model's JSON text in the body, quotes included, end exclusive. */
+  modelStart: number
+  modelEnd: number
+  stream: boolean
+  /** The client's bound on output tokens; undefined if absent or not a count. */
+  maxTokens: number | undefined
+  /** The parsed value of a top-level member, undefined if absent; parsed anew on each call. */
+  member(key: string): unknown
+  /** The parsed elements of a top-level array, one at a time; none if it is not an array. */
+  elements(key: string): Generator<unknown, void>
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Checks that `body` is one JSON object and reads its hints.
+ * @throws GatewayError `invalid_json` if it is not JSON, `duplicate_field` if a hint occurs twice,
+ * `invalid_request` if `model` or `stream` is not usable.
+ */
+export function readHints(body: Uint8Array<ArrayBuffer>): Hints {
+  const members = scanObject(body)
+  refuseDuplicates(members)
+  const span = new Map(members.map((member) => [member.key, member]))
+  const parse = (start: number, end: number): unknown =>
+    JSON.parse(utf8.decode(body.subarray(start, end)))
+  const member = (key: string) => {
+    const found = span.get(key)
+    return found && parse(found.start, found.end)
+  }
+  const model = span.get('model')
+  if (!model) throw unusable('model', 'is required')
+  return {
+    model: readModel(parse(model.start, model.end)),
+    modelStart: model.start,
+    modelEnd: model.end,
+    stream: readStream(member('stream')),
+    maxTokens: outputLimits.map(member).find(isCount),
+    member,
+    *elements(key) {
+      const found = span.get(key)
+      if (!found) return
+      for (const [start, end] of arrayElements(body, found.start)) yield parse(start, end)
+    },
+  }
+}
+
+/** A copy of `body` in which the value of `model` is replaced and every other byte is kept. */
+export function replaceModel(
+  body: Uint8Array<ArrayBuffer>,
+  hints: Pick<Hints, 'modelStart' | 'modelEnd'>,
+  model: string,
+): Uint8Array<ArrayBuffer> {
+  const value = new TextEncoder().encode(JSON.stringify(model))
+  const { modelStart, modelEnd } = hints
+  const copy = new Uint8Array(body.length - (modelEnd - modelStart) + value.length)
+  copy.set(body.subarray(0, modelStart))
+  copy.set(value, modelStart)
+  copy.set(body.subarray(modelEnd), modelStart + value.length)
+  return copy
+}
+
+/** Spellings that differ only in case collide too: some upstreams match names that way. */
+function refuseDuplicates(members: JsonMember[]): void {
+  const seen = new Set<string>()
+  for (const { key } of members) {
+    const name = key.toLowerCase()
+    if (!hintKeys.has(name)) continue
+    if (seen.has(name)) {
+      throw new GatewayError('duplicate_field', `The field "${name}" occurs more than once`, {
+        issues: [{ field: name, message: 'occurs more than once' }],
+      })
+    }
+    seen.add(name)
+  }
+}
+
+function readModel(value: unknown): string {
+  if (typeof value === 'string' && value !== '' && value.length <= maxModelLength) return value
+  throw unusable('model', `must be a string of 1 to ${maxModelLength} characters`)
+}
+
+function readStream(value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  if (value === undefined || value === null) return false
+  throw unusable('stream', 'must be true or false')
+}
+
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0
+
+const unusable = (field: string, message: string) =>
+  new GatewayError('invalid_request', `The field "${field}" ${message}`, {
+    issues: [{ field, message }],
+  })

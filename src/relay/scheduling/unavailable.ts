@@ -1,0 +1,66 @@
+/** Unavailable: what a caller hears when every account failed, rests or is full. */
+import type { AccountFailure } from '../../domain/account-failure.ts'
+import { type ErrorCode, GatewayError } from '../../errors.ts'
+
+/** Why nobody can serve: the accounts that were passed over, and those that failed this request. */
+export interface Standstill {
+  /** When the first of those passed over is free by itself; 0 when none is by time. */
+  soonestMs: number
+  cooling: number
+  limited: number
+  full: number
+  spent: number
+  nowMs: number
+  failed: FailedAttempt[]
+}
+
+export interface FailedAttempt {
+  failure: AccountFailure
+  /** When the account is tried again; 0 where the store could not say. */
+  restsUntilMs: number
+}
+
+/** Failures that a repeat of the same request would meet again. */
+const lasting = new Set(['bad_answer', 'account_refused', 'credential_unreadable'])
+
+/** The refusal, with the soonest time at which a repeat can succeed; never which account, and never its words. */
+export function unavailable(standstill: Standstill): GatewayError {
+  const { full, nowMs } = standstill
+  const failures = standstill.failed.map(({ failure }) => failure)
+  const passedOver = standstill.cooling + full + standstill.spent
+  if (passedOver === 0 && failures.length > 0 && failures.every((f) => lasting.has(f.reason))) {
+    return new GatewayError('upstream_failed', 'No upstream account could answer this request')
+  }
+  const soonestMs = soonest([
+    standstill.soonestMs,
+    ...standstill.failed.map(({ restsUntilMs }) => restsUntilMs),
+  ])
+  const retryAfterSeconds = full > 0 || soonestMs === 0 ? 1 : secondsUntil(soonestMs, nowMs)
+  const [code, state] = stateOf(standstill)
+  return new GatewayError(
+    code,
+    `All upstream accounts ${state}; try again in ${retryAfterSeconds} s`,
+    { retryAfterSeconds },
+  )
+}
+
+function stateOf({ cooling, limited, full, spent, failed }: Standstill): [ErrorCode, string] {
+  const isLimited = ({ failure }: FailedAttempt) => failure.reason === 'rate_limited'
+  const others = cooling - limited + full + failed.filter((attempt) => !isLimited(attempt)).length
+  if (others > 0) {
+    return ['accounts_unavailable', failed.length > 0 ? 'failed' : 'are busy or recovering']
+  }
+  const isSpent = spent > 0 && limited + failed.length === 0
+  if (isSpent) return ['accounts_over_quota', 'have spent their quota of the day']
+  return ['accounts_rate_limited', 'are rate limited']
+}
+
+const soonest = (times: number[]) => {
+  const known = times.filter((ms) => ms > 0)
+  return known.length > 0 ? Math.min(...known) : 0
+}
+
+/** Whole seconds, at least one. */
+export function secondsUntil(thenMs: number, nowMs: number): number {
+  return Math.max(1, Math.ceil((thenMs - nowMs) / 1000))
+}

@@ -1,0 +1,71 @@
+/** Deliver: brings a settlement to the store exactly once, however often that fails. */
+import type { Gateway } from '../../gateway.ts'
+import { ttl } from '../../store/keyspace.ts'
+import { type SettleInput, settleScript } from '../../store/scripts/settle.ts'
+
+const firstRetryMs = 100
+const longestRetryMs = 10_000
+/** Without a journal: about as long as a host lets work outlive its request. */
+const patienceMs = 20_000
+
+/** Journals a settlement. A disk that fails must not keep it from being sent. */
+export async function keep({ runtime }: Gateway, input: SettleInput): Promise<void> {
+  const { ledgerId } = input
+  try {
+    await runtime.journal?.put(ledgerId, JSON.stringify(input), runtime.now())
+  } catch (error) {
+    runtime.log.error('journal_failed', { ledgerId, error: String(error) })
+  }
+}
+
+/** A settlement as it was journaled, maybe by a version that did not know every field. */
+export function fromJournal(payload: string): SettleInput {
+  const stored = JSON.parse(payload) as SettleInput
+  return {
+    ...stored,
+    family: stored.family ?? 'other',
+    quotaDay: stored.quotaDay ?? stored.buckets.day.slice('day:'.length),
+    trace: stored.trace ?? '',
+    issuedAffinities: stored.issuedAffinities ?? [],
+    keepMs: stored.keepMs ?? ttl.requestMs,
+  }
+}
+
+/** Sends a settlement until the store has it, or until the journal alone must hold it. */
+export async function deliver(gateway: Gateway, input: SettleInput): Promise<void> {
+  const { runtime, keyspace } = gateway
+  const { ledgerId, kind } = input
+  const isJournaled = runtime.journal !== undefined && kind !== 'orphan'
+  const endsAtMs = runtime.now() + (isJournaled ? ttl.journalMs : patienceMs)
+  for (let delayMs = firstRetryMs; ; delayMs = Math.min(2 * delayMs, longestRetryMs)) {
+    try {
+      const reply = await settleScript(runtime.redis, keyspace, input)
+      // An orphan stands for a receipt that may still be in the journal: it has its own entry to end.
+      if (isJournaled) runtime.journal?.remove(ledgerId)
+      runtime.log.debug('settled', { ledgerId, kind, reply })
+      return
+    } catch (error) {
+      if (delayMs === firstRetryMs) {
+        runtime.log.warn('settlement_delayed', { ledgerId, kind, error: String(error) })
+        // What is journaled keeps its age: the marker that makes a repeat safe does not live for ever.
+        if (isJournaled && !runtime.journal?.get(ledgerId)) await keep(gateway, input)
+      }
+    }
+    if (runtime.now() + delayMs > endsAtMs) break
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
+  }
+  // The last copy of the receipt where there is no journal; the expired lease books an orphan.
+  runtime.log.error('settlement_undelivered', { ledgerId, receipt: JSON.stringify(input) })
+}
+
+/** Sends journaled settlements that an earlier process could not deliver. */
+export async function replayJournal(gateway: Gateway, maxAgeMs: number): Promise<void> {
+  const { runtime } = gateway
+  for (const { ledgerId, payload, createdAtMs } of runtime.journal?.pending() ?? []) {
+    if (runtime.now() - createdAtMs > maxAgeMs) {
+      runtime.log.error('journal_entry_too_old', { ledgerId })
+      continue
+    }
+    await deliver(gateway, fromJournal(payload))
+  }
+}

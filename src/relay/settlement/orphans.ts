@@ -1,0 +1,68 @@
+/** Orphans: requests whose process vanished are found, freed and booked by whoever comes by. */
+import type { Platform } from '../../domain/platform.ts'
+import type { Gateway } from '../../gateway.ts'
+import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
+import { orphanedSums, packSums } from '../../ledger/ledger.ts'
+import { ttl } from '../../store/keyspace.ts'
+import { sweepScript } from '../../store/scripts/sweep.ts'
+import { deliver, fromJournal } from './deliver.ts'
+
+/** Books requests whose process vanished, from the lease members that a script handed out. */
+export async function settleOrphans(gateway: Gateway, members: string[]): Promise<void> {
+  const { runtime } = gateway
+  for (const member of members) {
+    const [
+      ledgerId = '',
+      platform = '',
+      keyId = '',
+      accountId = '',
+      ,
+      hold = '0',
+      family = '',
+      ...model
+    ] = member.split('|')
+    // Its receipt may be on this very disk, waiting for the store.
+    const journaled = runtime.journal?.get(ledgerId)
+    if (journaled !== undefined) {
+      await deliver(gateway, fromJournal(journaled))
+      continue
+    }
+    runtime.log.warn('orphaned_request', { ledgerId, keyId, accountId })
+    await deliver(gateway, {
+      ledgerId,
+      platform,
+      keyId,
+      accountId,
+      model: model.join('|'),
+      kind: 'orphan',
+      member,
+      amounts: packSums(orphanedSums(Number(hold))),
+      costNanoUsd: Number(hold),
+      family,
+      verdict: undefined,
+      buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
+      quotaDay: await quotaDayOf(gateway, accountId),
+      trace: '',
+      requestName: undefined,
+      issuedAffinities: [],
+      keepMs: ttl.requestMs,
+    })
+  }
+}
+
+/** The present day of an account; of a deleted one, the calendar's. */
+async function quotaDayOf({ catalog, runtime }: Gateway, accountId: string): Promise<string> {
+  const account = (await catalog.currentPool()).accounts.get(accountId)?.record
+  const { now, config } = runtime
+  return quotaDayAt(now(), config.TIMEZONE, account?.quotaResetTime ?? '00:00').day
+}
+
+/** Frees and books every expired lease of a platform; for start-up and for reading the books. */
+export async function sweep(gateway: Gateway, platform: Platform): Promise<void> {
+  const limit = 100
+  for (;;) {
+    const members = await sweepScript(gateway.runtime.redis, gateway.keyspace, { platform, limit })
+    await settleOrphans(gateway, members)
+    if (members.length < limit) return
+  }
+}

@@ -1,0 +1,102 @@
+/** Meter: forwards a stream byte for byte, reads it afterwards, and tells once how it ended. */
+import type { UsageReader } from '../../dialects/dialect.ts'
+import type { Watchdog } from '../attempt/watchdog.ts'
+import { createEventTail } from './event-tail.ts'
+import type { OpenStream } from './gate.ts'
+
+/** `upstream_truncated`: the upstream broke off, failed or fell silent; `client_aborted`: the client went away or stalled. */
+export type StreamEnd = 'complete' | 'upstream_truncated' | 'client_aborted'
+
+export interface MeterOptions {
+  stream: OpenStream
+  usage: UsageReader
+  /** The protocol's own error event, which ends a stream that the upstream did not. */
+  cutEvent: string
+  /** Ends the upstream request at once. */
+  abort: () => void
+  clientSignal: AbortSignal
+  /** Makes the one timer of this stream, which runs from the start. */
+  watchdog: (timeoutMs: number, onTimeout: () => void) => Watchdog
+  /** How long the upstream may be silent. */
+  idleTimeoutMs: number
+  /** Called on every chunk; must be cheap. */
+  onProgress: () => void
+  /** Called exactly once; must not throw. */
+  onEnd: (end: StreamEnd) => void
+}
+
+const maxTailBytes = 256 * 1024
+/** How long a client may take nothing: then it is as good as gone. */
+const stalledClientMs = 10 * 60_000
+/** How long after its last word, be it an end or an error, an upstream may keep the connection open. */
+const afterEndMs = 1_000
+
+/** The stream to answer with: what the gate held back, then the rest as the client takes it. */
+export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
+  const { stream, usage, abort, clientSignal, onEnd } = options
+  const tail = createEventTail(maxTailBytes)
+  const isComplete = () => usage.state() === 'complete'
+  // A slow reader is not an idle upstream: only while bytes are awaited is the silence its own.
+  let awaiting = false
+  let ended = false
+  let drained = false
+  const end = (how: StreamEnd) => {
+    if (ended) return
+    ended = true
+    watchdog.stop()
+    clientSignal.removeEventListener('abort', leave)
+    // A complete answer may have an upstream that does not hang up; to abort what has ended is not free.
+    if (!drained) abort()
+    onEnd(how)
+  }
+  const leave = () => end(isComplete() ? 'complete' : 'client_aborted')
+  const watchdog = options.watchdog(stalledClientMs, () => {
+    if (awaiting) end(isComplete() ? 'complete' : 'upstream_truncated')
+    else leave()
+  })
+  clientSignal.addEventListener('abort', leave, { once: true })
+  if (clientSignal.aborted) leave()
+
+  type Controller = ReadableStreamDefaultController<Uint8Array>
+  const forward = (controller: Controller, bytes: Uint8Array): boolean => {
+    const released = tail.push(bytes)
+    for (const piece of released) controller.enqueue(piece)
+    return released.length > 0
+  }
+  const finish = (controller: Controller) => {
+    end(isComplete() ? 'complete' : 'upstream_truncated')
+    if (isComplete()) for (const piece of tail.rest()) controller.enqueue(piece)
+    // An upstream that reported its own failure has told the client already.
+    if (usage.state() === 'open') {
+      const border = tail.isAtBorder() ? '' : '\n\n'
+      controller.enqueue(new TextEncoder().encode(border + options.cutEvent))
+    }
+    controller.close()
+  }
+  const read = async () => {
+    awaiting = true
+    watchdog.touch(usage.state() === 'open' ? options.idleTimeoutMs : afterEndMs)
+    const chunk = await stream.rest.read().catch(() => undefined)
+    drained = chunk?.done === true
+    awaiting = false
+    if (!ended) watchdog.touch(stalledClientMs)
+    return chunk?.value
+  }
+
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const bytes of stream.held) forward(controller, bytes)
+    },
+    async pull(controller) {
+      // A pull that enqueues nothing is not repeated, so this reads until something may go out.
+      for (let released = false; !released; ) {
+        const bytes = await read()
+        if (!bytes) return finish(controller)
+        released = forward(controller, bytes)
+        stream.feed(bytes)
+        options.onProgress()
+      }
+    },
+    cancel: leave,
+  })
+}

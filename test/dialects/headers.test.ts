@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest'
+import { downstreamHeaders, upstreamHeaders } from '../../src/dialects/headers.ts'
+import { readFixture } from '../support/fixtures.ts'
+
+describe('headers towards the upstream', () => {
+  it('carry nothing of the caller’s credentials, connection or way here', () => {
+    const headers = new Headers({
+      'x-api-key': 'cr_1',
+      authorization: 'Bearer cr_1',
+      cookie: 'a=b',
+      host: 'gateway',
+      connection: 'keep-alive, x-hop',
+      'x-hop': '1',
+      'keep-alive': 'timeout=5',
+      'transfer-encoding': 'chunked',
+      te: 'trailers',
+      expect: '100-continue',
+      'content-length': '7',
+      'cf-connecting-ip': '1.2.3.4',
+      'x-forwarded-for': '1.2.3.4',
+      forwarded: 'for=1.2.3.4',
+      via: '1.1 x',
+      'chatgpt-account-id': 'acc',
+    })
+    expect([...upstreamHeaders(headers, '')]).toEqual([['accept-encoding', 'identity']])
+  })
+
+  it('carry everything else unchanged, known or not', () => {
+    const recorded = JSON.parse(readFixture('claude-code-2.1.330-print.json').toString())
+    const sent = new Headers({ ...recorded.request.headers, 'x-invented-later': 'yes' })
+    const kept = upstreamHeaders(sent, '')
+    for (const name of ['x-api-key', 'connection', 'host', 'content-length']) sent.delete(name)
+    sent.set('accept-encoding', 'identity')
+    expect(Object.fromEntries(kept)).toEqual(Object.fromEntries(sent))
+  })
+
+  it('carry the account’s own user agent where it has one', () => {
+    const headers = new Headers({ 'user-agent': 'client/1' })
+    expect(upstreamHeaders(headers, '').get('user-agent')).toBe('client/1')
+    expect(upstreamHeaders(headers, 'account/2').get('user-agent')).toBe('account/2')
+  })
+})
+
+describe('headers back to the caller', () => {
+  it('tell nothing about the account, its limits or the servers in between', () => {
+    const headers = new Headers({
+      'content-type': 'application/json',
+      'request-id': 'req_1',
+      'x-invented-later': 'yes',
+      'set-cookie': 'a=b',
+      'content-encoding': 'gzip',
+      'content-length': '7',
+      'anthropic-organization-id': 'org',
+      'anthropic-ratelimit-tokens-remaining': '1',
+      'x-ratelimit-remaining': '1',
+      'x-codex-primary-used-percent': '1',
+      'cf-ray': '1',
+      server: 'x',
+      'transfer-encoding': 'chunked',
+    })
+    expect(Object.fromEntries(downstreamHeaders(headers))).toEqual({
+      'content-type': 'application/json',
+      'request-id': 'req_1',
+      'x-invented-later': 'yes',
+    })
+  })
+})

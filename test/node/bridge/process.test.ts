@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createUpstashEngine } from '../../../src/store/upstash.ts'
+import { hasRedisServer, startRedisServer } from '../../engines/redis-server.ts'
+import { result } from '../../engines/steps.ts'
+import { compileCache } from '../../support/compile-cache.ts'
+
+const entry = join(import.meta.dirname, '..', '..', '..', 'src', 'tools', 'bridge.ts')
+const TOKEN = 'sixteen-characters'
+
+let directory: string
+let running: ChildProcess[]
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'bridge-'))
+  running = []
+})
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL')
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function launch(settings: Record<string, string>) {
+  const env = {
+    PATH: process.env.PATH ?? '',
+    NODE_COMPILE_CACHE: compileCache,
+    DATA_DIR: directory,
+    BRIDGE_PORT: '0',
+    ...settings,
+  }
+  const child = spawn(process.execPath, [entry], { cwd: directory, env })
+  running.push(child)
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (bytes) => {
+    stdout += bytes
+  })
+  child.stderr.on('data', (bytes) => {
+    stderr += bytes
+  })
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  return { child, exited, stdout: () => stdout, stderr: () => stderr }
+}
+
+async function start(settings: Record<string, string> = {}) {
+  const bridge = launch(settings)
+  const isReady = () => / store on http\S+\n/.test(bridge.stdout())
+  const ready = expect.poll(isReady, { timeout: 5_000, interval: 20 }).toBe(true)
+  await Promise.race([ready, bridge.exited])
+  return { ...bridge, url: / on (http\S+)\n/.exec(bridge.stdout())?.[1] ?? bridge.stderr() }
+}
+
+async function refusal(settings: Record<string, string>) {
+  const { exited, stderr } = launch(settings)
+  return { code: await exited, stderr: stderr() }
+}
+
+const open = (url: string, token: string) => createUpstashEngine({ url, token, timeoutMs: 2_000 })
+
+describe('a bridge of its own', () => {
+  it('prints the two settings to paste, serves, and ends on SIGTERM with its data kept', async () => {
+    const { child, exited, stdout, stderr } = await start()
+    await expect.poll(stdout, { timeout: 5_000 }).toMatch(/TOKEN=\S+\n$/)
+    const printed =
+      /^The REST bridge serves the embedded store on (\S+)\nUPSTASH_REDIS_REST_URL=(\S+)\nUPSTASH_REDIS_REST_TOKEN=([\w-]{32})\n$/
+    const [, url, setting = '', token = ''] = printed.exec(stdout()) ?? []
+    expect(url).toBe(setting)
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    await result(open(setting, token), 'SET', 'k', 'kept')
+    child.kill('SIGTERM')
+    expect(await exited).toBe(0)
+    expect([stdout(), stderr()]).toEqual([expect.stringMatching(printed), ''])
+    expect(statSync(join(directory, 'store.sqlite')).mode & 0o077).toBe(0)
+
+    const again = await start({ BRIDGE_TOKEN: TOKEN })
+    expect(await result(open(again.url, TOKEN), 'GET', 'k')).toBe('kept')
+    expect(again.stdout()).not.toContain(TOKEN)
+    again.child.kill('SIGINT')
+    expect(await again.exited).toBe(0)
+  })
+
+  it.runIf(hasRedisServer)('serves the Redis of REDIS_URL, which .dev.vars may name', async () => {
+    const server = await startRedisServer()
+    const settings = `REDIS_URL=${server.url}\nBRIDGE_TOKEN=${TOKEN}\nUPSTASH_REDIS_REST_URL=x\n`
+    writeFileSync(join(directory, '.dev.vars'), settings)
+    const { url, stdout, child, exited } = await start()
+    expect(stdout()).toContain('serves the redis store on')
+    expect(await result(open(url, TOKEN), 'SET', 'k', 'v')).toBe('OK')
+    child.kill('SIGTERM')
+    expect(await exited).toBe(0)
+    await server.stop()
+  })
+})
+
+describe('a bridge that cannot start', () => {
+  it('refuses to listen beyond this machine without a token that is long enough', async () => {
+    for (const token of ['', 'short']) {
+      const { code, stderr } = await refusal({ BRIDGE_HOST: '0.0.0.0', BRIDGE_TOKEN: token })
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/BRIDGE_TOKEN: must be set, with at least 16 characters/)
+      expect(stderr).not.toMatch(/short|\n {4}at /)
+    }
+    const open = await start({ BRIDGE_HOST: '0.0.0.0', BRIDGE_TOKEN: TOKEN })
+    expect(open.url).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/)
+  })
+
+  it('names the setting at fault, without secrets', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const { port } = other.address() as { port: number }
+    const [wrong, taken, noStore, noTimeout] = await Promise.all([
+      refusal({ BRIDGE_PORT: 'x', BRIDGE_TOKEN: ' secret' }),
+      refusal({ BRIDGE_PORT: String(port) }),
+      refusal({ REDIS_URL: 'redis://user:secret@127.0.0.1:1', STORE_TIMEOUT_MS: '200' }),
+      refusal({ STORE_TIMEOUT_MS: '1' }),
+    ])
+    other.close()
+    expect(wrong.stderr).toMatch(/BRIDGE_PORT: must be a number\n {2}BRIDGE_TOKEN: must be ASCII/)
+    expect(taken.stderr).toContain(`BRIDGE_PORT, BRIDGE_HOST: cannot listen on 127.0.0.1:${port}`)
+    expect(noStore.stderr).toMatch(/REDIS_URL.*127\.0\.0\.1:1/)
+    expect(noTimeout.stderr).toContain('STORE_TIMEOUT_MS: must be at least 50')
+    for (const { code, stderr } of [wrong, taken, noStore, noTimeout]) {
+      expect(code).toBe(1)
+      expect(stderr).not.toMatch(/secret|\n {4}at /)
+    }
+  })
+})

@@ -1,0 +1,335 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { FailureReason } from '../../../src/domain/account-failure.ts'
+import {
+  accountFailure,
+  classifyAnswer,
+  classifyErrorEvent,
+} from '../../../src/platforms/failures/classify.ts'
+
+const now = Date.parse('2026-11-22T12:00:00Z')
+const second = 1_000
+const minute = 60 * second
+const hour = 60 * minute
+type Sent = Record<string, string>
+const judge = (status: number, body = '{"type":"error"}', headers: Sent = {}) =>
+  classifyAnswer({ status, headers: new Headers(headers), body }, 7 * minute, now)
+const judgeError = (status: number, error: object, headers: Sent = {}) =>
+  judge(status, JSON.stringify({ type: 'error', error }), headers)
+const judgeEvent = (error: object) => classifyErrorEvent(error, 7 * minute, now)
+
+/** Sentences and whole bodies as vendors and relays have been seen to write them. */
+const refusals = [
+  'Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.',
+  'This organization has been disabled.',
+  'Your account has been disabled after an automatic review of your recent activities.',
+  'OAuth token has been revoked. Please obtain a new token.',
+  'OAuth token has expired. Please obtain a new token or refresh your existing token.',
+  'OAuth authentication is currently not allowed for this organization.',
+  'You exceeded your current quota, please check your plan and billing details. For more information on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.',
+  'Your account is not active, please check your billing details on our website.',
+  'This key is associated with a deactivated account. If you feel this is an error, contact us through our help center at help.openai.com.',
+  'Your authentication token has been invalidated. Please try signing in again.',
+  'user quota is not enough (request id: 2024040323172594066980027391365)',
+  'Insufficient account balance',
+  '用户额度不足, 剩余额度: ＄-0.000002 (request id: 202608190933135792535838268d9d6rhgZmzsh)',
+  '预扣费额度失败, 用户剩余额度: ＄2.533620, 需要预扣费额度: ＄2.627750 (request id: 2026051120249d6jw)',
+]
+const spent = [
+  'You have reached your specified API usage limits. You will regain access on 2026-11-25 at 00:00 UTC.',
+  'You have reached your specified workspace API usage limits. You will regain access on 2026-11-25 at 00:00 UTC.',
+  "You have reached your API usage limits: your organization has crossed its monthly API usage threshold, set based on your organization's API tier. You will regain access on 2026-11-25 at 00:00 UTC.",
+]
+
+describe('a reason', () => {
+  it.each<[FailureReason, string, number, number]>([
+    ['connect_failed', 'account', 2 * second, 5 * minute],
+    ['proxy_failed', 'account', 2 * second, 5 * minute],
+    ['timeout', 'account', 2 * second, 5 * minute],
+    ['server_error', 'account', 2 * second, 5 * minute],
+    ['bad_answer', 'account', 2 * second, 5 * minute],
+    ['overloaded', 'family', 15 * second, minute],
+    ['rate_limited', 'family', 5 * minute, hour],
+    ['account_refused', 'account', 30 * minute, 30 * minute],
+    ['credential_unreadable', 'account', 30 * minute, 30 * minute],
+  ])('%s makes the %s rest, from %i to %i ms', (reason, scope, cooldownMs, maxCooldownMs) => {
+    const expected = { reason, scope, untilMs: 0, cooldownMs, maxCooldownMs }
+    expect(accountFailure(reason)).toEqual(expected)
+  })
+})
+
+describe('the judgement of an answer', () => {
+  it.each([
+    [200, 'bad_answer'],
+    [301, 'bad_answer'],
+    [401, 'account_refused'],
+    [402, 'account_refused'],
+    [403, 'account_refused'],
+    [408, 'timeout'],
+    [429, 'rate_limited'],
+    [500, 'server_error'],
+    [502, 'server_error'],
+    [503, 'server_error'],
+    [529, 'overloaded'],
+  ])('%i is the account’s failure: %s', (status, reason) => {
+    expect(judge(status)?.reason).toBe(reason)
+    expect(judge(status, '')?.reason).toBe(reason)
+  })
+
+  it.each([400, 404, 405, 409, 413, 415, 422])('%i is the caller’s own fault', (status) => {
+    expect(judge(status)).toBeUndefined()
+    expect(judgeError(status, { type: 'invalid_request_error', message: 'x' })).toBeUndefined()
+  })
+
+  it('a 403 that is a page comes from something in front, which the caller may have provoked', () => {
+    expect(judge(403, '<html><h1>Blocked</h1></html>')).toEqual(accountFailure('bad_answer'))
+  })
+
+  it('a 404 or 405 that is not JSON means that the address is wrong', () => {
+    expect(judge(404, '<html>')?.reason).toBe('bad_answer')
+    expect(judge(405, '')?.reason).toBe('bad_answer')
+    expect(judge(413, '<html>')).toBeUndefined()
+  })
+
+  it.each([
+    [500, { type: 'overloaded_error', message: 'Overloaded' }],
+    [503, { type: 'server_error', code: 'server_is_overloaded' }],
+    [503, { type: 'service_unavailable_error', code: 'slow_down' }],
+    [429, { type: 'rate_limit_error', code: 'slow_down' }],
+    [503, { message: 'The engine is currently overloaded, please try again later' }],
+  ])('%i with %o is an overload', (status, error) => {
+    expect(judgeError(status, error)).toEqual(accountFailure('overloaded'))
+  })
+
+  it('a failure that is not a limit waits as it asks, within the cooldowns of its reason', () => {
+    const wait = (status: number, seconds: string) =>
+      (judge(status, '', { 'retry-after': seconds })?.untilMs ?? 0) - now
+    expect(wait(503, '60')).toBe(minute)
+    expect(wait(503, '3600')).toBe(5 * minute)
+    expect(wait(529, '3600')).toBe(minute)
+    expect(wait(503, '1')).toBe(-now)
+    expect(wait(401, '3600')).toBe(-now)
+  })
+})
+
+describe('what a body says of the account', () => {
+  const statuses = [200, 400, 404, 422, 429, 500]
+  it.each(refusals)('counts whatever the status: %s', (message) => {
+    for (const status of statuses) {
+      const expected = accountFailure('account_refused')
+      expect(judgeError(status, { type: 'invalid_request_error', message })).toEqual(expected)
+      expect(judge(status, JSON.stringify({ message }))).toEqual(expected)
+    }
+  })
+
+  it.each([
+    'insufficient_quota',
+    'billing_hard_limit_reached',
+    'billing_not_active',
+    'account_deactivated',
+    'credit_balance_exhausted',
+    'organization_spend_limit_exceeded',
+    'project_spend_limit_exceeded',
+    'usage_not_included',
+    'insufficient_user_quota',
+    'authentication_error',
+  ])('counts by its code or type: %s', (name) => {
+    for (const status of statuses) {
+      expect(judgeError(status, { code: name })?.reason).toBe('account_refused')
+      expect(judgeError(status, { type: name })?.reason).toBe('account_refused')
+    }
+  })
+
+  it.each([
+    ['{"error":"Insufficient balance"}'],
+    ['{"code":"INSUFFICIENT_BALANCE","message":"Insufficient account balance"}'],
+    ['{"detail":{"code":"deactivated_workspace"}}'],
+    ['{"detail":"This organization has been disabled."}'],
+  ])('is found in %s', (body) => {
+    expect(judge(400, body)?.reason).toBe('account_refused')
+  })
+
+  it.each(spent)('rests the account until the end that it names: %s', (message) => {
+    const expected = {
+      reason: 'rate_limited',
+      scope: 'account',
+      untilMs: Date.parse('2026-11-25T00:00:00Z'),
+      cooldownMs: 7 * minute,
+      maxCooldownMs: hour,
+    }
+    for (const status of statuses) expect(judgeError(status, { message })).toEqual(expected)
+  })
+
+  it('a used allowance that names no end counts as a refusal', () => {
+    const error = { type: 'usage_limit_reached', resets_at: 1_750_000_000 }
+    expect(judgeError(429, error)).toEqual(accountFailure('account_refused'))
+    const soon = { 'x-ratelimit-reset-tokens': '20ms', 'x-ratelimit-remaining-tokens': '90' }
+    expect(judgeError(429, { type: 'billing_error' }, soon)?.reason).toBe('account_refused')
+  })
+
+  it('what depends on the model or the program that asks moves on, and nobody rests for it', () => {
+    const unsuited = { reason: 'unsupported_by_account', scope: 'none' }
+    const message = 'Project `proj_x` does not have access to model `gpt-5`'
+    expect(judgeError(403, { code: 'model_not_found', message })).toMatchObject(unsuited)
+    expect(judgeError(403, { code: 'model_not_found' })).toMatchObject(unsuited)
+    expect(judgeError(404, { code: 'model_not_found' })).toBeUndefined()
+    for (const [status, type, said] of [
+      [401, 'authentication_error', 'CORS requests are not allowed for this Organization'],
+      [403, 'permission_error', 'This credential is only authorized for use with Claude Code'],
+      [403, undefined, 'Client not allowed'],
+    ] as const)
+      expect(judgeError(status, { type, message: said })).toMatchObject(unsuited)
+    for (const missing of [
+      '当前分组 default 下对于模型 gpt-5 无可用渠道 (request id: 2025082215093026624875464905761)',
+      'No available channel for model gpt-5 under group default (distributor)',
+      'No available Claude accounts support the requested model: claude-x',
+    ]) {
+      expect(judgeError(503, { message: missing })).toMatchObject(unsuited)
+    }
+  })
+
+  it('says nothing when it depends on how the request looks', () => {
+    for (const message of [
+      'Third-party apps now draw from your extra usage, not your plan limits.',
+      "You're out of extra usage. Add more at claude.ai/settings/usage and keep going.",
+    ]) {
+      expect(judgeError(400, { type: 'invalid_request_error', message })).toBeUndefined()
+    }
+  })
+})
+
+describe('a 429', () => {
+  it('rests until the end it names, else for the account’s own time', () => {
+    expect(judge(429, '{}', { 'retry-after': '30' })).toMatchObject({ untilMs: now + 30_000 })
+    expect(judge(429)).toMatchObject({ untilMs: 0, cooldownMs: 7 * minute, maxCooldownMs: hour })
+  })
+
+  it('grows no further than the account’s own time when that is longer than an hour', () => {
+    const answer = { status: 429, headers: new Headers(), body: '' }
+    const expected = { cooldownMs: 3 * hour, maxCooldownMs: 3 * hour }
+    expect(classifyAnswer(answer, 3 * hour, now)).toMatchObject(expected)
+  })
+
+  it('rests the family that was asked for', () => {
+    for (const error of [
+      { type: 'rate_limit_error', message: 'Number of request tokens has exceeded your limit' },
+      { type: 'tokens', code: 'rate_limit_exceeded', message: 'Rate limit reached for gpt-5' },
+      { type: 'invalid_request_error', message: 'Too many requests' },
+    ]) {
+      expect(judgeError(429, error)).toMatchObject({ reason: 'rate_limited', scope: 'family' })
+    }
+  })
+
+  it('rests the account when the limit is the account’s', () => {
+    const rejected = { 'anthropic-ratelimit-unified-5h-status': 'rejected' }
+    const ofAccount = { reason: 'rate_limited', scope: 'account' }
+    expect(judge(429, '{}', rejected)).toMatchObject(ofAccount)
+    const message = "This request would exceed your account's rate limit. Please try again later."
+    expect(judgeError(429, { type: 'rate_limit_error', message })).toMatchObject(ofAccount)
+    const reached = { type: 'usage_limit_reached', resets_in_seconds: 3_600 }
+    const untilMs = now + hour
+    expect(judgeError(429, reached)).toMatchObject({ ...ofAccount, untilMs })
+  })
+
+  it('is the caller’s when the request alone is larger than the limit', () => {
+    for (const message of [
+      'Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 30601.',
+      'Extra usage is required for long context requests.',
+    ]) {
+      expect(judgeError(429, { code: 'rate_limit_exceeded', message })).toBeUndefined()
+    }
+  })
+})
+
+describe('an error in an answer that began as a success', () => {
+  it.each([
+    ['overloaded', { type: 'overloaded_error', message: 'Overloaded' }],
+    ['overloaded', { type: 'api_error', message: 'Internal server error' }],
+    ['overloaded', { type: 'timeout_error' }],
+    ['overloaded', { type: 'error', code: 'server_error', message: 'mid stream' }],
+    ['overloaded', { code: 'server_is_overloaded' }],
+    ['overloaded', { type: 'something_new' }],
+    ['overloaded', {}],
+    ['rate_limited', { type: 'rate_limit_error' }],
+    ['rate_limited', { code: 'rate_limit_exceeded' }],
+    ['account_refused', { type: 'authentication_error' }],
+    ['account_refused', { type: 'permission_error' }],
+    ['account_refused', { type: 'billing_error' }],
+    ['account_refused', { code: 'insufficient_quota' }],
+  ])('%s: %o', (reason, error) => {
+    expect(judgeEvent(error)?.reason).toBe(reason)
+    expect(judgeError(200, error)).toEqual(judgeEvent(error))
+  })
+
+  it.each([
+    { type: 'invalid_request_error' },
+    { type: 'not_found_error' },
+    { type: 'request_too_large' },
+    { code: 'context_length_exceeded' },
+    { code: 'invalid_prompt' },
+    { code: 'content_policy_violation' },
+    { code: 'cyber_policy' },
+  ])('is the caller’s own fault: %o', (error) => {
+    expect(judgeEvent(error)).toBeUndefined()
+  })
+
+  it('names an end as the body of a refusal would', () => {
+    const wait = 'Rate limit reached for gpt-5 on tokens per min. Please try again in 11.054s.'
+    const limited = { code: 'rate_limit_exceeded', message: wait }
+    expect(judgeEvent(limited)).toMatchObject({ scope: 'family', untilMs: now + 11_054 })
+    const reached = { type: 'usage_limit_reached', resets_at: (now + hour) / second }
+    expect(judgeEvent(reached)).toMatchObject({ scope: 'account', untilMs: now + hour })
+  })
+})
+
+describe('what the caller wrote, and the vendor quotes', () => {
+  const sentence = fc.constantFrom(...refusals, ...spent, 'insufficient_quota', 'overloaded_error')
+  const lead = fc.constantFrom(
+    'model: ',
+    'Invalid value: ',
+    "Unknown parameter: '",
+    'x. ',
+    '"',
+    '{',
+  )
+  const status = fc.constantFrom(200, 400, 404, 405, 413, 422, 429, 500, 503, 529)
+  const error = fc.constantFrom(
+    { type: 'invalid_request_error' },
+    { type: 'not_found_error' },
+    { type: 'rate_limit_error' },
+    { type: 'api_error' },
+    {},
+  )
+  const sameAsSilence = (given: number, fields: object, message: string) => {
+    expect(judgeError(given, { ...fields, message })).toEqual(judgeError(given, fields))
+  }
+
+  it('changes no verdict when it stands inside a message', () => {
+    fc.assert(
+      fc.property(
+        status,
+        error,
+        lead,
+        sentence,
+        fc.string(),
+        (given, fields, before, said, after) => sameAsSilence(given, fields, before + said + after),
+      ),
+    )
+  })
+
+  it('changes no verdict as the name of an unknown field, which begins a message', () => {
+    const tail = fc.constantFrom('Extra inputs are not permitted', 'Field required')
+    fc.assert(
+      fc.property(status, error, sentence, fc.nat(), tail, (given, fields, said, cut, reason) =>
+        sameAsSilence(given, fields, `${said.slice(0, cut || undefined)}: ${reason}`),
+      ),
+    )
+  })
+
+  it('changes no verdict as the value of a field that is no code', () => {
+    for (const given of [400, 404, 413, 422]) {
+      expect(judgeError(given, { param: 'insufficient_quota', message: 'x' })).toBeUndefined()
+      expect(judge(given, '{"error":{"message":{"code":"insufficient_quota"}}}')).toBeUndefined()
+    }
+  })
+})

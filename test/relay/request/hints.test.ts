@@ -1,0 +1,149 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { GatewayError } from '../../../src/errors.ts'
+import { maxModelLength, readHints, replaceModel } from '../../../src/relay/request/hints.ts'
+
+const encode = (text: string) => new TextEncoder().encode(text)
+const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
+const read = (text: string) => readHints(encode(text))
+
+function refusal(text: string): GatewayError {
+  try {
+    read(text)
+  } catch (error) {
+    if (error instanceof GatewayError) return error
+    throw error
+  }
+  throw new Error('was accepted')
+}
+
+describe('readHints', () => {
+  it('reads model, stream and the bound on output, and where the model stands', () => {
+    const text = '{ "max_tokens": 12, "model" : "claude-opus-4-5" , "stream": true }'
+    const hints = read(text)
+    expect(hints).toMatchObject({ model: 'claude-opus-4-5', stream: true, maxTokens: 12 })
+    expect(text.slice(hints.modelStart, hints.modelEnd)).toBe('"claude-opus-4-5"')
+  })
+
+  it('sees through escapes in keys and values', () => {
+    const hints = read('{"\\u006dodel":"gpt\\u002d5","str\\u0065am":true}')
+    expect(hints).toMatchObject({ model: 'gpt-5', stream: true })
+  })
+
+  it('gives any member parsed, and undefined for one that is absent', () => {
+    const hints = read('{"model":"m","metadata":{"user_id":"u"},"x":null}')
+    expect(hints.member('metadata')).toEqual({ user_id: 'u' })
+    expect(hints.member('x')).toBeNull()
+    expect(hints.member('toString')).toBeUndefined()
+  })
+
+  it('gives the elements of an array one by one', () => {
+    const hints = read('{"model":"m","messages":[{"role":"user"},2],"input":"text"}')
+    expect([...hints.elements('messages')]).toEqual([{ role: 'user' }, 2])
+    expect([...hints.elements('input')]).toEqual([])
+    expect([...hints.elements('absent')]).toEqual([])
+  })
+
+  it.each([
+    'model',
+    'stream',
+    'max_tokens',
+    'max_output_tokens',
+    'max_completion_tokens',
+    'metadata',
+    'system',
+    'messages',
+    'instructions',
+    'input',
+    'prompt_cache_key',
+    'previous_response_id',
+  ])('refuses a body that names "%s" twice', (key) => {
+    const escaped = `\\u${key.charCodeAt(0).toString(16).padStart(4, '0')}${key.slice(1)}`
+    for (const second of [key, escaped, key.toUpperCase()]) {
+      expect(refusal(`{"model":"m","${key}":"a","x":0,"${second}":"b"}`)).toMatchObject({
+        code: 'duplicate_field',
+        message: `The field "${key}" occurs more than once`,
+        issues: [{ field: key }],
+      })
+    }
+  })
+
+  it('lets other fields pass, unknown and repeated ones too', () => {
+    expect(read('{"model":"m","tools":1,"tools":2,"messages":[{"a":1,"a":2}]}').model).toBe('m')
+  })
+
+  it('refuses a missing model by name', () => {
+    expect(refusal('{"stream":true}')).toMatchObject({
+      code: 'invalid_request',
+      issues: [{ field: 'model', message: 'is required' }],
+    })
+  })
+
+  it.each(['""', '12', 'null', '["m"]', JSON.stringify('m'.repeat(maxModelLength + 1))])(
+    'refuses a model of %s',
+    (model) => {
+      const error = refusal(`{"model":${model}}`)
+      expect(error).toMatchObject({ code: 'invalid_request', issues: [{ field: 'model' }] })
+    },
+  )
+
+  it('takes the longest model name', () => {
+    const model = 'é'.repeat(maxModelLength)
+    expect(read(JSON.stringify({ model })).model).toBe(model)
+  })
+
+  it.each([
+    ['true', true],
+    ['false', false],
+    ['null', false],
+  ])('takes a stream of %s', (stream, expected) => {
+    expect(read(`{"model":"m","stream":${stream}}`).stream).toBe(expected)
+  })
+
+  it.each(['"true"', '1', '0', '[]', '{}'])('refuses a stream of %s', (stream) => {
+    const error = refusal(`{"model":"m","stream":${stream}}`)
+    expect(error).toMatchObject({ code: 'invalid_request', issues: [{ field: 'stream' }] })
+  })
+
+  it.each([
+    ['{"max_tokens":0}', 0],
+    ['{"max_tokens":1e3}', 1000],
+    ['{"max_output_tokens":7}', 7],
+    ['{"max_completion_tokens":8}', 8],
+    ['{"max_tokens":null,"max_completion_tokens":8}', 8],
+    ['{"max_tokens":-1}', undefined],
+    ['{"max_tokens":1.5}', undefined],
+    ['{"max_tokens":"9"}', undefined],
+    ['{"max_tokens":1e300}', undefined],
+    ['{}', undefined],
+  ])('leaves a bound that is no count to the upstream: %s', (text, expected) => {
+    expect(read(text.replace('{', '{"model":"m",').replace(',}', '}')).maxTokens).toBe(expected)
+  })
+
+  it('refuses what is not JSON', () => {
+    expect(refusal('{"model":"m"').code).toBe('invalid_json')
+    expect(refusal('["model"]').code).toBe('invalid_request')
+  })
+})
+
+describe('replaceModel', () => {
+  it('changes the value of the model and no other byte', () => {
+    const around = fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 })
+    fc.assert(
+      fc.property(around, around, fc.string(), (before, after, model) => {
+        const inner = (members: object) => JSON.stringify(members).slice(1, -1)
+        const parts = [inner({ b: before }), '"model" : "old"', inner({ c: after })]
+        const text = `{ ${parts.join(' , ')} }`
+        const renamed = replaceModel(encode(text), read(text), model)
+        expect(decode(renamed)).toBe(text.replace('"old"', () => JSON.stringify(model)))
+      }),
+    )
+  })
+
+  it('leaves the original body alone', () => {
+    const text = '{"model":"old"}'
+    const body = encode(text)
+    replaceModel(body, readHints(body), 'a-longer-name')
+    expect(decode(body)).toBe(text)
+  })
+})

@@ -1,0 +1,157 @@
+/** A streaming client hears comments while nobody has answered yet, and then one answer or one error. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { anthropic } from '../../../src/dialects/anthropic.ts'
+import { holdOpen } from '../../../src/relay/stream/keep-alive.ts'
+import { anthropicJson, anthropicStream, bytes, html, json, reset } from '../../support/upstream.ts'
+import {
+  comment,
+  heard,
+  intervalMs,
+  late,
+  onCall,
+  openWaitingRoom,
+  piecesOf,
+  saidBy,
+  type WaitingRoom,
+} from './waiting-room.ts'
+
+let room: WaitingRoom
+
+beforeEach(async () => {
+  room = await openWaitingRoom()
+})
+afterEach(async () => {
+  await room.close()
+})
+
+/** The one event of `text`, which is an error. */
+function errorIn(text: string) {
+  expect(text).toMatch(/^event: error\ndata: .+\n\n$/)
+  return JSON.parse(text.slice(text.indexOf('{')))
+}
+
+describe('a client that waits for a stream', () => {
+  it('hears comments from the interval on, and then the answer as it is', async () => {
+    // Its pauses are longer than the interval: they are the answer's own.
+    const answer = onCall(anthropicStream({ delayMs: 1.5 * intervalMs }))
+    room.upstream.respond(answer.behaviour)
+    const response = await room.send()
+    expect(response.status).toBe(200)
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-accel-buffering': 'no',
+      'x-request-id': expect.stringMatching(/./),
+    })
+    const pieces = piecesOf(response)
+    for (let comments = 0; comments < 3; comments++) expect(await pieces.next()).toBe(comment)
+    answer.begin()
+    let text = ''
+    for (let more = await pieces.next(); more !== undefined; more = await pieces.next())
+      text += more
+    while (text.startsWith(comment)) text = text.slice(comment.length)
+    expect(text).toBe(await saidBy(anthropicStream()))
+    expect(await room.total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
+  })
+
+  it('notices nothing of the accounts that fail behind it', async () => {
+    room.upstream.respond(late(json(529, {})), late(reset()), anthropicStream())
+    const { comments, text } = await heard(await room.send())
+    expect(comments).toBeGreaterThan(0)
+    expect(text).toBe(await saidBy(anthropicStream()))
+    expect(room.upstream.requests).toHaveLength(3)
+    expect(await room.total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
+  })
+
+  it('is told by one event when every account has failed', async () => {
+    room.upstream.respond(late(json(529, {})), json(500, {}), html(404))
+    const response = await room.send()
+    expect(errorIn((await heard(response)).text)).toEqual({
+      type: 'error',
+      error: { type: 'overloaded_error', message: expect.stringContaining('try again') },
+      request_id: response.headers.get('x-request-id'),
+    })
+    expect(room.gateway.logged('refused')).toMatchObject([{ code: 'accounts_unavailable' }])
+    expect(await room.total()).toMatchObject({ requests: 0 })
+  })
+
+  it('is told in the upstream’s words when the request itself is refused', async () => {
+    const error = { type: 'invalid_request_error', message: 'prompt is too long', extra: 'é' }
+    room.upstream.respond(late(json(400, { type: 'error', error, request_id: 'req_upstream' })))
+    const told = errorIn((await heard(await room.send())).text)
+    expect(told).toEqual({ type: 'error', error, request_id: 'req_upstream' })
+    expect(room.upstream.requests).toHaveLength(1)
+    expect(await room.total()).toMatchObject({ requests: 0 })
+  })
+
+  it.each([
+    ['no JSON', html(422), 'invalid_request_error'],
+    ['JSON without an error', json(400, { detail: 'no' }), 'invalid_request_error'],
+    ['too long', bytes(413, {}, Buffer.alloc(1_100_000)), 'request_too_large'],
+  ])('is not told to repeat a request whose refusal is %s', async (_, refusal, type) => {
+    room.upstream.respond(late(refusal))
+    expect(errorIn((await heard(await room.send())).text).error.type).toBe(type)
+  })
+
+  it('gets no document for a stream, once it was told that one comes', async () => {
+    room.upstream.respond(late(anthropicJson()))
+    expect(errorIn((await heard(await room.send())).text).error.type).toBe('api_error')
+    expect(room.gateway.logged('refused')).toMatchObject([{ code: 'upstream_failed' }])
+    expect(await room.total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
+  })
+
+  it('is told when the store is lost meanwhile, and holds nothing when it is back', async () => {
+    room.upstream.respond(
+      late((exchange) => {
+        room.loseStore(true)
+        return json(529, {})(exchange)
+      }),
+      anthropicStream(),
+    )
+    const { comments, text } = await heard(await room.send())
+    expect(comments).toBeGreaterThan(0)
+    expect(errorIn(text).error.type).toBe('api_error')
+    expect(room.gateway.logged('failed')).toMatchObject([{ code: 'store_unavailable' }])
+    room.loseStore(false)
+    await room.gateway.deferred()
+    expect((await heard(await room.send())).text).toContain('message_stop')
+  })
+
+  it('is told of a fault of the gateway’s own, which is logged', async () => {
+    const fault = delay(2 * intervalMs).then((): Response => {
+      throw new TypeError('x is not a function')
+    })
+    const { log } = room.gateway.runtime
+    const onLeave = () => {}
+    const options = { protocol: anthropic, requestId: 'r', intervalMs, onLeave, log }
+    const { text } = await heard(await holdOpen(fault, options))
+    expect(errorIn(text).error).toEqual({ type: 'api_error', message: 'The gateway failed' })
+    const error = 'TypeError: x is not a function'
+    expect(room.gateway.logged('failed')).toMatchObject([
+      { requestId: 'r', code: 'internal', error },
+    ])
+  })
+})
+
+describe('a client that has not had to wait', () => {
+  it.each([
+    ['a refusal', json(400, { error: { type: 'invalid_request_error' } }), 400],
+    ['a failure of every account', json(529, {}), 529],
+    ['a document', anthropicJson(), 200],
+  ])('sees the status of %s', async (_, behaviour, status) => {
+    Object.assign(room.gateway.runtime.config, { STREAM_KEEPALIVE_SECONDS: 10 })
+    room.upstream.respond(behaviour)
+    const response = await room.send()
+    expect(response.status).toBe(status)
+    expect(response.headers.get('content-type')).toBe('application/json')
+    expect(await response.json()).toMatchObject({})
+  })
+
+  it('hears no comment when it asked for a document, however long that takes', async () => {
+    room.upstream.respond(late(anthropicJson()))
+    const response = await room.send({ stream: false })
+    expect(response.headers.get('content-type')).toBe('application/json')
+    expect(await response.json()).toMatchObject({ type: 'message' })
+  })
+})
