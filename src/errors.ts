@@ -19,7 +19,7 @@ export const errorStatus = {
   request_limit: 429,
   too_many_logins: 429,
   budget_exceeded: 429,
-  budget_held: 429,
+  budget_reserved: 429,
   accounts_rate_limited: 429,
   accounts_over_quota: 429,
   client_closed: 499,
@@ -27,6 +27,7 @@ export const errorStatus = {
   upstream_failed: 502,
   misconfigured: 500,
   no_account: 503,
+  store_incompatible: 503,
   store_unavailable: 503,
   upstream_timeout: 504,
   accounts_unavailable: 529,
@@ -38,6 +39,7 @@ export type ErrorCode = keyof typeof errorStatus
 export const ownFaults: ReadonlySet<ErrorCode> = new Set([
   'internal',
   'misconfigured',
+  'store_incompatible',
   'store_unavailable',
 ])
 

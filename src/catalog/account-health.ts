@@ -2,6 +2,7 @@
 
 import { modelFamilies } from '../domain/model-family.ts'
 import type { Platform } from '../domain/platform.ts'
+import { decodeHealth, healthField } from '../store/records/health.ts'
 import type { CatalogContext } from './context.ts'
 
 /** One record; `recovering` waits for the one request that tries it again. */
@@ -25,8 +26,8 @@ export const healthy: AccountHealth = { status: 'healthy', reason: null, until: 
 
 /** The fields of an account's health records: the whole account, then each family. */
 export const healthFields = (accountId: string): string[] => [
-  accountId,
-  ...modelFamilies.map((family) => `${accountId}/${family}`),
+  healthField(accountId),
+  ...modelFamilies.map((family) => healthField(accountId, family)),
 ]
 
 /** Reads the health of accounts, in their order, in one round trip. */
@@ -57,8 +58,9 @@ export function readHealth(packed: (string | null | undefined)[], nowMs: number)
 }
 
 function readRecord(packed: string | null | undefined, nowMs: number) {
-  const [, untilMs, reason] = /^(\d+)\|\d+p?\|\d+\|(.*)$/.exec(packed ?? '') ?? []
-  if (untilMs === undefined || reason === undefined) return undefined
-  const status: Health['status'] = Number(untilMs) > nowMs ? 'cooling' : 'recovering'
-  return { status, reason, until: new Date(Number(untilMs)).toISOString() }
+  const record = decodeHealth(packed)
+  if (!record) return undefined
+  const { untilMs, reason } = record
+  const status: Health['status'] = untilMs > nowMs ? 'cooling' : 'recovering'
+  return { status, reason, until: new Date(untilMs).toISOString() }
 }

@@ -1,5 +1,6 @@
 /** The gateway key record: what an admin sets, what is stored, what is shown. */
 import { z } from '@hono/zod-openapi'
+import { keyLimits, perLimit } from '../domain/limits.ts'
 import type { Issue } from '../errors.ts'
 
 const text = (max: number) => z.string().trim().max(max)
@@ -15,7 +16,11 @@ export const clientNames = [
 ] as const
 export type ClientName = (typeof clientNames)[number]
 
-const Usd = z.number().min(0).max(1_000_000).default(0)
+/** A field for each limit. */
+const limitShape = perLimit(({ unit, max, description }) => {
+  const amount = unit === 'usd' ? z.number() : z.int()
+  return amount.min(0).max(max).default(0).openapi({ description })
+})
 
 const words = (length: number, count: number) =>
   z
@@ -42,27 +47,11 @@ export const ApiKeySettings = z.strictObject({
   permissions: z.enum(['all', 'claude', 'codex']).default('all'),
   claudeConsoleAccountId: text(64).nullable().default(null),
   codexAccountId: text(64).nullable().default(null),
-  concurrencyLimit: z.int().min(0).max(100_000).default(0).openapi({
-    description: 'Requests in flight at most; 0 = no limit',
-  }),
-  /** Length of the request window in minutes. */
+  /** Length of the window of requests and cost in minutes. */
   rateLimitWindow: z.int().min(0).max(525_600).default(0).openapi({
     description: 'Minutes; 0 = none',
   }),
-  /** Requests per window. */
-  rateLimitRequests: z.int().min(0).max(1_000_000_000).default(0).openapi({
-    description: 'Requests per window; 0 = no limit',
-  }),
-  /** USD per window. */
-  rateLimitCost: Usd.openapi({ description: 'USD per window; 0 = no limit' }),
-  /** USD per calendar day of the configured zone. */
-  dailyCostLimit: Usd.openapi({ description: 'USD per calendar day; 0 = no limit' }),
-  /** USD per week, from Monday, on Opus models only. */
-  weeklyOpusCostLimit: Usd.openapi({
-    description: 'USD per week from Monday, on Opus models; 0 = no limit',
-  }),
-  /** USD over the life of the key. */
-  totalCostLimit: Usd.openapi({ description: 'USD over the life of the key; 0 = no limit' }),
+  ...limitShape,
   enableModelRestriction: z.boolean().default(false),
   /** The only models that may be asked for; a `*` at the end matches a family. */
   restrictedModels: words(200, 500),
@@ -76,14 +65,15 @@ export const ApiKeySettings = z.strictObject({
 })
 export type ApiKeySettings = z.infer<typeof ApiKeySettings>
 
+const windowLimits = keyLimits.filter(({ period }) => period === 'window')
+
 /** Settings that would have no effect, or leave a key that nothing can use. */
 export function settingIssues(settings: ApiKeySettings): Issue[] {
   const faults: [isFault: boolean, field: keyof ApiKeySettings, message: string][] = [
     [
-      settings.rateLimitWindow === 0 &&
-        (settings.rateLimitRequests > 0 || settings.rateLimitCost > 0),
+      settings.rateLimitWindow === 0 && windowLimits.some(({ field }) => settings[field] > 0),
       'rateLimitWindow',
-      'must be at least 1 minute for rateLimitRequests or rateLimitCost to have an effect',
+      `must be at least 1 minute for ${windowLimits.map(({ field }) => field).join(' or ')} to have an effect`,
     ],
     [
       settings.expirationMode === 'activation' && settings.activationDays === 0,

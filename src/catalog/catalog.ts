@@ -1,6 +1,9 @@
 /** The catalog in memory: the pool and the key records that requests are planned with. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../store/keyspace.ts'
+import { migrate } from '../store/migrate.ts'
+import { toFields } from '../store/rows.ts'
+import { readSchema, type Schema } from '../store/schema.ts'
 import { type Account, AccountSettings } from './account.ts'
 import { type ApiKey, ApiKeySettings } from './api-key.ts'
 
@@ -35,8 +38,15 @@ const unknownForMs = 1_000
 /**
  * Keeps the pool and the keys seen lately. Nothing here expires: `admit` compares versions on every
  * request and hands back what changed.
+ * @param convert brings a store of another format to this gateway's, and tells whether it had to; by
+ * default `migrate`.
  */
-export function createCatalog(redis: Redis, keyspace: Keyspace, now: () => number) {
+export function createCatalog(
+  redis: Redis,
+  keyspace: Keyspace,
+  now: () => number,
+  convert = (found: Schema): Promise<boolean> => migrate(redis, keyspace, found),
+) {
   let pool: Pool | undefined
   const apiKeys = new Map<string, Stored<ApiKey>>()
   const unknown = new Map<string, number>()
@@ -50,6 +60,9 @@ export function createCatalog(redis: Redis, keyspace: Keyspace, now: () => numbe
     evictOldest(unknown)
   }
 
+  const isConverted = (rows: string[] | null) =>
+    convert(readSchema(toFields(rows ?? []).get('schema')))
+
   return {
     /** What memory knows about a key, without asking the store; undefined when it cannot tell. */
     peek(digest: string): Snapshot | undefined {
@@ -58,13 +71,17 @@ export function createCatalog(redis: Redis, keyspace: Keyspace, now: () => numbe
       return pool && (apiKey || isUnknown) ? { digest, pool, apiKey } : undefined
     },
 
-    /** Reads the pool and the key afresh in one round trip. */
+    /**
+     * Reads the pool and the key afresh in one round trip, and converts a store of an older format.
+     * @throws GatewayError `store_incompatible` for a store of a newer one.
+     */
     async load(digest: string): Promise<Snapshot> {
       const [poolRows, keyRows] = (await redis
         .pipeline()
         .hgetall(keyspace.pool)
         .hgetall(keyspace.apiKey(digest))
         .exec()) as unknown as [string[] | null, string[] | null]
+      if (await isConverted(poolRows)) return this.load(digest)
       pool = readPool(poolRows ?? [])
       const apiKey = readApiKey(keyRows ?? [])
       remember(digest, apiKey)
@@ -97,9 +114,10 @@ export function createCatalog(redis: Redis, keyspace: Keyspace, now: () => numbe
       return pool ?? this.loadPool()
     },
 
-    /** Reads the pool alone, for administration. */
+    /** Reads the pool alone, for administration. @throws GatewayError `store_incompatible` */
     async loadPool(): Promise<Pool> {
       const rows = (await redis.hgetall(keyspace.pool)) as unknown as string[] | null
+      if (await isConverted(rows)) return this.loadPool()
       pool = readPool(rows ?? [])
       return pool
     },
@@ -126,12 +144,6 @@ function readPool(rows: string[]): Pool {
     accounts.set(record.id, { record, revision: Number(value.slice(0, space)) })
   }
   return { version: fields.get('version') ?? '0', accounts }
-}
-
-function toFields(rows: string[]): Map<string, string> {
-  const fields = new Map<string, string>()
-  for (let i = 0; i + 1 < rows.length; i += 2) fields.set(rows[i] ?? '', rows[i + 1] ?? '')
-  return fields
 }
 
 function evictOldest(map: Map<string, unknown>): void {

@@ -136,7 +136,7 @@ const errorTypes: Partial<Record<ErrorCode, string>> = {
   concurrency_limit: 'rate_limit_error',
   request_limit: 'rate_limit_error',
   budget_exceeded: 'billing_error',
-  budget_held: 'rate_limit_error',
+  budget_reserved: 'rate_limit_error',
   accounts_rate_limited: 'rate_limit_error',
   accounts_over_quota: 'rate_limit_error',
   accounts_unavailable: 'overloaded_error',

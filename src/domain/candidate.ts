@@ -1,5 +1,5 @@
 /** Candidates: the accounts that could serve a request, and why some of them cannot at the moment. */
-import type { FailureReason } from './account-failure.ts'
+import { failureReasons } from './account-failure.ts'
 import type { ModelFamily } from './model-family.ts'
 
 /** An account that could serve the request, as the scripts see it. */
@@ -19,7 +19,14 @@ export interface Candidate {
 }
 
 /** Why a candidate cannot serve now: a limit, a probe that another request makes, or its cooldown. */
-export type SkipReason = 'at_capacity' | 'over_quota' | 'quota_reserved' | 'probing' | FailureReason
+export const skipReasons = [
+  'at_capacity',
+  'over_quota',
+  'quota_reserved',
+  'probing',
+  ...failureReasons,
+] as const
+export type SkipReason = (typeof skipReasons)[number]
 
 /** A candidate that could not serve: why, and when that ends by itself (0: not known). */
 export interface SkippedCandidate {

@@ -3,10 +3,8 @@ import { modelFamily } from '../domain/model-family.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { bucketsAt } from '../ledger/calendar.ts'
-import { toNanoUsd } from '../money.ts'
-import type { NoneReply } from '../store/lua/choose.ts'
-import { admitScript } from '../store/scripts/admit.ts'
-import type { AdmitReply } from '../store/scripts/admit-reply.ts'
+import { limitValues, windowMs } from '../ledger/key-limits.ts'
+import { type AdmitReply, admitScript, type NoneReply } from '../store/scripts/admit.ts'
 import { activationMs, type Plan } from './plan.ts'
 import { type Admission, admissionOf } from './scheduling/admission.ts'
 import { asCandidates } from './scheduling/candidates.ts'
@@ -18,8 +16,6 @@ import { notePassedOver, type Trace } from './settlement/trace.ts'
 
 /** One request at a time tries a recovering account for this long. */
 export const probeMs = 30_000
-
-const minute = 60_000
 
 /** No account is free; `refusal` is what the caller hears unless it waits. */
 export interface Busy {
@@ -49,7 +45,7 @@ export async function admit(
       const { cause, limit, used } = reply
       runtime.log.info('denied', { requestId, keyId: apiKey.id, cause, limit, used })
       // What vanished processes still hold would refuse this key for ever, were it never swept.
-      if (reply.heldNanoUsd > 0) runtime.defer(sweep(gateway, plan.protocol.platform))
+      if (reply.reservedNanoUsd > 0) runtime.defer(sweep(gateway, plan.protocol.platform))
       throw denial(reply, runtime.config.TIMEZONE)
     }
     case 'none':
@@ -69,9 +65,6 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
   const { LEASE_SECONDS, SESSION_RETURN_SECONDS, TIMEZONE: timeZone } = runtime.config
   const { apiKey, snapshot, candidates } = plan
   const nowMs = runtime.now()
-  const { day, week } = bucketsAt(nowMs, timeZone)
-  const hasWindow =
-    apiKey.rateLimitWindow > 0 && (apiKey.rateLimitRequests > 0 || apiKey.rateLimitCost > 0)
   // An account may rename what was asked for to a model with a budget of its own.
   const isOpus = candidates.some(({ family }) => family === 'opus')
   try {
@@ -86,27 +79,24 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
       affinityDigest: plan.affinityDigest,
       model: plan.model,
       family: isOpus ? 'opus' : modelFamily(plan.model),
-      holdNanoUsd: plan.holdNanoUsd,
+      reservationNanoUsd: plan.holdNanoUsd,
       leaseMs: LEASE_SECONDS * 1000,
       probeMs,
       warmMs: SESSION_RETURN_SECONDS * 1000,
-      concurrencyLimit: apiKey.concurrencyLimit,
-      windowMs: hasWindow ? apiKey.rateLimitWindow * minute : 0,
-      windowRequests: apiKey.rateLimitRequests,
+      windowMs: windowMs(apiKey),
       activationMs: activationMs(apiKey),
-      day,
-      week,
-      limits: {
-        totalNanoUsd: toNanoUsd(apiKey.totalCostLimit),
-        dailyNanoUsd: toNanoUsd(apiKey.dailyCostLimit),
-        weeklyOpusNanoUsd: toNanoUsd(apiKey.weeklyOpusCostLimit),
-        windowNanoUsd: hasWindow ? toNanoUsd(apiKey.rateLimitCost) : 0,
-      },
+      periods: bucketsAt(nowMs, timeZone),
+      limits: limitValues(apiKey),
       candidates: asCandidates(candidates, { nowMs, timeZone }),
     })
   } catch (error) {
+    // The catalog reads the store anew, and converts it or tells that it is a newer gateway's.
+    if (isIncompatible(error)) return { kind: 'stale', pool: [], apiKey: [] }
     // The script may have run although its reply was lost: the tombstone ends its lease either way.
     settleVoid(gateway, plan)
     throw error
   }
 }
+
+const isIncompatible = (error: unknown) =>
+  error instanceof GatewayError && error.code === 'store_incompatible'

@@ -48,7 +48,7 @@ export async function dispatch(
     const { requestId, ledgerId } = plan
     const { reason } = outcome.failure
     log.warn('attempt_failed', { requestId, ledgerId, accountId, reason })
-    const latest = { failure: outcome.failure, restsUntilMs: 0 }
+    const latest = { failure: outcome.failure, cooldownUntilMs: 0 }
     failed.push(latest)
     const untried = plan.candidates.filter((candidate) => !tried.includes(candidate))
     // An id that only this account knows keeps the request here, whatever else is free.
@@ -117,7 +117,7 @@ async function failOver(
     const reply = await reassign(gateway, failover, failure).catch(give)
     const nowMs = gateway.runtime.now()
     if (reply.kind === 'gone') return give(unavailable({ ...nobodyElse, nowMs, failed }))
-    if (!isRecorded) noteRest(failover, reply.restsUntilMs)
+    if (!isRecorded) noteRest(failover, reply.cooldownUntilMs)
     isRecorded = true
     if (reply.kind === 'ok') return admissionOf(plan, trace, reply)
     notePassedOver(trace, reply.skipped)
@@ -131,14 +131,14 @@ async function failOver(
 
 const alreadyRecorded = (failure: AccountFailure): AccountFailure => ({ ...failure, scope: 'none' })
 
-function noteRest({ admission, latest }: Failover, restsUntilMs: number): void {
-  latest.restsUntilMs = restsUntilMs
+function noteRest({ admission, latest }: Failover, cooldownUntilMs: number): void {
+  latest.cooldownUntilMs = cooldownUntilMs
   const attempted = admission.trace.attempts.at(-1)
-  if (attempted) attempted.restsUntilMs = restsUntilMs
+  if (attempted) attempted.cooldownUntilMs = cooldownUntilMs
 }
 
 const tooLate = 'No upstream account began to answer in time'
-const nobodyElse = { soonestMs: 0, cooling: 0, limited: 0, full: 0, spent: 0 }
+const nobodyElse = { soonestMs: 0, cooling: 0, limited: 0, atCapacity: 0, overQuota: 0 }
 
 function reassign(
   { runtime, keyspace }: Gateway,
@@ -160,7 +160,7 @@ function reassign(
     probeMs,
     warmMs: SESSION_RETURN_SECONDS * 1000,
     // Others who are only not asked any more may well be free.
-    loneCooldownMs: offered.length < untried.length ? 0 : loneCooldownMs(failure),
+    onlyAccountCooldownMs: offered.length < untried.length ? 0 : loneCooldownMs(failure),
     candidates: asCandidates(offered, { nowMs: runtime.now(), timeZone }),
   })
 }

@@ -1,11 +1,21 @@
-/** Lua scripts: defined once, run by their digest, sent as text only when the store lacks them. */
+/** Lua scripts that are called by name: one declaration serves the Lua text, the call and the reply. */
 import { createHash } from 'node:crypto'
 import type { Redis } from '@upstash/redis'
-
-export interface LuaScript {
-  lua: string
-  sha: string
-}
+import type { Keyspace } from './keyspace.ts'
+import { incompatible, readSchema, schemaVersion } from './schema.ts'
+import { decodeReply, encodeArgs, encodeKeys } from './script-codec.ts'
+import type {
+  ArgsOf,
+  Declaration,
+  Fields,
+  KeyRows,
+  KeysOf,
+  LuaScript,
+  Replies,
+  ReplyOf,
+  Script,
+} from './script-declaration.ts'
+import { prologue } from './script-prologue.ts'
 
 /** The first line by which a script tells Upstash that it names all of its keys. */
 export const allowKeyLocking = '#!lua flags=allow-key-locking\n'
@@ -15,14 +25,27 @@ const asScript = (lua: string): LuaScript => ({
   sha: createHash('sha1').update(lua).digest('hex'),
 })
 
-/** The key-locking form of every script, by the digest of its plain form. */
+/** The key-locking form of every script, by the digest of its plain form; filled while modules load. */
 const keyLockingForms = new Map<string, LuaScript>()
 
-/** Joins Lua fragments into one script, which must name all of its keys; shared functions come first. */
-export function defineScript(...fragments: string[]): LuaScript {
-  const script = asScript(fragments.join('\n'))
+/**
+ * Makes a script of a declaration. In its Lua text `keys.<name>` and `args.<name>` hold what the
+ * caller gave, and `reply.<kind>{ … }` builds an answer. `int(number)` is exact integer text. Before
+ * anything else the script checks the format of the store.
+ */
+export function defineScript<
+  const Keys extends readonly string[],
+  const Args extends Fields,
+  const Answers extends Replies,
+  const KeyRow extends KeyRows = Record<never, never>,
+  const ArgRow extends Readonly<Record<string, Fields>> = Record<never, never>,
+>(
+  declaration: Declaration<Keys, Args, Answers, KeyRow, ArgRow>,
+): Script<Keys, Args, Answers, KeyRow, ArgRow> {
+  const { libraries = [], lua } = declaration
+  const script = asScript([prologue(declaration, schemaVersion), ...libraries, lua].join('\n'))
   keyLockingForms.set(script.sha, asScript(allowKeyLocking + script.lua))
-  return script
+  return { ...declaration, ...script }
 }
 
 /** The key-locking form of a defined script, found by its digest; undefined for any other script. */
@@ -34,20 +57,36 @@ export const findKeyLockingByText = (lua: string): LuaScript | undefined =>
   findKeyLocking(asScript(lua).sha)
 
 /**
- * Executes `script` atomically and returns its raw reply.
- * @throws what the engine throws, NOSCRIPT excepted.
+ * Executes `script` atomically, in one round trip when the store knows its text.
+ * @returns the answer, with its fields checked and converted.
+ * @throws GatewayError `store_incompatible` when the store has another format than this gateway, and
+ * what the engine throws, NOSCRIPT excepted.
  */
-export async function runScript(
+export async function runScript<
+  Keys extends readonly string[],
+  Args extends Fields,
+  Answers extends Replies,
+  KeyRow extends KeyRows,
+  ArgRow extends Readonly<Record<string, Fields>>,
+>(
   redis: Redis,
-  script: LuaScript,
-  keys: string[],
-  args: (string | number)[],
-): Promise<unknown> {
-  const texts = args.map(String)
+  keyspace: Keyspace,
+  script: Script<Keys, Args, Answers, KeyRow, ArgRow>,
+  input: { keys: KeysOf<Keys, KeyRow>; args: ArgsOf<Args, ArgRow> },
+): Promise<ReplyOf<Answers>> {
+  const keys = [keyspace.pool, ...encodeKeys(script, input.keys)]
+  const args = encodeArgs(script, input.args)
+  const raw = await evaluate(redis, script, keys, args)
+  if (Array.isArray(raw) && raw[0] === 'incompatible')
+    throw incompatible(readSchema(String(raw[1])))
+  return decodeReply(script, raw)
+}
+
+async function evaluate(redis: Redis, script: LuaScript, keys: string[], args: string[]) {
   try {
-    return await redis.evalsha(script.sha, keys, texts)
+    return await redis.evalsha<string[], unknown>(script.sha, keys, args)
   } catch (error) {
     if (!(error instanceof Error && error.message.includes('NOSCRIPT'))) throw error
-    return redis.eval(script.lua, keys, texts)
+    return redis.eval<string[], unknown>(script.lua, keys, args)
   }
 }

@@ -2,7 +2,7 @@
  * Simulates days with faults in virtual time: `node test/bench/day.ts [days] [requests a day] [seed]`.
  * Prints what happened, and judges nothing; the suite does that with a shorter day.
  */
-import type { Sums } from '../../src/ledger/ledger.ts'
+import type { Sums } from '../../src/domain/sums.ts'
 import { attemptsInVain, excuseOf, expectedBooks, recoveries } from '../relay/day/findings.ts'
 import { type Simulated, simulate } from '../relay/day/simulate.ts'
 import { tableOf } from '../relay/day/table.ts'

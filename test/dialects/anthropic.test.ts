@@ -139,7 +139,7 @@ describe('an error in the Anthropic envelope', () => {
     ['concurrency_limit', 429, 'rate_limit_error', null],
     ['request_limit', 429, 'rate_limit_error', null],
     ['budget_exceeded', 429, 'billing_error', 'false'],
-    ['budget_held', 429, 'rate_limit_error', null],
+    ['budget_reserved', 429, 'rate_limit_error', null],
     ['accounts_rate_limited', 429, 'rate_limit_error', null],
     ['internal', 500, 'api_error', null],
     ['misconfigured', 500, 'api_error', null],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import { createTcpEngine } from '../../src/node/tcp-engine.ts'
+import { createKeyspace } from '../../src/store/keyspace.ts'
 import { createRedis, type Engine } from '../../src/store/redis.ts'
 import { defineScript, runScript } from '../../src/store/script.ts'
 import { createUpstashEngine } from '../../src/store/upstash.ts'
@@ -52,15 +53,24 @@ describe.each([
   it.runIf(isAvailable)('sends the text of a script once and its digest ever after', async () => {
     const { engine, bridge, close } = await open()
     const redis = createRedis(engine)
-    const script = defineScript('return redis.call("INCR", KEYS[1]) + ARGV[1]')
+    const script = defineScript({
+      keys: ['counter'],
+      args: { more: 'number' },
+      replies: { sum: { total: 'number' } },
+      lua: "return reply.sum({ total = redis.call('INCR', keys.counter) + args.more })",
+    })
+    const run = async () => {
+      const input = { keys: { counter: 'n' }, args: { more: 10 } }
+      return (await runScript(redis, createKeyspace(''), script, input)).total
+    }
     const served = bridge.served.length
-    expect(await runScript(redis, script, ['n'], [10])).toBe(11)
+    expect(await run()).toBe(11)
     expect(bridge.served.length - served).toBe(2)
-    expect(await runScript(redis, script, ['n'], [10])).toBe(12)
-    expect(await runScript(redis, script, ['n'], [10])).toBe(13)
+    expect(await run()).toBe(12)
+    expect(await run()).toBe(13)
     expect(bridge.served.length - served).toBe(4)
     await result(engine, 'SCRIPT', 'FLUSH')
-    expect(await runScript(redis, script, ['n'], [10])).toBe(14)
+    expect(await run()).toBe(14)
     await close()
   })
 

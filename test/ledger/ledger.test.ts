@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { noUsage } from '../../src/domain/usage.ts'
-import { orphanedSums, packSums, settledSums, unpackSums } from '../../src/ledger/ledger.ts'
+import { orphanedSums, settledSums } from '../../src/ledger/ledger.ts'
+import { packSums, unpackSums } from '../../src/store/records/sums.ts'
 
 describe('packed sums', () => {
   const usage = { ...noUsage, inputTokens: 1, outputTokens: 2, cacheReadTokens: 3 }

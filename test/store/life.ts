@@ -1,6 +1,6 @@
 /** Lives of simulated processes, each decided by a list of numbers, held against the model at every step. */
 import { expect } from 'vitest'
-import { decodeLoad } from '../../src/store/lua/load.ts'
+import { decodeLoad } from '../../src/store/records/load.ts'
 import { createTape } from './fault-shim.ts'
 import { checkState, checkStep, readState, type State } from './scripts.model.ts'
 import { createWorld, platforms, serve, sweep, type World } from './simulation.ts'
@@ -91,7 +91,7 @@ function checkRest(state: State): void {
     (x) => x.leases,
   )
   const loads = Object.values(state.platforms).flatMap((platform) => Object.values(platform.loads))
-  const carried = loads.map(decodeLoad).flatMap((load) => [load.inflight, load.heldNanoUsd])
+  const carried = loads.map(decodeLoad).flatMap((load) => [load.inflight, load.reservedNanoUsd])
   const held = Object.values(state.keys).map(({ counters }) => counters.heldNanoUsd ?? '0')
   expect({ open, orphans: state.orphans }).toEqual({ open: [], orphans: {} })
   expect(leases.every((row) => Object.keys(row).length === 0)).toBe(true)

@@ -2,11 +2,14 @@
 
 import type { Redis } from '@upstash/redis'
 import type { AccountFailure } from '../../src/domain/account-failure.ts'
+import { perLimit } from '../../src/domain/limits.ts'
 import { modelFamily } from '../../src/domain/model-family.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { bucketsAt } from '../../src/ledger/calendar.ts'
-import { orphanedSums, packSums } from '../../src/ledger/ledger.ts'
+import { orphanedSums } from '../../src/ledger/ledger.ts'
 import { createKeyspace, type Keyspace, ttl } from '../../src/store/keyspace.ts'
+import { lease } from '../../src/store/records/lease.ts'
+import { packSums } from '../../src/store/records/sums.ts'
 import { createRedis } from '../../src/store/redis.ts'
 import { type AdmitInput, admitScript } from '../../src/store/scripts/admit.ts'
 import { type ReassignInput, reassignScript } from '../../src/store/scripts/reassign.ts'
@@ -42,7 +45,7 @@ export interface World {
     cap: number
     /** What the day of each account may cost. */
     quotaNanoUsd: number
-    budgets: { totalNanoUsd: number; weeklyOpusNanoUsd: number }
+    budgets: { totalCostLimit: number; weeklyOpusCostLimit: number }
   }
   ledgerIds: string[]
   /** Requests at work: the driver wakes each when it likes. */
@@ -68,8 +71,8 @@ export function createWorld(store: TestStore, prefix: string, tape: Tape, leaseM
       cap: tape.pick(3),
       quotaNanoUsd: tape.oneOf(0, 4_000),
       budgets: {
-        totalNanoUsd: tape.oneOf(0, 3_000),
-        weeklyOpusNanoUsd: tape.oneOf(0, 2_000),
+        totalCostLimit: tape.oneOf(0, 3_000),
+        weeklyOpusCostLimit: tape.oneOf(0, 2_000),
       },
     },
     ledgerIds: [],
@@ -112,7 +115,7 @@ export async function serve(world: World, process: string): Promise<void> {
       failure,
       family,
       warmMs,
-      loneCooldownMs: tape.oneOf(0, leaseMs / 8),
+      onlyAccountCooldownMs: tape.oneOf(0, leaseMs / 8),
       probeMs: leaseMs,
       candidates,
     }
@@ -141,21 +144,17 @@ export async function sweep(world: World, process: string, platform: string): Pr
 }
 
 async function bookOrphan(world: World, process: string, member: string): Promise<void> {
-  const [ledgerId = '', platform = '', keyId = '', accountId = '', , hold, family = '', ...model] =
-    member.split('|')
-  const holdNanoUsd = Number(hold)
+  const held = lease.decode(member)
+  if (!held) throw new Error(`Not a lease: ${member}`)
+  const { poolId: platform, reservationNanoUsd, generation, ...names } = held
   await insistOnSettling(world, process, {
-    ledgerId,
+    ...names,
     platform,
-    keyId,
-    accountId,
-    model: model.join('|'),
     kind: 'orphan',
     member,
-    amounts: packSums(orphanedSums(holdNanoUsd)),
-    costNanoUsd: holdNanoUsd,
+    amounts: packSums(orphanedSums(reservationNanoUsd)),
+    costNanoUsd: reservationNanoUsd,
     verdict: undefined,
-    family,
     ...fixedFacts(world),
   })
 }
@@ -223,16 +222,18 @@ function createJob(world: World): AdmitInput {
     affinityDigest: undefined,
     model,
     family: modelFamily(model),
-    holdNanoUsd: tape.oneOf(1_000, 0, 333),
+    reservationNanoUsd: tape.oneOf(1_000, 0, 333),
     leaseMs: world.leaseMs,
     probeMs: world.leaseMs,
     warmMs: world.leaseMs,
-    concurrencyLimit: limits.concurrency,
     windowMs: world.windowMs,
-    windowRequests: limits.windowRequests,
-    day: bucketsAt(world.store.nowMs(), 'UTC').day,
-    week: bucketsAt(world.store.nowMs(), 'UTC').week,
-    limits: { ...limits.budgets, dailyNanoUsd: 0, windowNanoUsd: 0 },
+    periods: bucketsAt(world.store.nowMs(), 'UTC'),
+    limits: {
+      ...perLimit(() => 0),
+      ...limits.budgets,
+      concurrencyLimit: limits.concurrency,
+      rateLimitRequests: limits.windowRequests,
+    },
     activationMs: 0,
     candidates: candidates.slice(0, tape.oneOf(3, 2, 1)),
   }

@@ -1,12 +1,10 @@
 /** The stores that the script tests run on, each with a clock that the test moves. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { Redis as Client, Command } from 'ioredis'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { createTcpEngine } from '../../src/node/tcp-engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
+import { startRedisServer } from '../engines/redis-server.ts'
 
 export interface TestStore {
   engine: Engine
@@ -58,36 +56,15 @@ function withClock(engine: Engine, clock: { nowMs: number }): Engine {
   return { ...engine, request: request as Engine['request'] }
 }
 
-/** Starts a redis-server that ends with its engine; replies come back as the wire has them. */
+/** Starts a redis-server that ends with its engine. */
 export async function openRedis(): Promise<Engine> {
-  const directory = mkdtempSync(join(tmpdir(), 'store-'))
-  const path = join(directory, 'redis.sock')
-  const server = spawn('redis-server', ['--port', '0', '--unixsocket', path, '--save', ''])
-  const stop = () => void server.kill('SIGKILL')
-  process.once('exit', stop)
-  await new Promise<void>((resolve, reject) => {
-    server.once('exit', () => reject(new Error('redis-server did not start')))
-    server.stdout.on('data', (text) => {
-      if (/ready to accept/i.test(String(text))) resolve()
-    })
-  })
-  const client = new Client({ path, protocol: 2 })
-  const request = async ({ body }: Parameters<Engine['request']>[0]) => {
-    const [name = '', ...args] = (body as unknown[]).map(String)
-    // The client turns the reply to a lower-case `hgetall` into an object.
-    const command = new Command(name.toUpperCase(), args, { replyEncoding: 'utf8' })
-    const [outcome] = await Promise.allSettled([client.sendCommand(command)])
-    return outcome.status === 'fulfilled'
-      ? { result: outcome.value }
-      : { error: String(outcome.reason.message) }
-  }
+  const server = await startRedisServer()
+  const engine = createTcpEngine({ url: server.url, timeoutMs: 30_000 })
   return {
-    request: request as Engine['request'],
+    ...engine,
     close: async () => {
-      client.disconnect()
-      process.off('exit', stop)
-      stop()
-      rmSync(directory, { recursive: true, force: true })
+      await engine.close()
+      await server.kill()
     },
   }
 }

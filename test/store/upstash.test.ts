@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { GatewayError } from '../../src/errors.ts'
 import { openEngine } from '../../src/node/engine.ts'
+import { createKeyspace } from '../../src/store/keyspace.ts'
 import { createRedis } from '../../src/store/redis.ts'
 import { defineScript, runScript } from '../../src/store/script.ts'
 import { createUpstashEngine } from '../../src/store/upstash.ts'
@@ -213,17 +215,27 @@ describe('the requests of the Upstash engine', () => {
   })
 
   it('give scripts of the product the line for key locking, and its digest', async () => {
-    const script = defineScript('return redis.call("GET", KEYS[1])')
-    const locking = defineScript(`#!lua flags=allow-key-locking\n${script.lua}`)
+    const script = defineScript({
+      keys: ['one'],
+      args: { wanted: 'number' },
+      replies: { found: { value: 'text' } },
+      lua: "return reply.found({ value = redis.call('GET', keys.one) })",
+    })
+    const lua = `#!lua flags=allow-key-locking\n${script.lua}`
+    const locking = { lua, sha: createHash('sha1').update(lua).digest('hex') }
     const engine = await storeThat((socket, request) => {
       const isKnown = !request.includes('"evalsha"')
-      socket.write(isKnown ? http(200, '{"result":"v"}') : http(400, '{"error":"NOSCRIPT No"}'))
+      socket.write(
+        isKnown ? http(200, '{"result":["found","v"]}') : http(400, '{"error":"NOSCRIPT No"}'),
+      )
     })
-    expect(await runScript(createRedis(engine), script, ['k'], [1])).toBe('v')
+    const input = { keys: { one: 'k' }, args: { wanted: 1 } }
+    const reply = await runScript(createRedis(engine), createKeyspace('p:'), script, input)
+    expect(reply).toEqual({ kind: 'found', value: 'v' })
     const bodies = requests.map((request) => JSON.parse(request.split('\r\n\r\n')[1] ?? ''))
     expect(bodies).toEqual([
-      ['evalsha', locking.sha, 1, 'k', '1'],
-      ['eval', locking.lua, 1, 'k', '1'],
+      ['evalsha', locking.sha, 2, 'p:pool', 'k', '1'],
+      ['eval', locking.lua, 2, 'p:pool', 'k', '1'],
     ])
     await engine
       .request({ path: ['pipeline'], body: [['EVALSHA', script.sha.toUpperCase(), 0]] })

@@ -10,7 +10,7 @@ import type { Gateway } from '../../gateway.ts'
 import { quotaDayAt } from '../../ledger/calendar.ts'
 import { toUsd } from '../../money.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
-import { type AccountLoad, decodeLoad } from '../../store/lua/load.ts'
+import { type AccountLoad, decodeLoad } from '../../store/records/load.ts'
 import { getAccount } from './accounts.ts'
 
 const Reason = z

@@ -2,9 +2,10 @@
 
 import { z } from '@hono/zod-openapi'
 import { platforms } from '../../domain/platform.ts'
+import type { Sums } from '../../domain/sums.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt } from '../../ledger/calendar.ts'
-import { readBook, type Sums } from '../../ledger/ledger.ts'
+import { readBook } from '../../ledger/ledger.ts'
 import { toUsd } from '../../money.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
 

@@ -1,24 +1,20 @@
-/** The limits of one key: what is used of each, what is left, and when it resets. */
+/** What the holder of a key is told of its limits. */
 import { z } from '@hono/zod-openapi'
 import type { ApiKey } from '../../catalog/api-key.ts'
 import { toIso } from '../../dates.ts'
+import { keyLimits } from '../../domain/limits.ts'
 import type { Gateway } from '../../gateway.ts'
-import { bucketsAt, periodEndMs } from '../../ledger/calendar.ts'
-import { unpackSums } from '../../ledger/ledger.ts'
-import { toNanoUsd, toUsd } from '../../money.ts'
+import { bucketsAt } from '../../ledger/calendar.ts'
+import { type LimitCounters, limitUses } from '../../ledger/key-limits.ts'
+import { toUsd } from '../../money.ts'
+import { unpackSums } from '../../store/records/sums.ts'
+import { toFields } from '../../store/rows.ts'
 import { type KeyStats, toConsumption } from '../keys/stats.ts'
 
 /** One limit of a key that is set. */
 export const Limit = z
   .object({
-    name: z.enum([
-      'concurrencyLimit',
-      'rateLimitRequests',
-      'rateLimitCost',
-      'dailyCostLimit',
-      'weeklyOpusCostLimit',
-      'totalCostLimit',
-    ]),
+    name: z.enum(keyLimits.map(({ field }) => field)),
     unit: z.enum(['requests', 'usd']),
     limit: z.number(),
     used: z.number(),
@@ -30,11 +26,8 @@ export const Limit = z
   .openapi('OwnLimit')
 export type Limit = z.infer<typeof Limit>
 
-/** What the store counts of a key. */
-export interface Counters {
-  /** The fields of the key's hash; absent ones are empty. */
-  field(name: string): string
-  inFlight: number
+/** What the store counts of a key, and what it has consumed. */
+export interface Counters extends LimitCounters {
   usage: KeyStats
 }
 
@@ -52,9 +45,7 @@ export async function readCounters(
     .zcount(keyspace.keyLeases(id), `(${nowMs}`, '+inf')
     .hmget(keyspace.books.key(id), 'total', day, month)
     .exec()) as unknown as [string[] | null, number, (string | null)[] | null]
-  const fields = new Map<string, string>()
-  for (let i = 0; i + 1 < (rows?.length ?? 0); i += 2)
-    fields.set(rows?.[i] ?? '', rows?.[i + 1] ?? '')
+  const fields = toFields(rows ?? [])
   const [total, daily, monthly] = [0, 1, 2].map((i) => toConsumption(unpackSums(sums?.[i])))
   const none = toConsumption(unpackSums(undefined))
   return {
@@ -64,52 +55,19 @@ export async function readCounters(
   }
 }
 
-/** The limits of a key that are set, in the order of their names here. */
+/** The limits of a key that are set, in the units of the API. */
 export function limitsOf(
   apiKey: ApiKey,
-  { field, inFlight }: Counters,
+  counters: LimitCounters,
   nowMs: number,
   timeZone: string,
 ): Limit[] {
-  const periods = bucketsAt(nowMs, timeZone)
-  const windowEndsMs = Number(field('windowEndsMs'))
-  // A window that ends later than a fresh one would is left from a longer setting.
-  const isOpen = windowEndsMs > nowMs && windowEndsMs <= nowMs + apiKey.rateLimitWindow * 60_000
-  const usd = (name: string) => toUsd(Number(field(name)))
-  const inPeriod = (period: 'day' | 'week', spent: string) =>
-    field(period) >= periods[period] ? usd(spent) : 0
-  const window = isOpen ? windowEndsMs : undefined
-  const hasWindow = apiKey.rateLimitWindow > 0
-  const limit = (name: Limit['name'], used: number, resetMs?: number, isSet = true): Limit[] =>
-    isSet && apiKey[name] > 0 ? [limitOf(name, apiKey[name], used, resetMs)] : []
-  const requests = isOpen ? Number(field('windowRequests')) : 0
-  const windowCost = isOpen ? usd('windowCostNanoUsd') : 0
-  return [
-    ...limit('concurrencyLimit', inFlight),
-    ...limit('rateLimitRequests', requests, window, hasWindow),
-    ...limit('rateLimitCost', windowCost, window, hasWindow),
-    ...limit(
-      'dailyCostLimit',
-      inPeriod('day', 'daySpentNanoUsd'),
-      periodEndMs('day', nowMs, timeZone),
-    ),
-    ...limit(
-      'weeklyOpusCostLimit',
-      inPeriod('week', 'weekOpusSpentNanoUsd'),
-      periodEndMs('week', nowMs, timeZone),
-    ),
-    ...limit('totalCostLimit', usd('spentNanoUsd')),
-  ]
-}
-
-function limitOf(
-  name: Limit['name'],
-  limit: number,
-  used: number,
-  resetMs: number | undefined,
-): Limit {
-  const unit = name === 'concurrencyLimit' || name === 'rateLimitRequests' ? 'requests' : 'usd'
-  // In whole nano-USD, as a difference of fractions is not exact.
-  const left = Math.max(0, toUsd(toNanoUsd(limit) - toNanoUsd(used)))
-  return { name, unit, limit, used, left, resetAt: toIso(resetMs) }
+  return limitUses(apiKey, counters, nowMs, timeZone).map(
+    ({ field, unit, limit, used, resetMs }) => {
+      const shown = (amount: number) => (unit === 'usd' ? toUsd(amount) : amount)
+      const left = Math.max(0, limit - used)
+      const amounts = { limit: shown(limit), used: shown(used), left: shown(left) }
+      return { name: field, unit, ...amounts, resetAt: toIso(resetMs) }
+    },
+  )
 }

@@ -5,9 +5,10 @@ import { toIso } from '../../dates.ts'
 import { platforms } from '../../domain/platform.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { unpackSums } from '../../ledger/ledger.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
 import { unpackTrace } from '../../relay/settlement/trace.ts'
+import { lease } from '../../store/records/lease.ts'
+import { unpackSums } from '../../store/records/sums.ts'
 import { answer, refused } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { refuseInvalid } from '../input.ts'
@@ -109,10 +110,10 @@ async function booked(
   return readRecord(gateway, ledgerId)
 }
 
-/** What a lease member says; see `reap`. */
+/** What the lease of a request says of it. */
 function readMember(member: string | null) {
-  const [, platform = null, keyId = null, , , , , ...model] = member?.split('|') ?? []
-  return { platform, keyId, model: member === null ? null : model.join('|') }
+  const held = member === null ? undefined : lease.decode(member)
+  return { platform: held?.poolId ?? null, keyId: held?.keyId ?? null, model: held?.model ?? null }
 }
 
 function describe(record: RequestRecord, ledgerId: string, id: string): RequestView {
@@ -140,9 +141,9 @@ function describe(record: RequestRecord, ledgerId: string, id: string): RequestV
     affinity: trace.affinity,
     end,
     passedOver: trace.passedOver.map(({ untilMs, ...one }) => ({ ...one, until: toIso(untilMs) })),
-    attempts: trace.attempts.map(({ restsUntilMs, ...one }) => ({
+    attempts: trace.attempts.map(({ cooldownUntilMs, ...one }) => ({
       ...one,
-      restsUntil: toIso(restsUntilMs),
+      restsUntil: toIso(cooldownUntilMs),
     })),
     ...receiptOf(record, state),
   }

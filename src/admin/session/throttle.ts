@@ -15,14 +15,17 @@ export async function throttled<Result>(
   { username, address }: { username: string; address: string | undefined },
   attempt: () => Promise<Result>,
 ): Promise<Result> {
-  const counters = [keyspace.failedLogins('name', digest(username))]
-  if (address !== undefined) {
-    counters.push(keyspace.failedLogins('address', digest(networkOf(address))))
+  const counters = {
+    name: keyspace.failedLogins('name', digest(username)),
+    address:
+      address === undefined
+        ? undefined
+        : keyspace.failedLogins('address', digest(networkOf(address))),
   }
-  const waitMs = await beginLoginScript(runtime.redis, counters)
+  const waitMs = await beginLoginScript(runtime.redis, keyspace, counters)
   if (waitMs > 0) throw tooMany(Math.ceil(waitMs / 1000))
   const result = await attempt()
-  await succeedLoginScript(runtime.redis, counters)
+  await succeedLoginScript(runtime.redis, keyspace, counters)
   return result
 }
 

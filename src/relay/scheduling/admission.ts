@@ -1,5 +1,5 @@
 /** An admission: a plan that holds a lease on an account, and the record of how it came to it. */
-import type { Assignment } from '../../store/scripts/admit-reply.ts'
+import type { Assignment } from '../../store/scripts/admit.ts'
 import type { Plan } from '../plan.ts'
 import { noteAffinity, notePassedOver, type Trace } from '../settlement/trace.ts'
 

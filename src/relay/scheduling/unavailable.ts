@@ -1,4 +1,4 @@
-/** Unavailable: what a caller hears when every account failed, rests or is full. */
+/** Unavailable: what a caller hears when every account failed, cools down or is at capacity. */
 import type { AccountFailure } from '../../domain/account-failure.ts'
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 
@@ -8,8 +8,8 @@ export interface Standstill {
   soonestMs: number
   cooling: number
   limited: number
-  full: number
-  spent: number
+  atCapacity: number
+  overQuota: number
   nowMs: number
   failed: FailedAttempt[]
 }
@@ -17,7 +17,7 @@ export interface Standstill {
 export interface FailedAttempt {
   failure: AccountFailure
   /** When the account is tried again; 0 where the store could not say. */
-  restsUntilMs: number
+  cooldownUntilMs: number
 }
 
 /** Failures that a repeat of the same request would meet again. */
@@ -25,17 +25,17 @@ const lasting = new Set(['bad_answer', 'account_refused', 'credential_unreadable
 
 /** The refusal, with the soonest time at which a repeat can succeed; never which account, and never its words. */
 export function unavailable(standstill: Standstill): GatewayError {
-  const { full, nowMs } = standstill
+  const { atCapacity, nowMs } = standstill
   const failures = standstill.failed.map(({ failure }) => failure)
-  const passedOver = standstill.cooling + full + standstill.spent
+  const passedOver = standstill.cooling + atCapacity + standstill.overQuota
   if (passedOver === 0 && failures.length > 0 && failures.every((f) => lasting.has(f.reason))) {
     return new GatewayError('upstream_failed', 'No upstream account could answer this request')
   }
   const soonestMs = soonest([
     standstill.soonestMs,
-    ...standstill.failed.map(({ restsUntilMs }) => restsUntilMs),
+    ...standstill.failed.map(({ cooldownUntilMs }) => cooldownUntilMs),
   ])
-  const retryAfterSeconds = full > 0 || soonestMs === 0 ? 1 : secondsUntil(soonestMs, nowMs)
+  const retryAfterSeconds = atCapacity > 0 || soonestMs === 0 ? 1 : secondsUntil(soonestMs, nowMs)
   const [code, state] = stateOf(standstill)
   return new GatewayError(
     code,
@@ -44,13 +44,20 @@ export function unavailable(standstill: Standstill): GatewayError {
   )
 }
 
-function stateOf({ cooling, limited, full, spent, failed }: Standstill): [ErrorCode, string] {
+function stateOf({
+  cooling,
+  limited,
+  atCapacity,
+  overQuota,
+  failed,
+}: Standstill): [ErrorCode, string] {
   const isLimited = ({ failure }: FailedAttempt) => failure.reason === 'rate_limited'
-  const others = cooling - limited + full + failed.filter((attempt) => !isLimited(attempt)).length
+  const others =
+    cooling - limited + atCapacity + failed.filter((attempt) => !isLimited(attempt)).length
   if (others > 0) {
     return ['accounts_unavailable', failed.length > 0 ? 'failed' : 'are busy or recovering']
   }
-  const isSpent = spent > 0 && limited + failed.length === 0
+  const isSpent = overQuota > 0 && limited + failed.length === 0
   if (isSpent) return ['accounts_over_quota', 'have spent their quota of the day']
   return ['accounts_rate_limited', 'are rate limited']
 }

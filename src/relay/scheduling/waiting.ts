@@ -1,6 +1,6 @@
 /** Waiting: a request for which nobody is free stays a little, for a rest that ends soon. */
 import type { Runtime } from '../../runtime.ts'
-import type { NoneReply } from '../../store/lua/choose.ts'
+import type { NoneReply } from '../../store/scripts/admit.ts'
 
 /** What is full or being tried may be free at any time: ask again, ever less often. */
 const firstPollMs = 100
@@ -16,7 +16,7 @@ function part(ms: number): number {
 
 export interface Waiting {
   /** Resolves to true when it is worth to ask again, to false at once when that would be too late. */
-  pause(busy: NoneReply): Promise<boolean>
+  pause(busy: Pick<NoneReply, 'soonestMs' | 'nowMs' | 'atCapacity' | 'probing'>): Promise<boolean>
   /** Whether the client has gone, so that nobody waits any more. */
   isOver(): boolean
 }
@@ -35,12 +35,12 @@ export function createWaiting(
   let pollMs = firstPollMs
   return {
     isOver: () => signal.aborted,
-    async pause({ soonestMs, nowMs, full, probing }) {
+    async pause({ soonestMs, nowMs, atCapacity, probing }) {
       if (signal.aborted) return true
       endsAtMs ??= now() + config.ACCOUNT_WAIT_SECONDS * 1000
       // Ends of quotas are of this clock, and `nowMs` is the store's.
       const restMs = soonestMs > 0 ? Math.max(soonestMs - nowMs, firstPollMs) : Infinity
-      const pauseMs = full + probing > 0 ? Math.min(part(pollMs), restMs) : restMs
+      const pauseMs = atCapacity + probing > 0 ? Math.min(part(pollMs), restMs) : restMs
       if (now() + pauseMs >= endsAtMs) return false
       pollMs = Math.min(pollGrowth * pollMs, longestPollMs)
       const others = waitingByKey.get(keyId) ?? 0

@@ -42,7 +42,7 @@ export async function deliver(gateway: Gateway, input: SettleInput): Promise<voi
       const reply = await settleScript(runtime.redis, keyspace, input)
       // An orphan stands for a receipt that may still be in the journal: it has its own entry to end.
       if (isJournaled) runtime.journal?.remove(ledgerId)
-      runtime.log.debug('settled', { ledgerId, kind, reply })
+      runtime.log.debug('settled', { ledgerId, kind, reply: reply.kind })
       return
     } catch (error) {
       if (delayMs === firstRetryMs) {

@@ -2,8 +2,10 @@
 import type { Platform } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
-import { orphanedSums, packSums } from '../../ledger/ledger.ts'
+import { orphanedSums } from '../../ledger/ledger.ts'
 import { ttl } from '../../store/keyspace.ts'
+import { lease } from '../../store/records/lease.ts'
+import { packSums } from '../../store/records/sums.ts'
 import { sweepScript } from '../../store/scripts/sweep.ts'
 import { deliver, fromJournal } from './deliver.ts'
 
@@ -11,16 +13,9 @@ import { deliver, fromJournal } from './deliver.ts'
 export async function settleOrphans(gateway: Gateway, members: string[]): Promise<void> {
   const { runtime } = gateway
   for (const member of members) {
-    const [
-      ledgerId = '',
-      platform = '',
-      keyId = '',
-      accountId = '',
-      ,
-      hold = '0',
-      family = '',
-      ...model
-    ] = member.split('|')
+    const held = lease.decode(member)
+    if (!held) continue
+    const { ledgerId, poolId, keyId, accountId, reservationNanoUsd, family, model } = held
     // Its receipt may be on this very disk, waiting for the store.
     const journaled = runtime.journal?.get(ledgerId)
     if (journaled !== undefined) {
@@ -30,14 +25,14 @@ export async function settleOrphans(gateway: Gateway, members: string[]): Promis
     runtime.log.warn('orphaned_request', { ledgerId, keyId, accountId })
     await deliver(gateway, {
       ledgerId,
-      platform,
+      platform: poolId,
       keyId,
       accountId,
-      model: model.join('|'),
+      model,
       kind: 'orphan',
       member,
-      amounts: packSums(orphanedSums(Number(hold))),
-      costNanoUsd: Number(hold),
+      amounts: packSums(orphanedSums(reservationNanoUsd)),
+      costNanoUsd: reservationNanoUsd,
       family,
       verdict: undefined,
       buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),

@@ -33,7 +33,7 @@ export interface AttemptTrace {
   /** The upstream's; null without an answer. */
   status: number | null
   /** How the account rests for it, in milliseconds since the epoch. */
-  restsUntilMs?: number
+  cooldownUntilMs?: number
 }
 
 /** An account that was passed over. */
@@ -150,7 +150,7 @@ const Kept = z.object({
       tookMs: count,
       outcome: text,
       status: count,
-      restsUntilMs: count,
+      cooldownUntilMs: count,
     }),
   ),
 })

@@ -1,46 +1,124 @@
-/** Lua functions of a key's budgets: what is spent in which period, and what holds stand for. */
+/** Lua: the budgets of a key, made from the table of limits: what is spent, and what is reserved. */
+import {
+  budgetPeriods,
+  type CalendarPeriod,
+  calendarPeriods,
+  costLimits,
+  keyLimits,
+  type PerLimit,
+} from '../../domain/limits.ts'
+
+/** The limits as a script takes them: requests, or nano-USD for a cost. */
+export const limitFields: PerLimit<'number'> = Object.fromEntries(
+  keyLimits.map(({ field }) => [field, 'number' as const]),
+) as PerLimit<'number'>
+
+/** The names of the present calendar periods, as `bucketsAt` gives them. */
+export const periodFields: Record<CalendarPeriod, 'text'> = Object.fromEntries(
+  calendarPeriods.map((period) => [period, 'text' as const]),
+) as Record<CalendarPeriod, 'text'>
+
+const quote = (text: string | undefined) => (text === undefined ? 'nil' : `'${text}'`)
+
+const budgetRows = costLimits.map((limit) => {
+  const family = 'family' in limit ? limit.family : undefined
+  const { field, cause, period, spentField } = limit
+  return `{ field = ${quote(field)}, cause = ${quote(cause)}, period = ${quote(period)}, spentField = ${quote(spentField)}, family = ${quote(family)} }`
+})
+
+/** The fields of a key's counters that the budgets use, each once. */
+const counterFields = [
+  ...new Set([
+    'heldNanoUsd',
+    'heldOpusNanoUsd',
+    'activatedAtMs',
+    'windowEndsMs',
+    'windowRequests',
+    ...calendarPeriods,
+    ...costLimits.map(({ spentField }) => spentField),
+  ]),
+]
 
 /**
- * `hold` stands for what a request in flight may cost; a request is refused for the holds of others
- * only while there are any, so one can always run. Needs `periods`.
+ * `counters`: the counters of the key as texts by name, after `readCounters(keys)`. `budgets` is the
+ * table of limits, and `calendar` the periods that end by the calendar. Needs `periods`.
+ */
+export const counters = `
+local budgets = { ${budgetRows.join(',\n  ')} }
+local calendar = { ${calendarPeriods.map(quote).join(', ')} }
+local counterFields = { ${counterFields.map(quote).join(', ')} }
+local function readCounters(keys)
+  local texts, counters = redis.call('HMGET', keys.counters, unpack(counterFields)), {}
+  for i, field in ipairs(counterFields) do counters[field] = texts[i] or nil end
+  return counters
+end
+local function numberIn(counters, field) return tonumber(counters[field] or '0') end
+`
+
+/**
+ * `spentOf(budget, counters, present, windowCost)` is what counts of a budget now, and
+ * `refuseCost(…)` the refusal of a request whose reservation does not fit, or nil. A request is refused
+ * for the reservations of others only while there are any, so one can always run. Needs `counters`.
  */
 export const budget = `
-local function readSpend(row, day, week)
-  return { held = tonumber(row[1] or '0'), heldOpus = tonumber(row[2] or '0'), total = tonumber(row[3] or '0'),
-    day = inPeriod(row[4], day, row[5]), weekOpus = inPeriod(row[6], week, row[7]) }
+local function spentOf(budget, counters, present, windowCost)
+  if budget.period == 'window' then return windowCost end
+  if budget.period == 'total' then return numberIn(counters, budget.spentField) end
+  return inPeriod(counters[budget.period], present[budget.period], counters[budget.spentField])
 end
-local counterFields = { 'heldNanoUsd', 'heldOpusNanoUsd', 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week', 'weekOpusSpentNanoUsd',
-  'activatedAtMs', 'windowEndsMs', 'windowRequests', 'windowCostNanoUsd' }
-local function refuseCost(cause, limit, spent, held, hold, resetMs)
-  if limit == 0 or (spent < limit and (held == 0 or spent + held + hold <= limit)) then return nil end
-  return { 'deny', cause, int(limit), int(spent), int(resetMs), int(nowMs), int(spent < limit and held or 0) }
+local function refuseCost(budget, limit, spent, reserved, reservation, resetMs)
+  if limit == 0 or (spent < limit and (reserved == 0 or spent + reserved + reservation <= limit)) then return nil end
+  return reply.deny({ cause = budget.cause, limit = limit, used = spent, resetMs = resetMs, nowMs = nowMs,
+    reservedNanoUsd = spent < limit and reserved or 0 })
 end
 `
 
 /**
- * `charge` adds a cost to the total and to the present periods, and returns which these are;
- * `takeBack` takes it from them again. A period that has ended since is not opened again.
+ * `charge(keys, cost, family, present)` adds a cost to every budget it counts towards, and answers the
+ * periods that these were in, packed; `takeBack(keys, cost, family, packed)` takes it from them again. A
+ * period that has ended since is not opened again. Needs `time`, `counters`.
  */
 export const charge = `
-local chargeFields = { 'spentNanoUsd', 'day', 'daySpentNanoUsd', 'week', 'weekOpusSpentNanoUsd', 'windowEndsMs', 'windowCostNanoUsd' }
-local function charge(counters, cost, isOpusCost, day, week)
-  local row = redis.call('HMGET', counters, unpack(chargeFields))
-  day, week = later(row[2], day), later(row[4], week)
-  local daySpent = (day == row[2] and tonumber(row[3] or '0') or 0) + cost
-  local weekSpent = (week == row[4] and tonumber(row[5] or '0') or 0) + (isOpusCost and cost or 0)
-  local isInWindow = tonumber(row[6] or '0') > nowMs
-  local windowCost = tonumber(row[7] or '0') + (isInWindow and cost or 0)
-  redis.call('HSET', counters, 'spentNanoUsd', int(tonumber(row[1] or '0') + cost), 'day', day,
-    'daySpentNanoUsd', int(daySpent), 'week', week, 'weekOpusSpentNanoUsd', int(weekSpent), 'windowCostNanoUsd', int(windowCost))
-  return day .. '|' .. week .. '|' .. (isInWindow and row[6] or '')
+local packedPeriods = { ${budgetPeriods.map(quote).join(', ')} }
+local function countsTowards(budget, family) return not budget.family or budget.family == family end
+local function charge(keys, cost, family, present)
+  local counters = readCounters(keys)
+  local now, words = {}, {}
+  for _, period in ipairs(calendar) do
+    now[period] = later(counters[period], present[period])
+    words[#words + 1] = period
+    words[#words + 1] = now[period]
+  end
+  now.window = numberIn(counters, 'windowEndsMs') > nowMs and counters.windowEndsMs or ''
+  for _, budget in ipairs(budgets) do
+    local isOpen = budget.period == 'total' or budget.period == 'window' or now[budget.period] == counters[budget.period]
+    local spent = isOpen and numberIn(counters, budget.spentField) or 0
+    local counts = countsTowards(budget, family) and now[budget.period] ~= ''
+    words[#words + 1] = budget.spentField
+    words[#words + 1] = int(spent + (counts and cost or 0))
+  end
+  redis.call('HSET', keys.counters, unpack(words))
+  local packed = {}
+  for i, period in ipairs(packedPeriods) do packed[i] = now[period] end
+  return table.concat(packed, '|')
 end
-local function takeBack(counters, cost, isOpusCost, periods)
-  local row = redis.call('HMGET', counters, unpack(chargeFields))
-  local day, week, windowEndsMs = periods:match('^([^|]*)|([^|]*)|(.*)$')
-  local function less(spent, isSame) return int(math.max(0, tonumber(spent or '0') - (isSame and cost or 0))) end
-  redis.call('HSET', counters, 'spentNanoUsd', int(tonumber(row[1] or '0') - cost),
-    'daySpentNanoUsd', less(row[3], day == row[2]),
-    'weekOpusSpentNanoUsd', less(row[5], isOpusCost and week == row[4]),
-    'windowCostNanoUsd', less(row[7], windowEndsMs ~= '' and windowEndsMs == row[6]))
+local function takeBack(keys, cost, family, packed)
+  local counters, booked = readCounters(keys), {}
+  local i = 0
+  for period in (packed .. '|'):gmatch('([^|]*)|') do
+    i = i + 1
+    booked[packedPeriods[i] or ''] = period
+  end
+  local words = {}
+  for _, budget in ipairs(budgets) do
+    local present = counters[budget.period == 'window' and 'windowEndsMs' or budget.period] or ''
+    local isSame = budget.period == 'total' or (booked[budget.period] or '') ~= '' and booked[budget.period] == present
+    if isSame and countsTowards(budget, family) then
+      local left = numberIn(counters, budget.spentField) - cost
+      words[#words + 1] = budget.spentField
+      words[#words + 1] = int(budget.period == 'total' and left or math.max(0, left))
+    end
+  end
+  if #words > 0 then redis.call('HSET', keys.counters, unpack(words)) end
 end
 `

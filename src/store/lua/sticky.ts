@@ -1,50 +1,49 @@
-/** Lua functions of session affinity: where a session is at home, and where it is meanwhile. */
+/** Lua: session affinity, the primary account of a session and the one that serves it meanwhile. */
+import { session } from '../records/session.ts'
 
 /**
- * A sticky record is \`home|servedMs|beforeMs|current|moves\`: the account whose prompt cache holds the
- * conversation, when it last took a request of it (and when before that, should this one fail there),
- * and the account that serves it now. A session returns to its home only while that cache is warm;
- * once it is cold, the present account is the home. An account that only failed it is neither: a home
- * that never served (0) is no wish, and \`stayHome\` ends the stay at one that nobody followed.
+ * A session returns to its primary account only while the prompt cache there can be warm; once it is
+ * cold, the present account becomes the primary one. An account that only failed the session is neither:
+ * a primary account that never served (`servedMs` 0) is not preferred, and `stayWithPrimary` ends the
+ * stay at an account that no other could replace. Needs `time`.
+ *
+ * - `preferredAccounts(session, warmMs)`: the accounts to try first
+ * - `follow(keys, session, account, warmMs, stickyMs)` writes that the session goes on there, and
+ *   answers the affinity
+ * - `forgetServing(session, account, startedMs)`: the request that an account took has failed there
  */
-export const sticky = `
-local function readSticky(packed)
-  if not packed then return nil end
-  local home, servedMs, beforeMs, current, moves = packed:match('^([^|]*)|(%d+)|(%d+)|([^|]*)|(%d+)$')
-  return home and { home = home, servedMs = tonumber(servedMs), beforeMs = tonumber(beforeMs), current = current, moves = tonumber(moves) }
+export const sticky = `${session.lua}
+local function isWarm(it, warmMs) return nowMs - it.servedMs <= warmMs end
+local function preferredAccounts(it, warmMs)
+  if not it or it.servedMs == 0 then return {} end
+  if it.primary ~= it.current and not isWarm(it, warmMs) then return { it.current } end
+  return { it.primary, it.current }
 end
-local function isWarm(session, warmMs) return nowMs - session.servedMs <= warmMs end
-local function stickyWishes(session, warmMs)
-  if not session or session.servedMs == 0 then return {} end
-  if session.home ~= session.current and not isWarm(session, warmMs) then return { session.current } end
-  return { session.home, session.current }
+local function writeSession(keys, it, stickyMs)
+  redis.call('SET', keys.sticky, packSession(it), 'PX', int(stickyMs))
 end
-local function writeSticky(stickyKey, session, stickyMs)
-  redis.call('SET', stickyKey, table.concat({ session.home, int(session.servedMs), int(session.beforeMs),
-    session.current, int(session.moves) }, '|'), 'PX', stickyMs)
-end
-local function follow(stickyKey, session, account, warmMs, stickyMs)
+local function follow(keys, it, account, warmMs, stickyMs)
   local how
-  if not session then
-    how, session = 'started', { home = account, servedMs = nowMs, beforeMs = 0, current = account, moves = 0 }
-  elseif account == session.home then
-    how = session.current == account and 'primary' or 'returned'
-    session.servedMs, session.beforeMs = nowMs, session.servedMs
+  if not it then
+    how, it = 'started', { primary = account, servedMs = nowMs, previousMs = 0, current = account, moves = 0 }
+  elseif account == it.primary then
+    how = it.current == account and 'primary' or 'returned'
+    it.servedMs, it.previousMs = nowMs, it.servedMs
   else
-    how = session.current == account and 'fallback' or 'moved'
-    if not isWarm(session, warmMs) then session.home, session.servedMs, session.beforeMs = account, nowMs, 0 end
+    how = it.current == account and 'fallback' or 'moved'
+    if not isWarm(it, warmMs) then it.primary, it.servedMs, it.previousMs = account, nowMs, 0 end
   end
-  if how == 'returned' or how == 'moved' then session.moves = session.moves + 1 end
-  session.current = account
-  writeSticky(stickyKey, session, stickyMs)
+  if how == 'returned' or how == 'moved' then it.moves = it.moves + 1 end
+  it.current = account
+  writeSession(keys, it, stickyMs)
   return how
 end
-local function leave(session, account, startedMs)
-  if session and session.home == account and session.servedMs >= startedMs then session.servedMs = session.beforeMs end
+local function forgetServing(it, account, startedMs)
+  if it and it.primary == account and it.servedMs >= startedMs then it.servedMs = it.previousMs end
 end
-local function stayHome(stickyKey, session, account, stickyMs)
-  if not session then return end
-  if session.current == account then session.current = session.home end
-  writeSticky(stickyKey, session, stickyMs)
+local function stayWithPrimary(keys, it, account, stickyMs)
+  if not it then return end
+  if it.current == account then it.current = it.primary end
+  writeSession(keys, it, stickyMs)
 end
 `

@@ -1,17 +1,18 @@
 /** `admit`: one atomic decision whether a request may run, and on which account. */
-
 import type { Redis } from '@upstash/redis'
+import { type Affinity, affinities } from '../../domain/affinity.ts'
 import type { Candidate } from '../../domain/candidate.ts'
+import { type CalendarPeriod, keyLimits, type PerLimit } from '../../domain/limits.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
-import { budget } from '../lua/budget.ts'
-import { candidateArgs, choose } from '../lua/choose.ts'
+import { budget, counters, limitFields, periodFields } from '../lua/budget.ts'
+import { candidateFields, choose, noneFields, skippedFields } from '../lua/choose.ts'
 import { health } from '../lua/health.ts'
-import { load, reap } from '../lua/load.ts'
-import { periods, time } from '../lua/shared.ts'
+import { leases, load } from '../lua/load.ts'
 import { sticky } from '../lua/sticky.ts'
+import { periods, time } from '../lua/time.ts'
 import { defineScript, runScript } from '../script.ts'
-import { type AdmitReply, decodeAdmit, type RawReply } from './admit-reply.ts'
+import { oneOf, type ReplyOf } from '../script-declaration.ts'
 
 export interface AdmitInput {
   poolVersion: string
@@ -25,29 +26,19 @@ export interface AdmitInput {
   /** Digest of an id that only the account which issued it can serve; undefined without one. */
   affinityDigest: string | undefined
   model: string
-  /** Of the models that it may become; `opus` counts towards the weekly budget. */
+  /** Of the models that it may become; a budget may count one family only. */
   family: string
-  holdNanoUsd: number
+  reservationNanoUsd: number
   leaseMs: number
   /** How long the probe of a recovering account keeps others away from it. */
   probeMs: number
-  /** How long the prompt cache of a session's home account can be hoped to be warm. */
+  /** How long the prompt cache of a session's primary account is expected to be warm. */
   warmMs: number
-  /** Requests of this key in flight at most; 0 = no limit. */
-  concurrencyLimit: number
   windowMs: number
-  /** Requests per window; 0 = no limit. */
-  windowRequests: number
-  /** Names of the present day and week, as `bucketsAt` gives them. */
-  day: string
-  week: string
-  /** Budgets; 0 = none. */
-  limits: {
-    totalNanoUsd: number
-    dailyNanoUsd: number
-    weeklyOpusNanoUsd: number
-    windowNanoUsd: number
-  }
+  /** The names of the present calendar periods, as `bucketsAt` gives them. */
+  periods: Record<CalendarPeriod, string>
+  /** Requests, or nano-USD for a cost; 0 = no limit. */
+  limits: PerLimit<number>
   /** Life counted from first use; 0 = does not end. */
   activationMs: number
   candidates: Candidate[]
@@ -56,147 +47,200 @@ export interface AdmitInput {
 /** Orphans handed out, and leases reaped, by one call at most. */
 const reapLimit = 5
 
-const script = defineScript(
-  time,
-  periods,
-  health,
-  load,
-  choose,
-  reap,
-  sticky,
-  budget,
-  `
-local keys = { pool = KEYS[1], apiKey = KEYS[2], counters = KEYS[3], keyLeases = KEYS[4], request = KEYS[5],
-  sticky = KEYS[6], health = KEYS[7], load = KEYS[8], leases = KEYS[9], orphans = KEYS[10], affinity = KEYS[11] }
-local ledgerId, platform, keyId, model, family, hold = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[8])
-local leaseMs, probeMs, warmMs = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-local concurrencyLimit, windowMs, windowRequests = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
-local activationMs, hasSession, hasAffinity = tonumber(ARGV[15]), ARGV[16] == '1', ARGV[17] == '1'
-local stickyMs, requestMs, reapLimit, claimMs = ARGV[18], tonumber(ARGV[19]), ARGV[20], tonumber(ARGV[21])
-local day, week = ARGV[22], ARGV[23]
-local limits = { total = tonumber(ARGV[24]), day = tonumber(ARGV[25]), weekOpus = tonumber(ARGV[26]), window = tonumber(ARGV[27]) }
-local count, first = tonumber(ARGV[28]), 29
-local isOpus = family == 'opus'
+/** `expired`: the life of the key has ended; any other cause is a limit of it. */
+const denyCauses = ['expired', ...keyLimits.map(({ cause }) => cause)] as const
 
-local poolIsCurrent = (redis.call('HGET', keys.pool, 'version') or '0') == ARGV[1]
-local keyIsCurrent = (redis.call('HGET', keys.apiKey, 'revision') or '0') == ARGV[2]
+const script = defineScript({
+  keys: [
+    'apiKey',
+    'counters',
+    'keyLeases',
+    'request',
+    'sticky',
+    'health',
+    'load',
+    'leases',
+    'orphans',
+    'affinity',
+  ],
+  args: {
+    poolVersion: 'text',
+    keyRevision: 'text',
+    ledgerId: 'text',
+    poolId: 'text',
+    keyId: 'text',
+    model: 'text',
+    family: 'text',
+    reservationNanoUsd: 'number',
+    leaseMs: 'number',
+    probeMs: 'number',
+    warmMs: 'number',
+    windowMs: 'number',
+    activationMs: 'number',
+    hasSession: 'flag',
+    hasAffinity: 'flag',
+    stickyMs: 'number',
+    requestMs: 'number',
+    reapLimit: 'number',
+    orphanClaimMs: 'number',
+    periods: periodFields,
+    limits: limitFields,
+  },
+  argRows: { candidates: candidateFields },
+  replies: {
+    ok: {
+      accountId: 'text',
+      /** Counts the accounts this request was given, from 1. */
+      generation: 'number',
+      expiresAtMs: 'number',
+      affinity: oneOf(affinities),
+      /** The account's cooldown has just ended, and this request alone tries it. */
+      isProbe: 'flag',
+      skipped: [skippedFields],
+      /** Lease members that are the caller's to book. */
+      orphans: 'texts',
+    },
+    /** Planned with an old catalog: flat `field, value` rows of what changed, empty where nothing did. */
+    stale: { pool: 'texts', apiKey: 'texts' },
+    deny: {
+      cause: oneOf(denyCauses),
+      /** Requests, or nano-USD for a cost. */
+      limit: 'number',
+      used: 'number',
+      /** When it ends by itself, where the script knows; else 0. */
+      resetMs: 'number',
+      nowMs: 'number',
+      /** More than 0: the budget is not spent, but others in flight have reserved what is left of it. */
+      reservedNanoUsd: 'number',
+    },
+    none: noneFields,
+    /** This ledger id was settled or voided before, or its lease has expired and was reaped. */
+    gone: {},
+  },
+  libraries: [time, periods, health, load, choose, leases, sticky, counters, budget],
+  lua: `
+local poolIsCurrent = (stored[2] or '0') == args.poolVersion
+local keyIsCurrent = (redis.call('HGET', keys.apiKey, 'revision') or '0') == args.keyRevision
 if not (poolIsCurrent and keyIsCurrent) then
-  return { 'stale', poolIsCurrent and {} or redis.call('HGETALL', keys.pool),
-    keyIsCurrent and {} or redis.call('HGETALL', keys.apiKey) }
+  return reply.stale({ pool = not poolIsCurrent and redis.call('HGETALL', keys.pool) or nil,
+    apiKey = not keyIsCurrent and redis.call('HGETALL', keys.apiKey) or nil })
 end
 
 local replay = redis.call('HMGET', keys.request, 'state', 'account', 'generation', 'expiresAtMs', 'member')
 if replay[1] then
   -- A reaped lease stays reaped: its account may be serving others in its place.
   local isLeased = replay[1] == 'admitted' and redis.call('ZSCORE', keys.leases, replay[5])
-  return isLeased and { 'ok', replay[2], replay[3], replay[4], {}, 'none', '', {} } or { 'gone' }
+  if not isLeased then return reply.gone({}) end
+  return reply.ok({ accountId = replay[2], generation = replay[3], expiresAtMs = replay[4], affinity = 'none' })
 end
 
-local counters = redis.call('HMGET', keys.counters, unpack(counterFields))
-local activatedAtMs = tonumber(counters[8] or nowMs)
-if activationMs > 0 and activatedAtMs + activationMs <= nowMs then
-  return { 'deny', 'expired', '0', '0', int(activatedAtMs + activationMs), int(nowMs) }
+local counters = readCounters(keys)
+local activatedAtMs = tonumber(counters.activatedAtMs or nowMs)
+if args.activationMs > 0 and activatedAtMs + args.activationMs <= nowMs then
+  return reply.deny({ cause = 'expired', resetMs = activatedAtMs + args.activationMs, nowMs = nowMs })
 end
 
-reap(keys, reapLimit)
+reap(keys, args.reapLimit)
 
+local limits, isOpus, reservation = args.limits, args.family == 'opus', args.reservationNanoUsd
 local inFlight = redis.call('ZCOUNT', keys.keyLeases, '(' .. int(nowMs), '+inf')
-if concurrencyLimit > 0 and inFlight >= concurrencyLimit then
-  return { 'deny', 'concurrency', int(concurrencyLimit), int(inFlight), '0', int(nowMs) }
+if limits.concurrencyLimit > 0 and inFlight >= limits.concurrencyLimit then
+  return reply.deny({ cause = 'concurrency', limit = limits.concurrencyLimit, used = inFlight, nowMs = nowMs })
 end
-local windowEndsMs, used, windowCost = tonumber(counters[9] or '0'), tonumber(counters[10] or '0'), tonumber(counters[11] or '0')
-if windowMs > 0 then
+local windowEndsMs, used, windowCost = numberIn(counters, 'windowEndsMs'), numberIn(counters, 'windowRequests'), numberIn(counters, 'windowCostNanoUsd')
+if args.windowMs > 0 then
   -- A window that ends later than a fresh one would is left from a longer setting.
-  if windowEndsMs <= nowMs or windowEndsMs > nowMs + windowMs then windowEndsMs, used, windowCost = nowMs + windowMs, 0, 0 end
-  if windowRequests > 0 and used >= windowRequests then
-    return { 'deny', 'window', int(windowRequests), int(used), int(windowEndsMs), int(nowMs) }
+  if windowEndsMs <= nowMs or windowEndsMs > nowMs + args.windowMs then windowEndsMs, used, windowCost = nowMs + args.windowMs, 0, 0 end
+  if limits.rateLimitRequests > 0 and used >= limits.rateLimitRequests then
+    return reply.deny({ cause = 'window', limit = limits.rateLimitRequests, used = used, resetMs = windowEndsMs, nowMs = nowMs })
   end
 end
 
-local spend = readSpend(counters, day, week)
-local refusal = refuseCost('total_cost', limits.total, spend.total, spend.held, hold, 0)
-  or refuseCost('daily_cost', limits.day, spend.day, spend.held, hold, 0)
-  or (isOpus and refuseCost('weekly_opus_cost', limits.weekOpus, spend.weekOpus, spend.heldOpus, hold, 0))
-  or refuseCost('window_cost', limits.window, windowCost, spend.held, hold, windowEndsMs)
-if refusal then return refusal end
+local reserved, reservedOpus = numberIn(counters, 'heldNanoUsd'), numberIn(counters, 'heldOpusNanoUsd')
+for i = #budgets, 1, -1 do
+  local budget = budgets[i]
+  if not budget.family or budget.family == args.family then
+    local spent = spentOf(budget, counters, args.periods, windowCost)
+    local refusal = refuseCost(budget, limits[budget.field], spent, budget.family and reservedOpus or reserved, reservation,
+      budget.period == 'window' and windowEndsMs or 0)
+    if refusal then return refusal end
+  end
+end
 
 -- An id whose account is no candidate any more binds nothing: any upstream will say that it is unknown.
-local required = hasAffinity and redis.call('GET', keys.affinity)
-local isOffered = false
-for i = 0, required and count - 1 or -1 do isOffered = isOffered or ARGV[first + i * stride] == required end
+local required, isOffered = args.hasAffinity and redis.call('GET', keys.affinity), false
+for _, candidate in ipairs(required and args.candidates or {}) do
+  isOffered = isOffered or candidate.accountId == required
+end
 required = isOffered and required
 
-local session = hasSession and readSticky(redis.call('GET', keys.sticky)) or nil
-local outcome = choose(keys, first, count, hold, stickyWishes(session, warmMs), required)
+local session = args.hasSession and readSession(redis.call('GET', keys.sticky)) or nil
+local outcome = choose(keys, args.candidates, reservation, preferredAccounts(session, args.warmMs), required)
 local chosen = outcome.best
-if not chosen then return none(outcome) end
+if not chosen then return reply.none(noneOf(outcome)) end
 
-local claimedUntilMs = take(keys, outcome, probeMs, hold)
-local expiresAtMs = int(nowMs + leaseMs)
-local member = table.concat({ ledgerId, platform, keyId, chosen.id, '1', int(hold), family, model }, '|')
+local claimedUntilMs = take(keys, outcome, args.probeMs, reservation)
+local expiresAtMs = int(nowMs + args.leaseMs)
+local member = packLease({ ledgerId = args.ledgerId, poolId = args.poolId, keyId = args.keyId, accountId = chosen.id,
+  generation = 1, reservationNanoUsd = reservation, family = args.family, model = args.model })
 redis.call('ZADD', keys.leases, expiresAtMs, member)
 redis.call('ZADD', keys.keyLeases, expiresAtMs, member)
 redis.call('HSET', keys.request, 'state', 'admitted', 'account', chosen.id, 'generation', '1',
   'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', member, 'claimedUntilMs', claimedUntilMs)
-redis.call('PEXPIRE', keys.request, int(leaseMs + requestMs))
+redis.call('PEXPIRE', keys.request, int(args.leaseMs + args.requestMs))
 redis.call('HSET', keys.counters, 'activatedAtMs', int(activatedAtMs), 'lastUsedAtMs', int(nowMs),
   'windowEndsMs', int(windowEndsMs), 'windowRequests', int(used + 1), 'windowCostNanoUsd', int(windowCost),
-  'heldNanoUsd', int(spend.held + hold), 'heldOpusNanoUsd', int(spend.heldOpus + (isOpus and hold or 0)))
-local affinity = hasSession and follow(keys.sticky, session, chosen.id, warmMs, stickyMs) or 'none'
-return { 'ok', chosen.id, '1', expiresAtMs, claim(keys, reapLimit, claimMs),
-  required and 'required' or affinity, claimedUntilMs, outcome.skipped }
+  'heldNanoUsd', int(reserved + reservation), 'heldOpusNanoUsd', int(reservedOpus + (isOpus and reservation or 0)))
+local affinity = args.hasSession and follow(keys, session, chosen.id, args.warmMs, args.stickyMs) or 'none'
+return reply.ok({ accountId = chosen.id, generation = 1, expiresAtMs = expiresAtMs,
+  affinity = required and 'required' or affinity, isProbe = claimedUntilMs ~= '', skipped = outcome.skipped,
+  orphans = claim(keys, args.reapLimit, args.orphanClaimMs) })
 `,
-)
+})
+
+export type AdmitReply = ReplyOf<(typeof script)['replies']>
+export type DenyReply = Extract<AdmitReply, { kind: 'deny' }>
+/** No candidate can serve now. */
+export type NoneReply = Extract<AdmitReply, { kind: 'none' }>
+
+/** An account to send a request to. */
+export interface Assignment {
+  accountId: string
+  generation: number
+  expiresAtMs: number
+  affinity: Affinity
+  isProbe: boolean
+  skipped: NoneReply['skipped']
+}
 
 /** Decides `input` in one round trip. @throws the engine's error when the store cannot answer. */
-export async function admitScript(
+export function admitScript(
   redis: Redis,
   keyspace: Keyspace,
   input: AdmitInput,
 ): Promise<AdmitReply> {
-  const { platform, keyId } = input
-  const keys = [
-    keyspace.pool,
-    keyspace.apiKey(input.digest),
-    keyspace.keyCounters(keyId),
-    keyspace.keyLeases(keyId),
-    keyspace.request(input.ledgerId),
-    keyspace.sticky(platform, keyId, input.sessionKey ?? ''),
-    keyspace.health(platform),
-    keyspace.load(platform),
-    keyspace.platformLeases(platform),
-    keyspace.orphans,
-    keyspace.affinity(platform, keyId, input.affinityDigest ?? ''),
-  ]
-  const args = [
-    input.poolVersion,
-    input.keyRevision,
-    input.ledgerId,
-    platform,
-    keyId,
-    input.model,
-    input.family,
-    input.holdNanoUsd,
-    input.leaseMs,
-    input.probeMs,
-    input.warmMs,
-    input.concurrencyLimit,
-    input.windowMs,
-    input.windowRequests,
-    input.activationMs,
-    input.sessionKey === undefined ? '0' : '1',
-    input.affinityDigest === undefined ? '0' : '1',
-    ttl.stickyMs,
-    ttl.requestMs,
-    reapLimit,
-    ttl.orphanClaimMs,
-    input.day,
-    input.week,
-    input.limits.totalNanoUsd,
-    input.limits.dailyNanoUsd,
-    input.limits.weeklyOpusNanoUsd,
-    input.limits.windowNanoUsd,
-    ...candidateArgs(input.candidates),
-  ]
-  return decodeAdmit((await runScript(redis, script, keys, args)) as RawReply)
+  const { platform, keyId, sessionKey, affinityDigest } = input
+  return runScript(redis, keyspace, script, {
+    keys: {
+      apiKey: keyspace.apiKey(input.digest),
+      counters: keyspace.keyCounters(keyId),
+      keyLeases: keyspace.keyLeases(keyId),
+      request: keyspace.request(input.ledgerId),
+      sticky: keyspace.sticky(platform, keyId, sessionKey ?? ''),
+      health: keyspace.health(platform),
+      load: keyspace.load(platform),
+      leases: keyspace.platformLeases(platform),
+      orphans: keyspace.orphans,
+      affinity: keyspace.affinity(platform, keyId, affinityDigest ?? ''),
+    },
+    args: {
+      ...input,
+      ...ttl,
+      poolId: platform,
+      reservationNanoUsd: input.reservationNanoUsd,
+      hasSession: sessionKey !== undefined,
+      hasAffinity: affinityDigest !== undefined,
+      reapLimit,
+    },
+  })
 }

@@ -1,27 +1,21 @@
-/** The audit trail: appended by the very script that makes the change, so that neither goes alone. */
+/** Records a change that no other script makes. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
+import { audit } from '../lua/audit.ts'
 import { defineScript, runScript } from '../script.ts'
 
-/** Entries kept; the oldest go first. */
-const maxEntries = 10_000
+const append = defineScript({
+  keys: ['audit'],
+  args: { entry: 'text' },
+  replies: { ok: {} },
+  libraries: [audit],
+  lua: `
+audit(keys, args.entry)
+return reply.ok({})
+`,
+})
 
-/**
- * `audit(key, entry)`: all members have score 0 and begin with a time-ordered id, so the set is in
- * the order of time. An empty entry records nothing.
- */
-export const audit = `
-local function audit(key, entry)
-  if entry == '' then return end
-  redis.call('ZADD', key, 0, entry)
-  local surplus = redis.call('ZCARD', key) - ${maxEntries}
-  if surplus > 0 then redis.call('ZPOPMIN', key, surplus) end
-end
-`
-
-const append = defineScript(audit, 'audit(KEYS[1], ARGV[1])')
-
-/** Records a change that no catalog script makes. @param entry as `createAuditEntry` packs it. */
+/** @param entry as `packAuditEntry` makes it. */
 export async function auditScript(redis: Redis, keyspace: Keyspace, entry: string): Promise<void> {
-  await runScript(redis, append, [keyspace.audit], [entry])
+  await runScript(redis, keyspace, append, { keys: { audit: keyspace.audit }, args: { entry } })
 }

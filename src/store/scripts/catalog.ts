@@ -1,91 +1,110 @@
 /** Writes to the catalog: each checks the revision it was made from, bumps what readers compare, and records itself. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
-import { time } from '../lua/shared.ts'
+import { audit } from '../lua/audit.ts'
+import { time } from '../lua/time.ts'
+import { schemaVersion } from '../schema.ts'
 import { defineScript, runScript } from '../script.ts'
-import { audit } from './audit.ts'
 
 /** `conflict`: the record is not at the expected revision any more, or exists already. */
 export type WriteReply = 'ok' | 'conflict'
 
-/** The pool's version is the store's clock in microseconds, so that a wiped store never repeats one. */
+const written = { ok: {}, conflict: {} } as const
+
+/**
+ * `bump(keys)`: the pool's version is the store's clock in microseconds, so that a wiped store never
+ * repeats one. The format of the store is written beside it.
+ */
 const bump = `
-local function bump(pool)
+local function bump(keys)
   local version = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-  local current = tonumber(redis.call('HGET', pool, 'version') or '0')
-  redis.call('HSET', pool, 'version', int(math.max(version, current + 1)))
+  redis.call('HSET', keys.pool, 'version', int(math.max(version, tonumber(stored[2] or '0') + 1)), 'schema', '${schemaVersion}')
 end
 `
 
-const writeAccount = defineScript(
-  time,
-  bump,
-  audit,
-  `
-local pool, field, expected, record = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
-local current = redis.call('HGET', pool, field)
-local revision = current and current:match('^(%d+) ') or '0'
-if revision ~= expected then return 'conflict' end
-if record == '' then redis.call('HDEL', pool, field)
-else redis.call('HSET', pool, field, int(tonumber(revision) + 1) .. ' ' .. record) end
-bump(pool)
-audit(KEYS[2], ARGV[4])
-return 'ok'
+const writeAccount = defineScript({
+  keys: ['audit'],
+  args: { field: 'text', expectedRevision: 'number', record: 'text', entry: 'text' },
+  replies: written,
+  libraries: [time, bump, audit],
+  lua: `
+local current = redis.call('HGET', keys.pool, args.field)
+local revision = tonumber(current and current:match('^(%d+) ') or '0')
+if revision ~= args.expectedRevision then return reply.conflict({}) end
+if args.record == '' then redis.call('HDEL', keys.pool, args.field)
+else redis.call('HSET', keys.pool, args.field, int(revision + 1) .. ' ' .. args.record) end
+bump(keys)
+audit(keys, args.entry)
+return reply.ok({})
 `,
-)
+})
 
-const resetHealth = defineScript(
-  audit,
-  `
-if redis.call('HDEL', KEYS[1], unpack(ARGV, 2)) == 0 then return 'healthy' end
-audit(KEYS[2], ARGV[1])
-return 'ok'
+const resetHealth = defineScript({
+  keys: ['health', 'audit'],
+  args: { entry: 'text' },
+  argRows: { records: { field: 'text' } },
+  replies: { ok: {}, healthy: {} },
+  libraries: [audit],
+  lua: `
+local fields = {}
+for i, record in ipairs(args.records) do fields[i] = record.field end
+if redis.call('HDEL', keys.health, unpack(fields)) == 0 then return reply.healthy({}) end
+audit(keys, args.entry)
+return reply.ok({})
 `,
-)
+})
 
-/** From the third on, KEYS are pairs of a record and its digest's name; ARGV has four texts for each. */
-const createApiKeys = defineScript(
-  audit,
-  `
-for i = 3, #KEYS do
-  if redis.call('EXISTS', KEYS[i]) > 0 then return 'conflict' end
+const createApiKeys = defineScript({
+  keys: ['apiKeyIndex', 'audit'],
+  keyRows: { created: ['apiKey', 'digest'] },
+  args: {},
+  argRows: { created: { keyId: 'text', digest: 'text', record: 'text', entry: 'text' } },
+  replies: written,
+  libraries: [audit],
+  lua: `
+for _, names in ipairs(keys.created) do
+  if redis.call('EXISTS', names.apiKey) > 0 or redis.call('EXISTS', names.digest) > 0 then return reply.conflict({}) end
 end
-for i = 0, #ARGV / 4 - 1 do
-  local keyId, digest, record, entry = ARGV[4 * i + 1], ARGV[4 * i + 2], ARGV[4 * i + 3], ARGV[4 * i + 4]
-  redis.call('HSET', KEYS[2 * i + 3], 'revision', '1', 'record', record)
-  redis.call('SET', KEYS[2 * i + 4], digest)
-  redis.call('ZADD', KEYS[1], 0, keyId)
-  audit(KEYS[2], entry)
+for i, new in ipairs(args.created) do
+  local names = keys.created[i]
+  redis.call('HSET', names.apiKey, 'revision', '1', 'record', new.record)
+  redis.call('SET', names.digest, new.digest)
+  redis.call('ZADD', keys.apiKeyIndex, 0, new.keyId)
+  audit(keys, new.entry)
 end
-return 'ok'
+return reply.ok({})
 `,
-)
+})
 
-const updateApiKey = defineScript(
-  audit,
-  `
-if redis.call('HGET', KEYS[1], 'revision') ~= ARGV[1] then return 'conflict' end
-redis.call('HINCRBY', KEYS[1], 'revision', 1)
-redis.call('HSET', KEYS[1], 'record', ARGV[2])
-audit(KEYS[2], ARGV[3])
-return 'ok'
+const updateApiKey = defineScript({
+  keys: ['apiKey', 'audit'],
+  args: { expectedRevision: 'number', record: 'text', entry: 'text' },
+  replies: written,
+  libraries: [audit],
+  lua: `
+if tonumber(redis.call('HGET', keys.apiKey, 'revision') or '-1') ~= args.expectedRevision then return reply.conflict({}) end
+redis.call('HINCRBY', keys.apiKey, 'revision', 1)
+redis.call('HSET', keys.apiKey, 'record', args.record)
+audit(keys, args.entry)
+return reply.ok({})
 `,
-)
+})
 
-const rotateApiKey = defineScript(
-  audit,
-  `
-local old, new, digestOf = KEYS[1], KEYS[2], KEYS[3]
-local revision = redis.call('HGET', old, 'revision')
-if revision ~= ARGV[1] or redis.call('EXISTS', new) > 0 then return 'conflict' end
-redis.call('DEL', old)
-redis.call('HSET', new, 'revision', revision, 'record', ARGV[3])
-redis.call('HINCRBY', new, 'revision', 1)
-redis.call('SET', digestOf, ARGV[2])
-audit(KEYS[4], ARGV[4])
-return 'ok'
+const rotateApiKey = defineScript({
+  keys: ['oldApiKey', 'apiKey', 'digest', 'audit'],
+  args: { expectedRevision: 'number', digest: 'text', record: 'text', entry: 'text' },
+  replies: written,
+  libraries: [audit],
+  lua: `
+local revision = tonumber(redis.call('HGET', keys.oldApiKey, 'revision') or '-1')
+if revision ~= args.expectedRevision or redis.call('EXISTS', keys.apiKey) > 0 then return reply.conflict({}) end
+redis.call('DEL', keys.oldApiKey)
+redis.call('HSET', keys.apiKey, 'revision', int(revision + 1), 'record', args.record)
+redis.call('SET', keys.digest, args.digest)
+audit(keys, args.entry)
+return reply.ok({})
 `,
-)
+})
 
 /**
  * Creates (`expectedRevision` 0), replaces or, with `record` undefined, removes an account.
@@ -103,19 +122,24 @@ export async function writeAccountScript(
   },
 ): Promise<WriteReply> {
   const { accountId, expectedRevision, record = '', entry = '' } = input
-  const args = [`account:${accountId}`, expectedRevision, record, entry]
-  return (await runScript(redis, writeAccount, [keyspace.pool, keyspace.audit], args)) as WriteReply
+  const reply = await runScript(redis, keyspace, writeAccount, {
+    keys: { audit: keyspace.audit },
+    args: { field: `account:${accountId}`, expectedRevision, record, entry },
+  })
+  return reply.kind
 }
 
-/** Forgets why an account rests; `healthy`: there was nothing to forget, nor to record. */
+/** Ends the cooldowns of an account; `healthy`: there was none to end, nor to record. */
 export async function resetHealthScript(
   redis: Redis,
   keyspace: Keyspace,
   input: { platform: string; fields: string[]; entry: string },
 ): Promise<'ok' | 'healthy'> {
-  const keys = [keyspace.health(input.platform), keyspace.audit]
-  const args = [input.entry, ...input.fields]
-  return (await runScript(redis, resetHealth, keys, args)) as 'ok' | 'healthy'
+  const reply = await runScript(redis, keyspace, resetHealth, {
+    keys: { health: keyspace.health(input.platform), audit: keyspace.audit },
+    args: { entry: input.entry, records: input.fields.map((field) => ({ field })) },
+  })
+  return reply.kind
 }
 
 /** An API key as it is first written. */
@@ -134,18 +158,18 @@ export async function createApiKeysScript(
   keyspace: Keyspace,
   inputs: NewApiKey[],
 ): Promise<WriteReply> {
-  const pairs = inputs.flatMap(({ keyId, digest }) => [
-    keyspace.apiKey(digest),
-    keyspace.apiKeyDigest(keyId),
-  ])
-  const keys = [keyspace.apiKeyIndex, keyspace.audit, ...pairs]
-  const args = inputs.flatMap(({ keyId, digest, record, entry = '' }) => [
-    keyId,
-    digest,
-    record,
-    entry,
-  ])
-  return (await runScript(redis, createApiKeys, keys, args)) as WriteReply
+  const reply = await runScript(redis, keyspace, createApiKeys, {
+    keys: {
+      apiKeyIndex: keyspace.apiKeyIndex,
+      audit: keyspace.audit,
+      created: inputs.map(({ keyId, digest }) => ({
+        apiKey: keyspace.apiKey(digest),
+        digest: keyspace.apiKeyDigest(keyId),
+      })),
+    },
+    args: { created: inputs.map(({ entry = '', ...created }) => ({ ...created, entry })) },
+  })
+  return reply.kind
 }
 
 /** Replaces an API key that is still at `expectedRevision`. @param input.record JSON of the key. */
@@ -155,12 +179,11 @@ export async function updateApiKeyScript(
   input: { digest: string; expectedRevision: number; record: string; entry?: string },
 ): Promise<WriteReply> {
   const { digest, expectedRevision, record, entry = '' } = input
-  const keys = [keyspace.apiKey(digest), keyspace.audit]
-  return (await runScript(redis, updateApiKey, keys, [
-    expectedRevision,
-    record,
-    entry,
-  ])) as WriteReply
+  const reply = await runScript(redis, keyspace, updateApiKey, {
+    keys: { apiKey: keyspace.apiKey(digest), audit: keyspace.audit },
+    args: { expectedRevision, record, entry },
+  })
+  return reply.kind
 }
 
 /**
@@ -173,12 +196,14 @@ export async function rotateApiKeyScript(
   input: NewApiKey & { oldDigest: string; expectedRevision: number },
 ): Promise<WriteReply> {
   const { keyId, oldDigest, digest, expectedRevision, record, entry = '' } = input
-  const keys = [
-    keyspace.apiKey(oldDigest),
-    keyspace.apiKey(digest),
-    keyspace.apiKeyDigest(keyId),
-    keyspace.audit,
-  ]
-  const args = [expectedRevision, digest, record, entry]
-  return (await runScript(redis, rotateApiKey, keys, args)) as WriteReply
+  const reply = await runScript(redis, keyspace, rotateApiKey, {
+    keys: {
+      oldApiKey: keyspace.apiKey(oldDigest),
+      apiKey: keyspace.apiKey(digest),
+      digest: keyspace.apiKeyDigest(keyId),
+      audit: keyspace.audit,
+    },
+    args: { expectedRevision, digest, record, entry },
+  })
+  return reply.kind
 }

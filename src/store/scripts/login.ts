@@ -1,7 +1,8 @@
 /** Throttling of logins: attempts are counted before they are made, so none can be made in parallel. */
 import type { Redis } from '@upstash/redis'
+import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
-import { time } from '../lua/shared.ts'
+import { time } from '../lua/time.ts'
 import { defineScript, runScript } from '../script.ts'
 
 /** Failures in a row that cost nothing yet; the next one doubles the wait each time. */
@@ -10,50 +11,83 @@ const firstWaitMs = 1_000
 /** Must be shorter than a counter lives. */
 const longestWaitMs = 15 * 60 * 1_000
 
-const begin = defineScript(
-  time,
-  `
+const begin = defineScript({
+  keys: [],
+  keyRows: { counters: ['counter'] },
+  args: { ttlMs: 'number' },
+  replies: { begun: { waitMs: 'number' } },
+  libraries: [time],
+  lua: `
 local waitMs = 0
-for _, counter in ipairs(KEYS) do
-  local untilMs = tonumber(redis.call('HGET', counter, 'untilMs') or '0')
+for _, row in ipairs(keys.counters) do
+  local untilMs = tonumber(redis.call('HGET', row.counter, 'untilMs') or '0')
   waitMs = math.max(waitMs, untilMs - nowMs)
 end
-if waitMs > 0 then return int(waitMs) end
-for _, counter in ipairs(KEYS) do
-  local failures = redis.call('HINCRBY', counter, 'failures', 1)
+if waitMs > 0 then return reply.begun({ waitMs = waitMs }) end
+for _, row in ipairs(keys.counters) do
+  local failures = redis.call('HINCRBY', row.counter, 'failures', 1)
   if failures >= ${freeFailures} then
     local nextMs = ${firstWaitMs} * 2 ^ math.min(failures - ${freeFailures}, 30)
-    redis.call('HSET', counter, 'untilMs', int(nowMs + math.min(nextMs, ${longestWaitMs})))
+    redis.call('HSET', row.counter, 'untilMs', int(nowMs + math.min(nextMs, ${longestWaitMs})))
   end
-  redis.call('PEXPIRE', counter, ARGV[1])
+  redis.call('PEXPIRE', row.counter, int(args.ttlMs))
 end
-return '0'
+return reply.begun({ waitMs = 0 })
 `,
-)
+})
 
-/** The first counter is the account's, which a success clears; of any other it takes back one. */
-const succeed = defineScript(`
-redis.call('DEL', KEYS[1])
-for index = 2, #KEYS do
-  local failures = tonumber(redis.call('HGET', KEYS[index], 'failures') or '0')
+/** A success clears the counter of the name; of the address it takes back one. */
+const succeed = defineScript({
+  keys: ['name'],
+  keyRows: { others: ['counter'] },
+  args: {},
+  replies: { ok: {} },
+  lua: `
+redis.call('DEL', keys.name)
+for _, row in ipairs(keys.others) do
+  local failures = tonumber(redis.call('HGET', row.counter, 'failures') or '0')
   if failures > 1 then
-    redis.call('HINCRBY', KEYS[index], 'failures', -1)
-    redis.call('HDEL', KEYS[index], 'untilMs')
-  else redis.call('DEL', KEYS[index]) end
+    redis.call('HINCRBY', row.counter, 'failures', -1)
+    redis.call('HDEL', row.counter, 'untilMs')
+  else redis.call('DEL', row.counter) end
 end
-return 'ok'
-`)
+return reply.ok({})
+`,
+})
+
+/** Keys of the counters of one login: its name's and, where it is known, its address's. */
+export interface LoginCounters {
+  name: string
+  address: string | undefined
+}
+
+const addressOf = ({ address }: LoginCounters) => (address === undefined ? [] : [address])
+const asRows = (counters: string[]) => counters.map((counter) => ({ counter }))
 
 /**
  * Counts one attempt as failed, until `succeedLoginScript` says otherwise.
- * @param counters keys of the account and, where it is known, of the address.
  * @returns milliseconds to wait; 0 when the attempt may be made. A refused one counts nothing.
  */
-export async function beginLoginScript(redis: Redis, counters: string[]): Promise<number> {
-  return Number(await runScript(redis, begin, counters, [ttl.failedLoginsMs]))
+export async function beginLoginScript(
+  redis: Redis,
+  keyspace: Keyspace,
+  counters: LoginCounters,
+): Promise<number> {
+  const { waitMs } = await runScript(redis, keyspace, begin, {
+    keys: { counters: asRows([counters.name, ...addressOf(counters)]) },
+    args: { ttlMs: ttl.failedLoginsMs },
+  })
+  return waitMs
 }
 
-/** Takes back what `beginLoginScript` counted, and forgets the account's failures. */
-export async function succeedLoginScript(redis: Redis, counters: string[]): Promise<void> {
-  await runScript(redis, succeed, counters, [])
+/** Takes back what `beginLoginScript` counted, and forgets the failures of the name. */
+export async function succeedLoginScript(
+  redis: Redis,
+  keyspace: Keyspace,
+  counters: LoginCounters,
+): Promise<void> {
+  await runScript(redis, keyspace, succeed, {
+    keys: { name: counters.name, others: asRows(addressOf(counters)) },
+    args: {},
+  })
 }

@@ -1,26 +1,26 @@
 /** Replaces an administrator's password hash, unless somebody else has done so meanwhile. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
-import { time } from '../lua/shared.ts'
+import { audit } from '../lua/audit.ts'
+import { time } from '../lua/time.ts'
 import { defineScript, runScript } from '../script.ts'
-import { audit } from './audit.ts'
 
-const replace = defineScript(
-  time,
-  audit,
-  `
-local admin, trail = KEYS[1], KEYS[2]
-local expected, hash, updatedAt, entry = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-if redis.call('HGET', admin, 'passwordHash') ~= expected then return 'conflict' end
-redis.call('HSET', admin, 'passwordHash', hash, 'updatedAt', updatedAt)
-local validAfterMs = tonumber(redis.call('HGET', admin, 'tokensValidAfterMs') or '0')
-if entry == '' then return int(validAfterMs) end
-validAfterMs = int(math.max(nowMs, validAfterMs + 1))
-redis.call('HSET', admin, 'tokensValidAfterMs', validAfterMs)
-audit(trail, entry)
-return validAfterMs
+const replace = defineScript({
+  keys: ['admin', 'audit'],
+  args: { expectedHash: 'text', hash: 'text', updatedAt: 'text', entry: 'text' },
+  replies: { ok: { tokensValidAfterMs: 'number' }, conflict: {} },
+  libraries: [time, audit],
+  lua: `
+if redis.call('HGET', keys.admin, 'passwordHash') ~= args.expectedHash then return reply.conflict({}) end
+redis.call('HSET', keys.admin, 'passwordHash', args.hash, 'updatedAt', args.updatedAt)
+local validAfterMs = tonumber(redis.call('HGET', keys.admin, 'tokensValidAfterMs') or '0')
+if args.entry == '' then return reply.ok({ tokensValidAfterMs = validAfterMs }) end
+validAfterMs = math.max(nowMs, validAfterMs + 1)
+redis.call('HSET', keys.admin, 'tokensValidAfterMs', int(validAfterMs))
+audit(keys, args.entry)
+return reply.ok({ tokensValidAfterMs = validAfterMs })
 `,
-)
+})
 
 export interface PasswordReplacement {
   username: string
@@ -43,7 +43,9 @@ export async function replacePasswordScript(
   replacement: PasswordReplacement,
 ): Promise<number | 'conflict'> {
   const { username, expectedHash, hash, updatedAt, entry = '' } = replacement
-  const keys = [keyspace.admin(username), keyspace.audit]
-  const reply = await runScript(redis, replace, keys, [expectedHash, hash, updatedAt, entry])
-  return reply === 'conflict' ? reply : Number(reply)
+  const reply = await runScript(redis, keyspace, replace, {
+    keys: { admin: keyspace.admin(username), audit: keyspace.audit },
+    args: { expectedHash, hash, updatedAt, entry },
+  })
+  return reply.kind === 'ok' ? reply.tokensValidAfterMs : 'conflict'
 }

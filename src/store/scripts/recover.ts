@@ -1,30 +1,43 @@
-/** `recover`: ends the rest of an account at the first sign of life, not only when its answer ends. */
+/** `recover`: ends the cooldown of an account at the first sign of an answer, not only at its end. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
-import { health } from '../lua/health.ts'
-import { time } from '../lua/shared.ts'
+import { health, healthChangeFields } from '../lua/health.ts'
+import { time } from '../lua/time.ts'
 import { defineScript, runScript } from '../script.ts'
+import type { ReplyOf } from '../script-declaration.ts'
 
-const script = defineScript(
-  time,
-  health,
-  `
-local request = redis.call('HMGET', KEYS[1], 'state', 'generation', 'account', 'startedMs')
-if request[1] ~= 'admitted' or request[2] ~= ARGV[1] then return 'gone' end
-recordSuccess(KEYS[2], request[3], ARGV[2], tonumber(request[4]))
-return 'ok'
+const script = defineScript({
+  keys: ['request', 'health'],
+  args: { generation: 'number', family: 'text' },
+  replies: {
+    ok: { healthChanges: [healthChangeFields] },
+    /** The request has moved on or ended. */
+    gone: { healthChanges: [healthChangeFields] },
+  },
+  libraries: [time, health],
+  lua: `
+local request = redis.call('HMGET', keys.request, 'state', 'generation', 'account', 'startedMs')
+if request[1] ~= 'admitted' or tonumber(request[2]) ~= args.generation then return reply.gone({}) end
+recordSuccess(keys, request[3], args.family, tonumber(request[4]))
+return reply.ok({ healthChanges = healthChanges })
 `,
-)
+})
 
 /**
  * Records that the account which serves this request answers again; for a probe whose answer may go
  * on for minutes. Does nothing once the request has moved on or ended.
  */
-export async function recoverScript(
+export function recoverScript(
   redis: Redis,
   keyspace: Keyspace,
   input: { ledgerId: string; platform: string; generation: number; family: string },
-): Promise<void> {
-  const keys = [keyspace.request(input.ledgerId), keyspace.health(input.platform)]
-  await runScript(redis, script, keys, [input.generation, input.family])
+): Promise<ReplyOf<(typeof script)['replies']>> {
+  const { generation, family } = input
+  return runScript(redis, keyspace, script, {
+    keys: {
+      request: keyspace.request(input.ledgerId),
+      health: keyspace.health(input.platform),
+    },
+    args: { generation, family },
+  })
 }

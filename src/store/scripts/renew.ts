@@ -2,26 +2,27 @@
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
-import { time } from '../lua/shared.ts'
+import { time } from '../lua/time.ts'
 import { defineScript, runScript } from '../script.ts'
 
-const script = defineScript(
-  time,
-  `
-local requestKey, keyLeases, leases = KEYS[1], KEYS[2], KEYS[3]
-local generation, leaseMs, requestMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local request = redis.call('HMGET', requestKey, 'state', 'generation', 'member')
-if request[1] ~= 'admitted' or request[2] ~= generation then return { 'gone' } end
-local expiresAtMs = int(nowMs + leaseMs)
+const script = defineScript({
+  keys: ['request', 'keyLeases', 'leases'],
+  args: { generation: 'number', leaseMs: 'number', requestMs: 'number' },
+  replies: { ok: { expiresAtMs: 'number' }, gone: {} },
+  libraries: [time],
+  lua: `
+local request = redis.call('HMGET', keys.request, 'state', 'generation', 'member')
+if request[1] ~= 'admitted' or tonumber(request[2]) ~= args.generation then return reply.gone({}) end
+local expiresAtMs = int(nowMs + args.leaseMs)
 -- A reaped lease stays reaped: its account may be serving others in its place.
-if not redis.call('ZSCORE', leases, request[3]) then return { 'gone' } end
-redis.call('ZADD', leases, expiresAtMs, request[3])
-redis.call('ZADD', keyLeases, expiresAtMs, request[3])
-redis.call('HSET', requestKey, 'expiresAtMs', expiresAtMs)
-redis.call('PEXPIRE', requestKey, int(leaseMs + requestMs))
-return { 'ok', expiresAtMs }
+if not redis.call('ZSCORE', keys.leases, request[3]) then return reply.gone({}) end
+redis.call('ZADD', keys.leases, expiresAtMs, request[3])
+redis.call('ZADD', keys.keyLeases, expiresAtMs, request[3])
+redis.call('HSET', keys.request, 'expiresAtMs', expiresAtMs)
+redis.call('PEXPIRE', keys.request, int(args.leaseMs + args.requestMs))
+return reply.ok({ expiresAtMs = expiresAtMs })
 `,
-)
+})
 
 /**
  * Extends the lease by `leaseMs` from now.
@@ -38,12 +39,14 @@ export async function renewScript(
     leaseMs: number
   },
 ): Promise<number | undefined> {
-  const keys = [
-    keyspace.request(input.ledgerId),
-    keyspace.keyLeases(input.keyId),
-    keyspace.platformLeases(input.platform),
-  ]
-  const args = [input.generation, input.leaseMs, ttl.requestMs]
-  const reply = (await runScript(redis, script, keys, args)) as string[]
-  return reply[0] === 'ok' ? Number(reply[1]) : undefined
+  const { generation, leaseMs } = input
+  const reply = await runScript(redis, keyspace, script, {
+    keys: {
+      request: keyspace.request(input.ledgerId),
+      keyLeases: keyspace.keyLeases(input.keyId),
+      leases: keyspace.platformLeases(input.platform),
+    },
+    args: { generation, leaseMs, requestMs: ttl.requestMs },
+  })
+  return reply.kind === 'ok' ? reply.expiresAtMs : undefined
 }

@@ -1,8 +1,9 @@
 /** Simulates days of a gateway in virtual time, and hands over everything that happened. */
 
+import type { Sums } from '../../../src/domain/sums.ts'
 import { bucketsAt } from '../../../src/ledger/calendar.ts'
-import { readBook, type Sums } from '../../../src/ledger/ledger.ts'
-import { decodeLoad } from '../../../src/store/lua/load.ts'
+import { readBook } from '../../../src/ledger/ledger.ts'
+import { decodeLoad } from '../../../src/store/records/load.ts'
 import { type Ask, asksOf, createRandom } from './asks.ts'
 import { createClients } from './clients.ts'
 import { type Fault, faultsOf } from './faults.ts'

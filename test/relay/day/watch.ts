@@ -1,6 +1,6 @@
 /** Watches the store while the day goes by: who rests, for how long, and who is asked all the same. */
 import { probeMs } from '../../../src/relay/admit.ts'
-import { decodeLoad } from '../../../src/store/lua/load.ts'
+import { decodeLoad } from '../../../src/store/records/load.ts'
 import type { Attempt } from './upstream.ts'
 import { type AccountName, accountNames, southConcurrency, type World } from './world.ts'
 

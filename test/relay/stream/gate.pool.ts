@@ -1,7 +1,7 @@
 /** A gateway with a number of accounts in a fixed order, whose store can be looked into. */
 import { expect } from 'vitest'
 import type { Config } from '../../../src/config.ts'
-import { decodeLoad } from '../../../src/store/lua/load.ts'
+import { decodeLoad } from '../../../src/store/records/load.ts'
 import type { Engine } from '../../../src/store/redis.ts'
 import { createTestAdmin, createTestGateway } from '../../support/gateway.ts'
 import type { Received } from './gate.answer.ts'
@@ -39,7 +39,7 @@ export async function openPool(store: Engine, apiUrl: string, accounts: number, 
   const checkLeases = async () => {
     const loads: string[] = await redis.hvals(keyspace.load(platform))
     const carried = loads.map((load) => decodeLoad(load))
-    expect(carried.filter((load) => load.inflight !== 0 || load.heldNanoUsd !== 0)).toEqual([])
+    expect(carried.filter((load) => load.inflight !== 0 || load.reservedNanoUsd !== 0)).toEqual([])
     const leases = [keyspace.keyLeases(id), keyspace.platformLeases(platform), keyspace.orphans]
     for (const name of leases) expect(await redis.zcard(name), name).toBe(0)
     const held = await redis.hget(keyspace.keyCounters(id), 'heldNanoUsd')

@@ -45,7 +45,7 @@ describeOnStores('admit', (bench) => {
     await writeAccountScript(redis, keyspace, write)
     await redis.hset(keyspace.apiKey('digest'), { revision: '7', record: '{"id":"key"}' })
     const poolVersion = String(await redis.hget(keyspace.pool, 'version'))
-    const pool = { version: poolVersion, 'account:a': '1 {}' }
+    const pool = { version: poolVersion, schema: '1', 'account:a': '1 {}' }
     const apiKey = { revision: '7', record: '{"id":"key"}' }
     const stale = async (plan: { poolVersion?: string; keyRevision?: string }) => {
       const reply = await admit('1', plan)
@@ -68,7 +68,7 @@ describeOnStores('admit', (bench) => {
     expect(await admit('three', { activationMs: 1_000 })).toEqual({
       kind: 'deny',
       cause: 'expired',
-      heldNanoUsd: 0,
+      reservedNanoUsd: 0,
       limit: 0,
       used: 0,
       resetMs: activatedAtMs + 1_000,
@@ -79,13 +79,13 @@ describeOnStores('admit', (bench) => {
 
   it('denies the request that would exceed the concurrency limit, until one ends or expires', async () => {
     const { admit, settle, advance, nowMs } = bench()
-    const limited = { concurrencyLimit: 2 }
+    const limited = { limits: { concurrencyLimit: 2 } }
     await admit('one', limited)
     await admit('two', limited)
     expect(await admit('three', limited)).toEqual({
       kind: 'deny',
       cause: 'concurrency',
-      heldNanoUsd: 0,
+      reservedNanoUsd: 0,
       limit: 2,
       used: 2,
       resetMs: 0,
@@ -99,7 +99,7 @@ describeOnStores('admit', (bench) => {
 
   it('denies the request that would exceed the window, until the window ends', async () => {
     const { admit, advance, nowMs } = bench()
-    const limited = { windowMs: 60_000, windowRequests: 2 }
+    const limited = { windowMs: 60_000, limits: { rateLimitRequests: 2 } }
     const endsMs = nowMs() + 60_000
     await admit('one', limited)
     advance(59_000)
@@ -107,7 +107,7 @@ describeOnStores('admit', (bench) => {
     const denied = {
       kind: 'deny',
       cause: 'window',
-      heldNanoUsd: 0,
+      reservedNanoUsd: 0,
       limit: 2,
       used: 2,
       resetMs: endsMs,
@@ -119,26 +119,26 @@ describeOnStores('admit', (bench) => {
 
   it('begins a new window when the present one ends later than its setting allows', async () => {
     const { admit } = bench()
-    await admit('one', { windowMs: 600_000, windowRequests: 1 })
-    const shorter = { windowMs: 60_000, windowRequests: 1 }
+    await admit('one', { windowMs: 600_000, limits: { rateLimitRequests: 1 } })
+    const shorter = { windowMs: 60_000, limits: { rateLimitRequests: 1 } }
     expect(await admit('two', shorter)).toMatchObject({ kind: 'ok' })
     expect(await admit('three', shorter)).toMatchObject({ kind: 'deny', cause: 'window' })
   })
 
-  it('answers none with the soonest recovery and the counts of cooling and full accounts', async () => {
+  it('answers none with the soonest recovery and the counts of accounts that cool down or are at capacity', async () => {
     const { admit, settle, nowMs, advance, counters } = bench()
     const candidates = accounts('a', 'b', { accountId: 'c', maxConcurrency: 1 })
     for (const [accountId, untilMs] of [
       ['a', nowMs() + 9_000],
       ['b', nowMs() + 5_000],
     ] as const) {
-      await admit(accountId, { candidates: accounts(accountId), holdNanoUsd: 0 })
+      await admit(accountId, { candidates: accounts(accountId), reservationNanoUsd: 0 })
       await settle(accountId, { accountId, verdict: failed({ untilMs }) })
     }
     await admit('c', { candidates: accounts('c') })
     const soonestMs = nowMs() + 5_000
     advance(10)
-    const counts = { cooling: 2, limited: 0, probing: 0, full: 1, spent: 0 }
+    const counts = { cooling: 2, limited: 0, probing: 0, atCapacity: 1, overQuota: 0 }
     const skipped = [
       { accountId: 'a', why: 'overloaded', untilMs: soonestMs + 4_000 },
       { accountId: 'b', why: 'overloaded', untilMs: soonestMs },
@@ -147,7 +147,14 @@ describeOnStores('admit', (bench) => {
     const none = { kind: 'none', soonestMs, ...counts, nowMs: nowMs(), skipped }
     expect(await admit('one', { candidates })).toEqual(none)
     expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '3' })
-    const nothing = { soonestMs: 0, cooling: 0, limited: 0, probing: 0, full: 0, spent: 0 }
+    const nothing = {
+      soonestMs: 0,
+      cooling: 0,
+      limited: 0,
+      probing: 0,
+      atCapacity: 0,
+      overQuota: 0,
+    }
     const empty = { kind: 'none', ...nothing, skipped: [], nowMs: nowMs() }
     expect(await admit('two', { candidates: [] })).toEqual(empty)
   })

@@ -20,7 +20,7 @@ describe.skipIf(!hasRedis)('the scripts on redis-server, by its own clock', () =
     const ids = Array.from({ length: 200 }, (_, i) => `one-${i}`)
     const candidates = accounts('a', 'b', 'c')
     const replies = await Promise.all(
-      ids.map((ledgerId) => admit(ledgerId, { concurrencyLimit: 10, candidates })),
+      ids.map((ledgerId) => admit(ledgerId, { limits: { concurrencyLimit: 10 }, candidates })),
     )
     const denied = { kind: 'deny', cause: 'concurrency', limit: 10, used: 10 }
     expect(replies.filter(({ kind }) => kind === 'ok')).toHaveLength(10)
@@ -57,7 +57,7 @@ describe.skipIf(!hasRedis)('the scripts on redis-server, by its own clock', () =
       poolVersion: String(await redis.hget(keyspace.pool, 'version')),
       candidates: accounts(...ids),
       sessionKey: 'session',
-      concurrencyLimit: 1_000,
+      limits: { concurrencyLimit: 1_000 },
     }
     // Each account has a record, so that none is spared any reading or the claim of a probe.
     const recovering = Object.fromEntries(ids.map((id) => [id, '1|1|1|overloaded']))

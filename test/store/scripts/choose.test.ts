@@ -156,7 +156,7 @@ describeOnStores('the choice of an account', (bench) => {
     const candidates = accounts({ accountId: 'a', maxConcurrency: 2 })
     await admit('one', { candidates })
     await admit('two', { candidates })
-    expect(await admit('three', { candidates })).toMatchObject({ kind: 'none', full: 1 })
+    expect(await admit('three', { candidates })).toMatchObject({ kind: 'none', atCapacity: 1 })
     advance(leaseMs)
     expect(await admit('four', { candidates })).toMatchObject({ kind: 'ok' })
   })

@@ -1,15 +1,22 @@
 /** The contract of the scripts behind logins, on every store. */
 import { expect, it } from 'vitest'
-import { beginLoginScript, succeedLoginScript } from '../../../src/store/scripts/login.ts'
+import {
+  beginLoginScript,
+  type LoginCounters,
+  succeedLoginScript,
+} from '../../../src/store/scripts/login.ts'
 import { replacePasswordScript } from '../../../src/store/scripts/password.ts'
 import { describeOnStores } from './setup.ts'
 
 describeOnStores('counting logins', (bench) => {
-  const keys = () => [
-    bench().keyspace.failedLogins('name', 'n'),
-    bench().keyspace.failedLogins('address', 'a'),
-  ]
-  const begin = (counters = keys()) => beginLoginScript(bench().redis, counters)
+  const counters = () => ({
+    name: bench().keyspace.failedLogins('name', 'n'),
+    address: bench().keyspace.failedLogins('address', 'a'),
+  })
+  const keys = () => Object.values(counters())
+  const begin = (given: LoginCounters = counters()) =>
+    beginLoginScript(bench().redis, bench().keyspace, given)
+  const succeed = () => succeedLoginScript(bench().redis, bench().keyspace, counters())
   const beginTimes = async (times: number) => {
     for (let count = 0; count < times; count++) expect(await begin()).toBe(0)
   }
@@ -33,25 +40,26 @@ describeOnStores('counting logins', (bench) => {
   })
 
   it('waits for whichever counter says so', async () => {
-    const [name = '', address = ''] = keys()
-    for (let count = 0; count < 5; count++) await begin([address])
-    expect(await begin([name])).toBe(0)
-    expect(await begin([name, address])).toBe(1_000)
+    const { name, address } = counters()
+    const other = bench().keyspace.failedLogins('name', 'other')
+    for (let count = 0; count < 5; count++) await begin({ name: other, address })
+    expect(await begin({ name, address: undefined })).toBe(0)
+    expect(await begin({ name, address })).toBe(1_000)
   })
 
   it('a success clears the first counter, and takes one back from the other', async () => {
-    const [name = '', address = ''] = keys()
+    const { name, address } = counters()
     await beginTimes(5)
-    await succeedLoginScript(bench().redis, keys())
+    await succeed()
     expect(await bench().redis.exists(name)).toBe(0)
     expect(await bench().redis.hget(address, 'failures')).toBe('4')
     expect(await begin()).toBe(0)
   })
 
   it('a success leaves nothing of a counter that was never needed or has expired', async () => {
-    await succeedLoginScript(bench().redis, keys())
+    await succeed()
     await begin()
-    await succeedLoginScript(bench().redis, keys())
+    await succeed()
     expect(await bench().redis.exists(...keys())).toBe(0)
   })
 

@@ -1,6 +1,6 @@
 /** The contract of daily quotas: what an account may cost from one reset to the next. */
 import { expect, it } from 'vitest'
-import { packSums } from '../../../src/ledger/ledger.ts'
+import { packSums } from '../../../src/store/records/sums.ts'
 import { accounts, describeOnStores, leaseMs } from './setup.ts'
 
 const monday = '2026-11-23'
@@ -17,7 +17,7 @@ describeOnStores('the daily quota of an account', (bench) => {
     await settle('one', { costNanoUsd: 100, quotaDay: monday })
     expect(await admit('two', within(100))).toMatchObject({
       kind: 'none',
-      spent: 1,
+      overQuota: 1,
       cooling: 0,
       soonestMs: quotaEndsMs,
       skipped: [{ accountId: 'a', why: 'over_quota', untilMs: quotaEndsMs }],
@@ -39,16 +39,20 @@ describeOnStores('the daily quota of an account', (bench) => {
 
   it('counts what requests in flight hold, and never keeps all of them out', async () => {
     const { admit, settle, load } = bench()
-    const first = await admit('one', { ...within(250), holdNanoUsd: 900 })
+    const first = await admit('one', { ...within(250), reservationNanoUsd: 900 })
     expect(first).toMatchObject({ kind: 'ok' })
-    expect(await admit('two', within(250))).toMatchObject({ kind: 'none', full: 1, spent: 0 })
+    expect(await admit('two', within(250))).toMatchObject({
+      kind: 'none',
+      atCapacity: 1,
+      overQuota: 0,
+    })
     await settle('one', { costNanoUsd: 40, quotaDay: monday })
     expect(await admit('two', within(250))).toMatchObject({ kind: 'ok' })
     expect(await admit('three', within(250))).toMatchObject({ kind: 'ok' })
-    expect(await admit('four', within(250))).toMatchObject({ kind: 'none', full: 1 })
-    expect(await load('a')).toEqual({
+    expect(await admit('four', within(250))).toMatchObject({ kind: 'none', atCapacity: 1 })
+    expect(await load('a')).toMatchObject({
       inflight: 2,
-      heldNanoUsd: 200,
+      reservedNanoUsd: 200,
       day: monday,
       spentNanoUsd: 40,
     })
@@ -67,12 +71,12 @@ describeOnStores('the daily quota of an account', (bench) => {
     const { admit, reassign, load } = bench()
     await admit('one', within(1_000))
     await reassign('one')
-    expect(await load('a')).toMatchObject({ inflight: 0, heldNanoUsd: 0 })
-    expect(await load('b')).toMatchObject({ inflight: 1, heldNanoUsd: 100 })
+    expect(await load('a')).toMatchObject({ inflight: 0, reservedNanoUsd: 0 })
+    expect(await load('b')).toMatchObject({ inflight: 1, reservedNanoUsd: 100 })
     const tight = accounts({ accountId: 'b', quotaNanoUsd: 150, quotaDay: monday, quotaEndsMs })
     await admit('three', { candidates: accounts('c') })
     const refused = await reassign('three', { candidates: tight })
-    expect(refused).toMatchObject({ kind: 'none', full: 1 })
+    expect(refused).toMatchObject({ kind: 'none', atCapacity: 1 })
   })
 
   it('charges a request to the day in which it ends, and a clock that is behind opens no day again', async () => {
@@ -83,7 +87,7 @@ describeOnStores('the daily quota of an account', (bench) => {
     expect(await load('a')).toMatchObject({ day: tuesday, spentNanoUsd: 70 })
     await settle('two', { costNanoUsd: 5, quotaDay: monday })
     expect(await load('a')).toMatchObject({ day: tuesday, spentNanoUsd: 75 })
-    expect(await admit('three', within(75))).toMatchObject({ kind: 'none', spent: 1 })
+    expect(await admit('three', within(75))).toMatchObject({ kind: 'none', overQuota: 1 })
   })
 
   it('keeps the hold of a request that vanished until that is booked', async () => {
@@ -91,10 +95,10 @@ describeOnStores('the daily quota of an account', (bench) => {
     await admit('one', within(150))
     advance(leaseMs + 1)
     const [member = ''] = await sweep()
-    expect(await load('a')).toMatchObject({ inflight: 0, heldNanoUsd: 100 })
-    expect(await admit('two', within(150))).toMatchObject({ kind: 'none', full: 1 })
+    expect(await load('a')).toMatchObject({ inflight: 0, reservedNanoUsd: 100 })
+    expect(await admit('two', within(150))).toMatchObject({ kind: 'none', atCapacity: 1 })
     await settle('one', { kind: 'orphan', member, costNanoUsd: 100, quotaDay: monday })
-    expect(await load('a')).toMatchObject({ heldNanoUsd: 0, spentNanoUsd: 100 })
+    expect(await load('a')).toMatchObject({ reservedNanoUsd: 0, spentNanoUsd: 100 })
     expect(await admit('three', within(150))).toMatchObject({ kind: 'ok' })
   })
 
@@ -106,7 +110,7 @@ describeOnStores('the daily quota of an account', (bench) => {
     const amounts = packSums({ requests: 1, costNanoUsd: 100 })
     const orphan = { kind: 'orphan', member, costNanoUsd: 100, amounts } as const
     await settle('one', { ...orphan, quotaDay: monday })
-    expect(await load('a')).toMatchObject({ inflight: 0, heldNanoUsd: 0, spentNanoUsd: 100 })
+    expect(await load('a')).toMatchObject({ inflight: 0, reservedNanoUsd: 0, spentNanoUsd: 100 })
     await settle('one', { costNanoUsd: 7, quotaDay: monday })
     expect(await load('a')).toMatchObject({ spentNanoUsd: 7 })
   })

@@ -19,13 +19,16 @@ describeOnStores('reassign', (bench) => {
     const { admit, reassign, inflight, health, advance, nowMs } = bench()
     await admit('one')
     advance(10)
-    const { restsUntilMs, ...first } = { restsUntilMs: 0, ...(await reassign('one')) }
-    expect(restsUntilMs).toBe(nowMs() + 1_000)
+    const first = await reassign('one')
+    const untilMs = nowMs() + 1_000
+    const began = { change: 'cooling', accountId: 'a', family: '', reason: 'overloaded', untilMs }
+    expect(first).toMatchObject({ cooldownUntilMs: untilMs, healthChanges: [began] })
     const record = await health()
     advance(10)
     expect(await reassign('one', { candidates: accounts('c') })).toEqual({
       ...first,
-      restsUntilMs: 0,
+      cooldownUntilMs: 0,
+      healthChanges: [],
     })
     expect(await inflight()).toEqual({ a: 0, b: 1 })
     expect(await health()).toEqual(record)
@@ -50,23 +53,23 @@ describeOnStores('reassign', (bench) => {
   it('lets an account that nobody can stand in for rest no longer than it is told', async () => {
     const { admit, reassign, settle, health, advance, nowMs } = bench()
     const failing = failed({ cooldownMs: 4_000, maxCooldownMs: 60_000 })
-    const alone = { failure: failing, loneCooldownMs: 3_000, candidates: [] }
+    const alone = { failure: failing, onlyAccountCooldownMs: 3_000, candidates: [] }
     await admit('one')
     advance(10)
     const first = await reassign('one', alone)
-    expect(first).toMatchObject({ kind: 'none', restsUntilMs: nowMs() + 3_000 })
+    expect(first).toMatchObject({ kind: 'none', cooldownUntilMs: nowMs() + 3_000 })
     await settle('one', { kind: 'void', verdict: failing })
     advance(3_000)
     await admit('probe')
     advance(10)
-    expect(await reassign('probe', alone)).toMatchObject({ restsUntilMs: nowMs() + 3_000 })
+    expect(await reassign('probe', alone)).toMatchObject({ cooldownUntilMs: nowMs() + 3_000 })
     expect(await health()).toMatchObject({ a: `${nowMs() + 3_000}|2|${nowMs()}|overloaded` })
     await settle('probe', { kind: 'void' })
     advance(3_000)
     await admit('followed')
     advance(10)
     const followed = await reassign('followed', { ...alone, candidates: accounts('b') })
-    expect(followed).toMatchObject({ kind: 'ok', restsUntilMs: nowMs() + 16_000 })
+    expect(followed).toMatchObject({ kind: 'ok', cooldownUntilMs: nowMs() + 16_000 })
   })
 
   it('leaves a longer rest alone that the account has for another reason', async () => {
@@ -76,23 +79,23 @@ describeOnStores('reassign', (bench) => {
     advance(10)
     const untilMs = nowMs() + 9_000
     await settle('refused', { verdict: failed({ reason: 'account_refused', untilMs }) })
-    const lone = { loneCooldownMs: 1_000, candidates: [] }
-    expect(await reassign('one', lone)).toMatchObject({ restsUntilMs: untilMs })
+    const lone = { onlyAccountCooldownMs: 1_000, candidates: [] }
+    expect(await reassign('one', lone)).toMatchObject({ cooldownUntilMs: untilMs })
   })
 
   it('answers gone to a request that has ended or whose lease was reaped', async () => {
     const { admit, reassign, settle, sweep, advance, inflight } = bench()
-    expect(await reassign('never admitted')).toEqual({ kind: 'gone' })
+    expect(await reassign('never admitted')).toEqual({ kind: 'gone', healthChanges: [] })
     await admit('settled')
     await settle('settled')
-    expect(await reassign('settled')).toEqual({ kind: 'gone' })
+    expect(await reassign('settled')).toEqual({ kind: 'gone', healthChanges: [] })
     await admit('reaped')
     await admit('moved and reaped')
     await reassign('moved and reaped')
     advance(leaseMs)
     await sweep()
-    expect(await reassign('reaped')).toEqual({ kind: 'gone' })
-    expect(await reassign('moved and reaped')).toEqual({ kind: 'gone' })
+    expect(await reassign('reaped')).toEqual({ kind: 'gone', healthChanges: [] })
+    expect(await reassign('moved and reaped')).toEqual({ kind: 'gone', healthChanges: [] })
     expect(await inflight()).toEqual({ a: 0, b: 0 })
   })
 
@@ -128,7 +131,9 @@ describeOnStores('renew', (bench) => {
     expect(await renew('one')).toBe(nowMs() + leaseMs)
     advance(leaseMs - 1)
     expect(await sweep()).toEqual([])
-    expect(await admit('two', { concurrencyLimit: 1 })).toMatchObject({ cause: 'concurrency' })
+    expect(await admit('two', { limits: { concurrencyLimit: 1 } })).toMatchObject({
+      cause: 'concurrency',
+    })
   })
 
   it('extends nothing that has ended, moved on or been reaped', async () => {

@@ -1,8 +1,8 @@
 /** The contract of `settle`: each request ends once, and is booked once. */
 import { expect, it } from 'vitest'
 import { bucketsAt } from '../../../src/ledger/calendar.ts'
-import { packSums } from '../../../src/ledger/ledger.ts'
 import { ttl } from '../../../src/store/keyspace.ts'
+import { packSums } from '../../../src/store/records/sums.ts'
 import { type Bench, describeOnStores, failed, leaseMs } from './setup.ts'
 
 const cost = (costNanoUsd: number) => packSums({ requests: 1, costNanoUsd })
@@ -59,9 +59,9 @@ describeOnStores('settle', (bench) => {
 
   it('ends a request without a hold as any other', async () => {
     const { admit, settle, counters, advance, sweep } = bench()
-    await admit('one', { holdNanoUsd: 0 })
+    await admit('one', { reservationNanoUsd: 0 })
     expect(await settle('one')).toBe('booked')
-    await admit('two', { holdNanoUsd: 0 })
+    await admit('two', { reservationNanoUsd: 0 })
     advance(leaseMs)
     const free = { kind: 'orphan', amounts: cost(0), costNanoUsd: 0 } as const
     for (const lost of await sweep())

@@ -3,11 +3,12 @@
 import { afterAll, beforeAll, beforeEach, describe } from 'vitest'
 import type { AccountFailure } from '../../../src/domain/account-failure.ts'
 import type { Candidate } from '../../../src/domain/candidate.ts'
+import { perLimit } from '../../../src/domain/limits.ts'
 import { modelFamily } from '../../../src/domain/model-family.ts'
 import { bucketsAt } from '../../../src/ledger/calendar.ts'
-import { packSums } from '../../../src/ledger/ledger.ts'
 import { createKeyspace, ttl } from '../../../src/store/keyspace.ts'
-import { decodeLoad } from '../../../src/store/lua/load.ts'
+import { decodeLoad } from '../../../src/store/records/load.ts'
+import { packSums } from '../../../src/store/records/sums.ts'
 import { createRedis } from '../../../src/store/redis.ts'
 import { type AdmitInput, admitScript } from '../../../src/store/scripts/admit.ts'
 import { type ReassignInput, reassignScript } from '../../../src/store/scripts/reassign.ts'
@@ -66,24 +67,45 @@ export const failed = (given: Partial<AccountFailure> = {}): AccountFailure => (
   ...given,
 })
 
-export const noBudgets = {
-  totalNanoUsd: 0,
-  dailyNanoUsd: 0,
-  weeklyOpusNanoUsd: 0,
-  windowNanoUsd: 0,
+export const noLimits = perLimit(() => 0)
+
+type GivenAdmission = Partial<Omit<AdmitInput, 'limits'>> & {
+  limits?: Partial<AdmitInput['limits']>
 }
 
 /** The scripts on `store`, under keys of their own. */
 export function createBench(store: TestStore, prefix: string) {
   const keyspace = createKeyspace(prefix)
   const redis = createRedis(store.engine)
+  const settlement = (ledgerId: string, given: Partial<SettleInput>): SettleInput => {
+    const costNanoUsd = given.costNanoUsd ?? 40
+    return {
+      ledgerId,
+      platform,
+      keyId: 'key',
+      accountId: 'a',
+      model: 'opus',
+      kind: 'final',
+      amounts: packSums({ requests: 1, costNanoUsd }),
+      costNanoUsd,
+      family: modelFamily(given.model ?? 'opus'),
+      verdict: undefined,
+      buckets: bucketsAt(store.nowMs(), 'UTC'),
+      quotaDay: '2026-11-22',
+      trace: '',
+      requestName: undefined,
+      issuedAffinities: [],
+      keepMs: ttl.requestMs,
+      ...given,
+    }
+  }
   return {
     keyspace,
     redis,
     nowMs: store.nowMs,
     advance: store.advance,
 
-    admit: (ledgerId: string, given: Partial<AdmitInput> = {}) =>
+    admit: (ledgerId: string, { limits, ...given }: GivenAdmission = {}) =>
       admitScript(redis, keyspace, {
         poolVersion: '0',
         keyRevision: '0',
@@ -95,16 +117,13 @@ export function createBench(store: TestStore, prefix: string) {
         affinityDigest: undefined,
         model: 'opus',
         family: modelFamily(given.model ?? 'opus'),
-        holdNanoUsd: 100,
+        reservationNanoUsd: 100,
         leaseMs,
         probeMs: 3_000,
         warmMs: 60_000,
-        concurrencyLimit: 0,
         windowMs: 0,
-        windowRequests: 0,
-        day: bucketsAt(store.nowMs(), 'UTC').day,
-        week: bucketsAt(store.nowMs(), 'UTC').week,
-        limits: noBudgets,
+        periods: bucketsAt(store.nowMs(), 'UTC'),
+        limits: { ...noLimits, ...limits },
         activationMs: 0,
         candidates: accounts('a'),
         ...given,
@@ -121,34 +140,16 @@ export function createBench(store: TestStore, prefix: string) {
         leaseMs,
         probeMs: 3_000,
         warmMs: 60_000,
-        loneCooldownMs: 0,
+        onlyAccountCooldownMs: 0,
         candidates: accounts('b'),
         ...given,
       }),
     renew: (ledgerId: string, generation = 1) =>
       renewScript(redis, keyspace, { ledgerId, platform, keyId: 'key', generation, leaseMs }),
-    settle: (ledgerId: string, given: Partial<SettleInput> = {}) => {
-      const costNanoUsd = given.costNanoUsd ?? 40
-      return settleScript(redis, keyspace, {
-        ledgerId,
-        platform,
-        keyId: 'key',
-        accountId: 'a',
-        model: 'opus',
-        kind: 'final',
-        amounts: packSums({ requests: 1, costNanoUsd }),
-        costNanoUsd,
-        family: modelFamily(given.model ?? 'opus'),
-        verdict: undefined,
-        buckets: bucketsAt(store.nowMs(), 'UTC'),
-        quotaDay: '2026-11-22',
-        trace: '',
-        requestName: undefined,
-        issuedAffinities: [],
-        keepMs: ttl.requestMs,
-        ...given,
-      })
-    },
+    settle: async (ledgerId: string, given: Partial<SettleInput> = {}) =>
+      (await settleScript(redis, keyspace, settlement(ledgerId, given))).kind,
+    settleFully: (ledgerId: string, given: Partial<SettleInput> = {}) =>
+      settleScript(redis, keyspace, settlement(ledgerId, given)),
     sweep: (limit = 10) => sweepScript(redis, keyspace, { platform, limit }),
 
     counters: async (keyId = 'key') => row(await redis.hgetall(keyspace.keyCounters(keyId))),

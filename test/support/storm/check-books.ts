@@ -1,9 +1,10 @@
 /** Checks what a storm has left in the books and in the counters: all that was served, and no lease. */
 import type { Redis } from '@upstash/redis'
-import { type Sums, unpackSums } from '../../../src/ledger/ledger.ts'
+import type { Sums } from '../../../src/domain/sums.ts'
 import { priceUsage } from '../../../src/ledger/price.ts'
 import { createKeyspace } from '../../../src/store/keyspace.ts'
-import { decodeLoad } from '../../../src/store/lua/load.ts'
+import { decodeLoad } from '../../../src/store/records/load.ts'
+import { unpackSums } from '../../../src/store/records/sums.ts'
 import { groupBy } from './check-requests.ts'
 import type { Phase, Stage } from './phase.ts'
 import type { GivenAnswer } from './upstreams.ts'
@@ -90,7 +91,7 @@ export async function checkStore(stage: Stage, phases: Phase[], redis: Redis): P
     const own = answers.filter(({ account }) => account === name)
     const load = decodeLoad((await redis.hget(keyspace.load(platform), id)) as string | null)
     expectEqual(`${name}: inflight`, load.inflight, 0)
-    expectEqual(`${name}: heldNanoUsd`, load.heldNanoUsd, 0)
+    expectEqual(`${name}: reservedNanoUsd`, load.reservedNanoUsd, 0)
     expectEqual(`${name}: spent`, load.spentNanoUsd, sumOf(own).costNanoUsd)
     await book(`books of ${name}`, keyspace.books.account(id), own)
   }

@@ -65,8 +65,8 @@ function flawOfRecord(
   let reasons: string[] = []
   let lastUntilMs = 0
   let madeMs = 0
-  for (const group of groupBy(tries, ({ restsUntilMs }) => String(restsUntilMs)).values()) {
-    const untilMs = group[0]?.restsUntilMs ?? 0
+  for (const group of groupBy(tries, ({ cooldownUntilMs }) => String(cooldownUntilMs)).values()) {
+    const untilMs = group[0]?.cooldownUntilMs ?? 0
     const fitting = group.filter((tried) => isNear(endOf(tried, failures), untilMs))
     if (fitting.length === 0 && isProbes(untilMs)) continue
     // What fails together is one failure: only an attempt that began later counts again.

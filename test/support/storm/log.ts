@@ -7,7 +7,7 @@ export interface LoggedAttempt {
   tookMs: number
   outcome: string
   status: number | null
-  restsUntilMs?: number
+  cooldownUntilMs?: number
 }
 
 /** One request that was served, as its line says. */
@@ -61,7 +61,7 @@ export interface FailedTry {
   status: number | null
   begunMs: number
   endedMs: number
-  restsUntilMs: number
+  cooldownUntilMs: number
   /** From its end until the next attempt was sent. */
   switchMs: number
 }
@@ -71,11 +71,11 @@ const successes = new Set(['answer', 'stream'])
 /** Every failed attempt of these requests, in the order in which they ended. */
 export function failedTries(requests: readonly LoggedRequest[]): FailedTry[] {
   const tries = requests.flatMap(({ requestId, model, receivedAtMs, attempts }) =>
-    attempts.flatMap(({ accountId, outcome, status, afterMs, tookMs, restsUntilMs = 0 }, i) => {
+    attempts.flatMap(({ accountId, outcome, status, afterMs, tookMs, cooldownUntilMs = 0 }, i) => {
       if (successes.has(outcome)) return []
       const begunMs = receivedAtMs + afterMs
       const switchMs = (attempts[i + 1]?.afterMs ?? Number.NaN) - afterMs - tookMs
-      const moments = { begunMs, endedMs: begunMs + tookMs, restsUntilMs, switchMs }
+      const moments = { begunMs, endedMs: begunMs + tookMs, cooldownUntilMs, switchMs }
       return [{ requestId, accountId, model, reason: outcome, status, ...moments }]
     }),
   )

@@ -1,0 +1,92 @@
+/** Lua: the body of `settle`, which ends a request and books it. */
+
+/** See `scripts/settle.ts` for its keys, arguments and answers. */
+export const settleLua = `
+local charged = { keys.keyBook, keys.accountBook, keys.modelBook, keys.keyModelBook }
+local booked = { keys.keyBook, keys.bookedAccountBook, keys.bookedModelBook, keys.bookedKeyModelBook }
+
+local function prune(book)
+  for _, field in ipairs(redis.call('HKEYS', book)) do
+    local period = field:match('^(%a+):')
+    if (period == 'hour' and field < args.hourPruneBefore) or (period == 'day' and field < args.dayPruneBefore) then
+      redis.call('HDEL', book, field)
+    end
+  end
+end
+local function bookInto(books, hour, day, month, packed, sign)
+  local changes, count = changesOf(packed, sign)
+  for _, book in ipairs(books) do
+    local sums = redis.call('HMGET', book, 'total', hour, day, month)
+    redis.call('HSET', book, 'total', addSums(sums[1], changes, count), hour, addSums(sums[2], changes, count),
+      day, addSums(sums[3], changes, count), month, addSums(sums[4], changes, count))
+    if sign > 0 and not sums[3] then prune(book) end
+  end
+end
+local function endLease(member)
+  release(keys, member)
+  if redis.call('ZREM', keys.orphans, member) == 1 then dropReservation(keys, member) end
+  local wasHeld = redis.call('ZREM', keys.keyLeases, member) == 1
+  if wasHeld then
+    local lease = readLease(member)
+    -- Zero minus, not a sign in front: the store refuses "-0" as an integer.
+    local freed = int(0 - lease.reservationNanoUsd)
+    redis.call('HINCRBY', keys.counters, 'heldNanoUsd', freed)
+    if lease.family == 'opus' then redis.call('HINCRBY', keys.counters, 'heldOpusNanoUsd', freed) end
+  end
+  return wasHeld
+end
+local function finish(state, ...)
+  redis.call('HSET', keys.request, 'state', state, 'account', args.accountId, 'model', args.model, 'trace', args.trace, ...)
+  redis.call('PEXPIRE', keys.request, int(args.keepMs))
+  if args.hasName then redis.call('SET', keys.requestName, args.ledgerId, 'PX', int(args.keepMs)) end
+  saveLoads(keys)
+end
+
+local request = redis.call('HMGET', keys.request, 'state', 'member', 'startedMs', 'amounts', 'cost',
+  'hour', 'day', 'month', 'account', 'model', 'family', 'quotaDay', 'claimedUntilMs', 'budgetPeriods')
+local was = { state = request[1], member = request[2], startedMs = tonumber(request[3] or '0'), amounts = request[4],
+  cost = tonumber(request[5] or '0'), hour = request[6], day = request[7], month = request[8], account = request[9],
+  model = request[10], family = request[11], quotaDay = request[12], claimedUntilMs = request[13] or '', periods = request[14] or '' }
+
+if args.kind == 'orphan' then
+  local wasHeld = endLease(args.member)
+  saveLoads(keys)
+  if was.state and (was.state ~= 'admitted' or was.member ~= args.member) then return reply.duplicate({}) end
+  -- No marker: the store was left alone for longer than it lives. The one who ends the reservation books it.
+  if not was.state and not wasHeld then return reply.duplicate({}) end
+elseif was.state == 'settled' or was.state == 'void' then
+  return reply.duplicate({})
+elseif was.state == 'admitted' then
+  endLease(was.member)
+elseif was.state == 'orphaned' then
+  if was.account ~= args.bookedAccountId or was.model ~= args.bookedModel then
+    return reply.elsewhere({ accountId = was.account, model = was.model })
+  end
+  bookInto(booked, was.hour, was.day, was.month, was.amounts, -1)
+  takeBack(keys, was.cost, was.family, was.periods)
+  chargeLoad(keys, args.bookedAccountId, 0 - was.cost, was.quotaDay or args.quotaDay)
+end
+
+if was.state == 'admitted' then
+  if args.verdict == 'success' then recordSuccess(keys, args.accountId, args.family, was.startedMs) end
+  if args.verdict == 'failure' then recordFailure(keys, args.accountId, args.family, was.startedMs, args.failure) end
+  if was.claimedUntilMs ~= '' then endProbe(keys, readLease(was.member).accountId, args.family, was.claimedUntilMs) end
+end
+
+if args.kind == 'void' then
+  finish('void')
+  return reply.voided({ healthChanges = healthChanges })
+end
+-- What ends the request comes first: were a number refused, a repeat would still book nothing twice.
+local cost, hour, day, month = args.costNanoUsd, args.hour, args.periods.day, args.month
+local chargedDay = chargeLoad(keys, args.accountId, cost, args.quotaDay)
+local budgetPeriods = charge(keys, cost, args.family, args.periods)
+finish(args.kind == 'orphan' and 'orphaned' or 'settled', 'budgetPeriods', budgetPeriods, 'amounts', args.amounts,
+  'cost', int(cost), 'hour', hour, 'day', day, 'month', month, 'week', args.periods.week, 'family', args.family,
+  'quotaDay', chargedDay, 'settledAtMs', int(nowMs))
+bookInto(charged, hour, day, month, args.amounts, 1)
+for _, affinity in ipairs(keys.affinities) do
+  redis.call('SET', affinity.account, args.accountId, 'PX', int(args.affinityMs))
+end
+return reply.booked({ healthChanges = healthChanges })
+`

@@ -1,0 +1,49 @@
+/** The health record of an account or of a family of its models: why it cools down, and until when. */
+
+/**
+ * `untilMs|failures|sinceMs|reason`, with a `p` behind `failures` while one request probes the account:
+ * format 1 of the store. An absent record means healthy.
+ */
+export interface HealthRecord {
+  untilMs: number
+  failures: number
+  isProbing: boolean
+  /** When the record was last written for a failure; only attempts begun later count. */
+  sinceMs: number
+  reason: string
+}
+
+/** Reads a health record; undefined for an absent one or one of another form. */
+export function decodeHealth(text: string | null | undefined): HealthRecord | undefined {
+  const [, untilMs, failures, probe, sinceMs, reason] =
+    /^(\d+)\|(\d+)(p?)\|(\d+)\|(.*)$/.exec(text ?? '') ?? []
+  if (reason === undefined) return undefined
+  return {
+    untilMs: Number(untilMs),
+    failures: Number(failures),
+    isProbing: probe === 'p',
+    sinceMs: Number(sinceMs),
+    reason,
+  }
+}
+
+/** The field of an account's record, or of the record of one family of its models. */
+export const healthField = (accountId: string, family?: string): string =>
+  family === undefined ? accountId : `${accountId}/${family}`
+
+/** The same codec in Lua: `readHealth(text)`, `packHealth(record)` and `healthField(account, family)`. */
+export const healthCodec = `
+local function readHealth(text)
+  if not text then return nil end
+  local untilMs, failures, probe, sinceMs, reason = text:match('^(%d+)|(%d+)(p?)|(%d+)|(.*)$')
+  return untilMs and { untilMs = tonumber(untilMs), failures = tonumber(failures), isProbing = probe == 'p',
+    sinceMs = tonumber(sinceMs), reason = reason } or nil
+end
+local function packHealth(it)
+  local failures = int(it.failures) .. (it.isProbing and 'p' or '')
+  return table.concat({ int(it.untilMs), failures, int(it.sinceMs), it.reason }, '|')
+end
+local function healthField(account, family)
+  return family and account .. '/' .. family or account
+end
+`

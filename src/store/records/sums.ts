@@ -1,0 +1,41 @@
+/** Packed sums of the usage ledger: integers separated by `:`, in the order of `sumFields`. */
+import { type Sums, sumFields } from '../../domain/sums.ts'
+
+/** The sums as packed text; absent ones are zero. */
+export const packSums = (sums: Partial<Sums>): string =>
+  sumFields.map((field) => sums[field] ?? 0).join(':')
+
+/** Reads packed text; absent text and absent fields are zero. */
+export function unpackSums(packed: string | null | undefined): Sums {
+  const numbers = packed ? packed.split(':').map(Number) : []
+  const entries = sumFields.map((field, index) => [field, numbers[index] ?? 0] as const)
+  return Object.fromEntries(entries) as Sums
+}
+
+/**
+ * The same in Lua. `changesOf(packed, sign)` answers the sums that are not zero and their number: of
+ * thirteen most are zero, and each would cost two conversions in four books. `addSums(packed, changes,
+ * count)` adds them to packed sums, which may be absent or older and shorter.
+ */
+export const sumsCodec = `
+local function changesOf(packed, sign)
+  local changes, count = {}, 0
+  for number in packed:gmatch('[^:]+') do
+    count = count + 1
+    if number ~= '0' then changes[count] = sign * tonumber(number) end
+  end
+  return changes, count
+end
+local function addSums(packed, changes, count)
+  local i = 0
+  local sums = (packed or '0'):gsub('[^:]+', function(sum)
+    i = i + 1
+    return changes[i] and int(tonumber(sum) + changes[i])
+  end)
+  while i < count do
+    i = i + 1
+    sums = sums .. ':' .. int(changes[i] or 0)
+  end
+  return sums
+end
+`

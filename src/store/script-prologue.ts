@@ -1,0 +1,96 @@
+/** Generates the Lua text by which a script reads its keys and arguments, and builds its answers. */
+import type { Fields, KeyRows, Replies, Scalar } from './script-declaration.ts'
+
+interface Declared {
+  keys: readonly string[]
+  keyRows?: KeyRows
+  args: Fields
+  argRows?: Readonly<Record<string, Fields>>
+  replies: Replies
+  checksFormat?: boolean
+}
+
+/** Counts how many texts were read so far, so that nobody has to. */
+type Position = { next: number }
+
+export const isScalar = (field: Fields[string]): field is Scalar =>
+  typeof field === 'string' || 'oneOf' in field
+
+export const isList = (field: Fields[string]): field is readonly [Fields] => Array.isArray(field)
+
+/** The prologue of a script in a store of this format. The first key is that of the pool. */
+export function prologue(declared: Declared, schemaVersion: number): string {
+  const key: Position = { next: 2 }
+  const names = declared.keys.map((name) => `${name} = KEYS[${key.next++}]`)
+  const arg: Position = { next: 1 }
+  return [
+    "local function int(number) return string.format('%.0f', number) end",
+    `local keys = { ${['pool = KEYS[1]', ...names].join(', ')} }`,
+    "local stored = redis.call('HMGET', keys.pool, 'schema', 'version')",
+    ...(declared.checksFormat === false ? [] : [refuseOtherFormat(schemaVersion)]),
+    `local args = ${readFields(declared.args, arg, (at) => `ARGV[${at}]`)}`,
+    ...readKeyRows(declared.keyRows, key.next),
+    ...readArgRows(declared.argRows, arg.next),
+    'local reply = {}',
+    ...Object.entries(declared.replies).map(([kind, fields]) => replyFunction(kind, fields)),
+  ].join('\n')
+}
+
+const refuseOtherFormat = (schemaVersion: number) =>
+  `if (stored[1] or '1') ~= '${schemaVersion}' then return { 'incompatible', stored[1] or '1' } end`
+
+function readFields(fields: Fields, position: Position, at: (index: number) => string): string {
+  const entries = Object.entries(fields).map(([name, field]) => {
+    if (isList(field)) throw new Error(`The argument ${name} must not be a list`)
+    if (!isScalar(field)) return `${name} = ${readFields(field, position, at)}`
+    return `${name} = ${readScalar(field, at(position.next++))}`
+  })
+  return `{ ${entries.join(', ')} }`
+}
+
+function readScalar(field: Scalar, text: string): string {
+  if (field === 'number') return `tonumber(${text})`
+  return field === 'flag' ? `${text} == '1'` : text
+}
+
+function readKeyRows(rows: KeyRows = {}, first: number): string[] {
+  return Object.entries(rows).flatMap(([list, names]) => {
+    const entries = names.map((name, i) => `${name} = KEYS[at + ${i}]`)
+    return [
+      `keys.${list} = {}`,
+      `for at = ${first}, #KEYS, ${names.length} do keys.${list}[#keys.${list} + 1] = { ${entries.join(', ')} } end`,
+    ]
+  })
+}
+
+/** The number of records comes first: what follows them is not theirs. */
+function readArgRows(rows: Readonly<Record<string, Fields>> = {}, count: number): string[] {
+  return Object.entries(rows).flatMap(([list, fields]) => {
+    const position: Position = { next: 0 }
+    const record = readFields(fields, position, (offset) => `ARGV[at + ${offset}]`)
+    const stride = position.next
+    return [
+      `args.${list} = {}`,
+      `for i = 0, tonumber(ARGV[${count}]) - 1 do`,
+      `  local at = ${count + 1} + i * ${stride}`,
+      `  args.${list}[i + 1] = ${record}`,
+      'end',
+    ]
+  })
+}
+
+function replyFunction(kind: string, fields: Fields): string {
+  const values = Object.entries(fields).map(([name, field]) => replyValue(`it.${name}`, field))
+  return `function reply.${kind}(it) return { ${[`'${kind}'`, ...values].join(', ')} } end`
+}
+
+function replyValue(value: string, field: Fields[string]): string {
+  if (isList(field)) {
+    const values = Object.entries(field[0]).map(([name, inner]) => replyValue(`it.${name}`, inner))
+    return `(function(list) local rows = {} for i, it in ipairs(list or {}) do rows[i] = { ${values.join(', ')} } end return rows end)(${value})`
+  }
+  if (!isScalar(field)) throw new Error('A reply has no records of fields')
+  if (field === 'number') return `int(${value} or 0)`
+  if (field === 'flag') return `${value} and '1' or '0'`
+  return field === 'texts' ? `${value} or {}` : `${value} or ''`
+}

@@ -1,0 +1,95 @@
+/** The contract of scripts that are called by name, on every store. */
+import { expect, it } from 'vitest'
+import { defineScript, runScript } from '../../src/store/script.ts'
+import { oneOf } from '../../src/store/script-declaration.ts'
+import { describeOnStores } from './scripts/setup.ts'
+
+const echo = defineScript({
+  keys: ['first', 'second'],
+  keyRows: { more: ['left', 'right'] },
+  args: { word: 'text', count: 'number', isSet: 'flag', nested: { one: 'text', two: 'number' } },
+  argRows: { rows: { name: 'text', size: 'number' } },
+  replies: {
+    echoed: {
+      words: 'text',
+      keys: 'texts',
+      sum: 'number',
+      isSet: 'flag',
+      kind2: oneOf(['small', 'large']),
+      rows: [{ name: 'text', size: 'number' }],
+    },
+    empty: {},
+  },
+  lua: `
+if args.word == '' then return reply.empty({}) end
+local names = { keys.first, keys.second }
+for _, pair in ipairs(keys.more) do names[#names + 1] = pair.left .. '+' .. pair.right end
+local sum = args.count + args.nested.two
+for _, row in ipairs(args.rows) do sum = sum + row.size end
+return reply.echoed({ isSet = args.isSet, sum = sum, rows = args.rows, keys = names,
+  kind2 = sum > 9 and 'large' or args.word == 'wrong' and 'strange' or 'small', words = args.word .. ' ' .. args.nested.one })
+`,
+})
+
+describeOnStores('a script', (bench) => {
+  const run = (given: { word?: string; rows?: { name: string; size: number }[] } = {}) =>
+    runScript(bench().redis, bench().keyspace, echo, {
+      keys: {
+        second: 's',
+        first: 'f',
+        more: [
+          { right: 'r1', left: 'l1' },
+          { left: 'l2', right: 'r2' },
+        ],
+      },
+      args: {
+        rows: [{ size: 3, name: 'three' }],
+        nested: { two: 2, one: 'one' },
+        isSet: true,
+        count: 1,
+        word: 'word',
+        ...given,
+      },
+    })
+
+  it('gets its keys and arguments by name, in whatever order the caller gives them', async () => {
+    expect(await run()).toEqual({
+      kind: 'echoed',
+      words: 'word one',
+      keys: ['f', 's', 'l1+r1', 'l2+r2'],
+      sum: 6,
+      isSet: true,
+      kind2: 'small',
+      rows: [{ name: 'three', size: 3 }],
+    })
+  })
+
+  it('takes a list of any length, none included', async () => {
+    const rows = Array.from({ length: 500 }, (_, size) => ({ name: `row ${size}`, size }))
+    expect(await run({ rows })).toMatchObject({ sum: 124_753, rows, kind2: 'large' })
+    expect(await run({ rows: [] })).toMatchObject({ sum: 3, rows: [] })
+    expect(await run({ word: '' })).toEqual({ kind: 'empty' })
+  })
+
+  it('refuses a reply that does not have the declared form', async () => {
+    await expect(run({ word: 'wrong' })).rejects.toThrow('in a form that it does not have')
+  })
+
+  it('touches nothing in a store of another format, and says which side is older', async () => {
+    const { redis, keyspace } = bench()
+    for (const [schema, message] of [
+      ['2', /format 2, which is newer than this gateway \(format 1\); upgrade this gateway/],
+      ['0', /older format/],
+      ['1 converting', /is being converted/],
+    ] as const) {
+      await redis.hset(keyspace.pool, { schema })
+      await expect(run()).rejects.toMatchObject({
+        code: 'store_incompatible',
+        status: 503,
+        message: expect.stringMatching(message),
+      })
+    }
+    await redis.hset(keyspace.pool, { schema: '1' })
+    expect(await run()).toMatchObject({ kind: 'echoed' })
+  })
+})
