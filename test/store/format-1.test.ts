@@ -78,6 +78,9 @@ describe.each(storeNames)('a store of format 1 on %s', (name) => {
     ])
     const trace = (await admin.call('GET', `/requests/${written.requests.primary}`)).json
     expect(trace).toMatchObject({ state: 'served', affinity: 'primary', end: 'complete' })
+    const moved = (await admin.call('GET', `/requests/${written.requests.moved}`)).json
+    expect(moved.attempts[0]).toMatchObject({ outcome: 'rate_limited' })
+    expect(JSON.stringify(moved.attempts[0])).toContain('2026-11-23T10:21:01.000Z')
     expect((await admin.call('GET', '/requests/mine')).json).toMatchObject({ state: 'served' })
     expect((await admin.call('GET', '/audit')).json.data).toHaveLength(9)
   })

@@ -130,6 +130,10 @@ const oldAffinities = new Map<unknown, Affinity>([
   ['home', 'primary'],
   ['away', 'fallback'],
 ])
+const withNewNames = (attempt: unknown) =>
+  typeof attempt === 'object' && attempt !== null && 'restsUntilMs' in attempt
+    ? { cooldownUntilMs: attempt.restsUntilMs, ...attempt }
+    : attempt
 const renamed = (names: Map<unknown, string>) => (value: unknown) => names.get(value) ?? value
 
 const Kept = z.object({
@@ -143,15 +147,18 @@ const Kept = z.object({
   end: z.preprocess(renamed(oldEnds), z.enum(ends)).nullable().catch(null),
   passedOver: listOf(z.object({ accountId: z.string(), why: z.string(), untilMs: count })),
   attempts: listOf(
-    z.object({
-      accountId: z.string(),
-      model: text,
-      afterMs: count,
-      tookMs: count,
-      outcome: text,
-      status: count,
-      cooldownUntilMs: count,
-    }),
+    z.preprocess(
+      withNewNames,
+      z.object({
+        accountId: z.string(),
+        model: text,
+        afterMs: count,
+        tookMs: count,
+        outcome: text,
+        status: count,
+        cooldownUntilMs: count,
+      }),
+    ),
   ),
 })
 
