@@ -1,13 +1,14 @@
 /** The frame of the administration API: who is asking, and what becomes of faults. */
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { RequestIdVariables } from 'hono/request-id'
+import type { Actor } from '../domain/actor.ts'
 import type { Gateway } from '../gateway.ts'
 import { refuseInvalid } from './input.ts'
 import { refuseRevoked, type Session, verifyToken } from './session/token.ts'
 
 export interface AdminVariables extends RequestIdVariables {
-  /** The administrator who is logged in. */
-  username: string
+  /** Who is calling. */
+  actor: Actor
   /** The session of the request. */
   session: Session
 }
@@ -31,7 +32,7 @@ export function requireAdmin(app: AdminApp, gateway: Gateway): void {
     const session = await verifyToken(gateway.runtime, c.req.header('authorization'))
     await refuseRevoked(gateway, session)
     c.set('session', session)
-    c.set('username', session.username)
+    c.set('actor', { kind: 'admin', username: session.username, role: 'owner' })
     await next()
   })
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createAdaptorServer, type Http2Bindings, type HttpBindings } from '@hono/node-server'
 import { getConnInfo } from '@hono/node-server/conninfo'
-import { ensureAdmin } from '../admin/session/admins.ts'
+import { ensureAdmin } from '../admin/session/ensure-admin.ts'
 import { createApp } from '../app.ts'
 import { ensureSealingKey } from '../catalog/sealing.ts'
 import { loadConfig } from '../config.ts'
@@ -122,7 +122,10 @@ async function prepareStore(
   const { config } = gateway.runtime
   await ensureSealingKey(gateway)
   const generatedPassword = config.ADMIN_PASSWORD ? undefined : generatePassword()
-  const admin = await ensureAdmin(gateway, config.ADMIN_PASSWORD ?? generatedPassword)
+  const admin = await ensureAdmin(gateway, {
+    actor: { kind: 'system', name: 'start' },
+    password: config.ADMIN_PASSWORD ?? generatedPassword,
+  })
   gateway.runtime.defer(replayJournal(gateway, ttl.journalMs))
   await sweep(gateway, 'claude-console')
   await sweep(gateway, 'codex')

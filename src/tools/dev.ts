@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { createServer } from 'node:net'
 import { devNull } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ensureAdmin } from '../admin/session/admins.ts'
+import { ensureAdmin } from '../admin/session/ensure-admin.ts'
 import { ensureSealingKey } from '../catalog/sealing.ts'
 import type { Config } from '../config.ts'
 import { generatePassword } from '../crypto.ts'
@@ -92,7 +92,10 @@ async function untilHealthy(url: string, signal: AbortSignal): Promise<void> {
 async function welcomeFirst(gateway: Gateway, url: string): Promise<void> {
   const { ADMIN_USERNAME: username, ADMIN_PASSWORD: chosen } = gateway.runtime.config
   const generatedPassword = chosen ? undefined : generatePassword()
-  const admin = await ensureAdmin(gateway, chosen ?? generatedPassword)
+  const admin = await ensureAdmin(gateway, {
+    actor: { kind: 'system', name: 'start' },
+    password: chosen ?? generatedPassword,
+  })
   if (admin === 'created') say(welcome({ url, username, generatedPassword }))
   else say(`The gateway runs on ${url}`)
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { packAuditEntry } from '../../src/admin/audit/audit.ts'
+import { packAuditEntry } from '../../src/admin/audit/entry.ts'
 import { auditScript } from '../../src/store/scripts/audit.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listAudit } from '../../src/admin/audit/audit.ts'
+import { listAudit } from '../../src/admin/audit/list.ts'
 import { digestApiKey } from '../../src/crypto.ts'
+import type { Actor } from '../../src/domain/actor.ts'
 import {
   createTestAdmin,
   createTestGateway,
@@ -12,6 +13,7 @@ const credential = 'sk-ant-the-first-credential'
 const other = 'sk-ant-the-second-credential'
 
 let nowMs = Date.UTC(2026, 10, 22, 10, 20)
+const owner: Actor = { kind: 'admin', username: 'root', role: 'owner' }
 let test: TestGateway
 let admin: TestAdmin
 beforeAll(() => {
@@ -22,7 +24,7 @@ afterAll(() => test.close())
 
 /** What was recorded of one record, oldest first, as `[action, before, after]`. */
 async function trailOf(id: string) {
-  const { data } = await listAudit(test.gateway, { cursor: undefined, limit: 100 })
+  const { data } = await listAudit(test.gateway, { actor: owner, cursor: undefined, limit: 100 })
   const entries = data.filter(({ targetId }) => targetId === id)
   for (const entry of entries) expect(entry.actor).toBe('alice')
   return entries.reverse().map(({ action, before, after }) => [action, before, after])

@@ -1,6 +1,6 @@
 import { scryptSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { packAuditEntry } from '../../src/admin/audit/audit.ts'
+import { packAuditEntry } from '../../src/admin/audit/entry.ts'
 import { hashPassword, isOutdatedHash } from '../../src/crypto.ts'
 import { replacePasswordScript } from '../../src/store/scripts/password.ts'
 import { createTestGateway, read, type TestGateway, testConfig } from '../support/gateway.ts'

@@ -1,13 +1,15 @@
 import { decodeJwt, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ensureAdmin } from '../../src/admin/session/admins.ts'
+import { ensureAdmin } from '../../src/admin/session/ensure-admin.ts'
 import { issueToken } from '../../src/admin/session/token.ts'
 import { ConfigError } from '../../src/config.ts'
 import { verifyPassword } from '../../src/crypto.ts'
+import type { Actor } from '../../src/domain/actor.ts'
 import { createTestGateway, read, type TestGateway, testConfig } from '../support/gateway.ts'
 
 let nowMs = Date.UTC(2026, 10, 22, 10, 20)
 const now = () => nowMs
+const actor: Actor = { kind: 'system', name: 'test' }
 const password = testConfig.ADMIN_PASSWORD
 
 async function login({ app }: Pick<TestGateway, 'app'>, body: unknown) {
@@ -118,8 +120,8 @@ describe('POST /auth/admin/login', () => {
   it('lets nobody in when there is neither an administrator nor ADMIN_PASSWORD', async () => {
     const bare = createTestGateway({ config: { ADMIN_PASSWORD: '' } })
     expect((await login(bare, { username: 'admin', password })).status).toBe(401)
-    await expect(ensureAdmin(bare.gateway)).rejects.toThrow(ConfigError)
-    await expect(ensureAdmin(bare.gateway)).rejects.toThrow('ADMIN_PASSWORD')
+    await expect(ensureAdmin(bare.gateway, { actor })).rejects.toThrow(ConfigError)
+    await expect(ensureAdmin(bare.gateway, { actor })).rejects.toThrow('ADMIN_PASSWORD')
     await bare.close()
   })
 })
@@ -128,9 +130,11 @@ describe('ensureAdmin', () => {
   it('creates the administrator once, whoever asks at the same time', async () => {
     const test = createTestGateway({ config: { ADMIN_USERNAME: 'root' } })
     const passwords = ['first password', 'second password', 'third password']
-    const outcomes = await Promise.all(passwords.map((text) => ensureAdmin(test.gateway, text)))
+    const outcomes = await Promise.all(
+      passwords.map((text) => ensureAdmin(test.gateway, { actor, password: text })),
+    )
     expect(outcomes.toSorted()).toEqual(['created', 'exists', 'exists'])
-    expect(await ensureAdmin(test.gateway, 'fourth password')).toBe('exists')
+    expect(await ensureAdmin(test.gateway, { actor, password: 'fourth password' })).toBe('exists')
     const winner = passwords[outcomes.indexOf('created')]
     expect((await login(test, { username: 'root', password: winner })).status).toBe(200)
     expect((await login(test, { username: 'root', password: 'fourth password' })).status).toBe(401)

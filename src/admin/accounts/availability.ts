@@ -1,17 +1,16 @@
-/** Whether an account can serve now: every reason against it, and what ends each. */
-
+/** Whether an account can serve now: every reason against it, what ends each, and the verb that asks. */
 import { z } from '@hono/zod-openapi'
 import type { Account } from '../../catalog/account.ts'
 import { type AccountHealth, restScopes } from '../../catalog/account-health.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
 import type { QuotaDay } from '../../domain/buckets.ts'
-import type { Platform } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
 import { quotaDayAt } from '../../ledger/calendar.ts'
 import { toUsd } from '../../money.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
 import { type AccountLoad, decodeLoad } from '../../store/records/load.ts'
-import { getAccount } from './accounts.ts'
+import { requirePermission } from '../permissions.ts'
+import { type AccountRequest, findAccountState } from './find.ts'
 
 const Reason = z
   .object({
@@ -25,32 +24,38 @@ const Reason = z
         'at_capacity',
         'over_quota',
       ])
-      .openapi({ description: 'Stable; programs decide by it' }),
+      .openapi({ description: 'Stable, for programs' }),
     message: z.string(),
-    models: z.enum(restScopes).openapi({ description: 'Which it keeps from being served' }),
+    models: z.enum(restScopes).openapi({ description: 'The models that it makes unavailable' }),
     endsBy: z.enum(['time', 'admin', 'load']),
-    until: z.string().nullable().openapi({ description: 'RFC 3339, where time ends it' }),
+    until: z
+      .string()
+      .nullable()
+      .openapi({ description: 'RFC 3339; null where time alone does not end it' }),
   })
   .openapi('UnavailabilityReason')
 type Reason = z.infer<typeof Reason>
 
 export const Availability = z
   .object({
-    available: z.boolean().openapi({ description: 'For the models that no reason names' }),
+    available: z.boolean().openapi({ description: 'For every model that no reason names' }),
     reasons: z.array(Reason),
   })
   .openapi('AccountAvailability')
 export type Availability = z.infer<typeof Availability>
 
-/** Asks everything that the choice of an account asks. @throws GatewayError `not_found` */
-export async function readAvailability(
+/**
+ * Checks everything that the choice of an account for a request checks.
+ * @throws GatewayError `not_permitted`, `not_found`
+ */
+export async function getAvailability(
   gateway: Gateway,
-  platform: Platform,
-  accountId: string,
+  { actor, platform, accountId }: AccountRequest,
 ): Promise<Availability> {
+  requirePermission(actor, 'accounts:read')
   const { runtime, keyspace, sealer } = gateway
-  const { record, health } = await getAccount(gateway, platform, accountId)
-  // Requests whose process vanished hold their places until somebody looks.
+  const { record, health } = await findAccountState(gateway, { platform, accountId })
+  // Requests whose process ended must not count as in flight.
   await sweep(gateway, platform)
   const load = decodeLoad(await runtime.redis.hget(keyspace.load(platform), accountId))
   const { TIMEZONE } = runtime.config
@@ -123,7 +128,7 @@ function loadReasons({ maxConcurrency }: Account, inflight: number): Reason[] {
 }
 
 function quotaReasons({ dailyQuota }: Account, load: AccountLoad, today: QuotaDay): Reason[] {
-  // A later day than this clock's was opened by a clock that is ahead.
+  // The day may be later than today where the clock of another process is ahead.
   const spentUsd = load.day >= today.day ? toUsd(load.spentNanoUsd) : 0
   if (dailyQuota === 0 || spentUsd < dailyQuota) return []
   const message = `The account has cost $${spentUsd} of its $${dailyQuota} for the day`

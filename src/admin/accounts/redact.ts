@@ -1,10 +1,10 @@
-/** Cleans what an upstream or a proxy said before an administrator reads it. */
+/** Removes secrets from what an upstream or a proxy said, before an administrator reads it. */
 import type { OutboundProxy } from '../../runtime.ts'
 
 const maxLength = 500
 
-/** The message without addresses and credentials, whoever wrote them into it, and cut to length. */
-export function presentable(
+/** The message with every address and credential replaced by `[hidden]`, of 500 characters at most. */
+export function redact(
   message: string,
   apiUrl: string,
   { credential, proxy }: { credential: string; proxy: OutboundProxy | undefined },
@@ -17,17 +17,17 @@ export function presentable(
   return hidden.length > maxLength ? `${hidden.slice(0, maxLength - 1)}…` : hidden
 }
 
-/** Every text by which a proxy, or whoever it talks to, can name it or its credential. */
+/** Every text in which the address or the credential of a proxy can occur. */
 function tracesOf({ host, port, auth }: OutboundProxy): string[] {
-  const place = host.includes(':') ? `[${host}]` : host
-  if (!auth) return [host, `${place}:${port}`]
+  const bracketed = host.includes(':') ? `[${host}]` : host
+  if (!auth) return [host, `${bracketed}:${port}`]
   const { username, password } = auth
   const pair = new TextEncoder().encode(`${username}:${password}`)
   const basic = btoa(String.fromCharCode(...pair)) // RFC 7617 §2
-  return [host, `${place}:${port}`, username, password, encodeURIComponent(password), basic]
+  return [host, `${bracketed}:${port}`, username, password, encodeURIComponent(password), basic]
 }
 
-/** Finds the longest first: of a text that holds another, the rest would stay. */
+/** Matches the longest text first: else a part of a text that contains another would remain. */
 function anyOf(texts: string[]): RegExp {
   const escaped = texts
     .toSorted((a, b) => b.length - a.length)

@@ -8,7 +8,7 @@ import type { Gateway } from '../../gateway.ts'
 import { parseJson } from '../../json.ts'
 import { readMessage } from '../../relay/request/body.ts'
 import type { OutboundProxy } from '../../runtime.ts'
-import { presentable } from './redact.ts'
+import { redact } from './redact.ts'
 
 export const Trial = z
   .object({
@@ -57,7 +57,7 @@ export async function tryAccount(
     const response = await runtime.fetch(url, { ...init, signal: late.signal })
     const body = await readMessage(response, maxAnswerBytes)
     const verdict = judge(account, response, new TextDecoder().decode(body))
-    return after({ ...verdict, message: presentable(verdict.message, account.apiUrl, opened) })
+    return after({ ...verdict, message: redact(verdict.message, account.apiUrl, opened) })
   } catch (error) {
     if (late.signal.aborted) {
       return after(failed(`The upstream did not answer within ${timeoutMs / 1000} s`))

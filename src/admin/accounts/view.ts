@@ -1,22 +1,16 @@
 /** What the administration API shows of an account, as schemas that document it; never its credentials. */
-
 import { z } from '@hono/zod-openapi'
 import { type Account, AccountSettings, ProxyAddress } from '../../catalog/account.ts'
 import { restScopes } from '../../catalog/account-health.ts'
 import { shownProxy } from '../../catalog/proxy.ts'
 import { platforms } from '../../domain/platform.ts'
-import { refused } from '../answers.ts'
 import { IdPath } from '../input.ts'
-import type { AccountState } from './accounts.ts'
+import type { AccountState } from './find.ts'
 
 export const tags = ['Accounts']
-export const security = [{ Bearer: [] }]
 
 export const PlatformPath = z.object({ platform: z.enum(platforms) })
 export const AccountPath = PlatformPath.extend(IdPath.shape)
-
-/** The refusals of every route of one account. */
-export const refusals = { 401: refused[401], 404: refused[404], 503: refused[503] }
 
 const ProxyView = z.object({
   ...ProxyAddress.shape,
@@ -40,19 +34,19 @@ const Health = {
   until: z.string().nullable().openapi({ description: 'When the cooldown ends or ended' }),
 }
 
-/** An account and how it fares. */
+/** An account with its health. */
 export const AccountDetails = AccountView.extend({
   health: z
     .object({
       ...Health,
       rests: z.array(z.object({ models: z.enum(restScopes), ...Health })).openapi({
-        description: 'What rests: all models, or families that others do not wait for',
+        description: 'One for the whole account (`all`), and one for each family of models',
       }),
     })
     .openapi('AccountHealth'),
 }).openapi('AccountDetails')
 
-/** The record without what nobody may see. */
+/** The record without its secrets. */
 export function view(record: Account): z.infer<typeof AccountView> {
   const { sealedApiKey, proxy, ...shown } = record
   return { ...shown, proxy: proxy && shownProxy(proxy) }

@@ -4,8 +4,8 @@ import type { Gateway } from '../../gateway.ts'
 import { answer, pageOf, refused } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { PageQuery } from '../input.ts'
-import type { Page } from '../page.ts'
-import { AuditEntry, listAudit } from './audit.ts'
+import { AuditEntry } from './entry.ts'
+import { listAudit } from './list.ts'
 
 const EntryView = z.object({ ...AuditEntry.shape }).openapi('AuditEntry', {
   example: {
@@ -46,35 +46,8 @@ const list = createRoute({
 
 /** Registers the route of the audit trail. */
 export function auditRoutes(app: AdminApp, gateway: Gateway): void {
-  app.openapi(list, async (c) => c.json(await findEntries(gateway, c.req.valid('query')), 200))
-}
-
-/** Entries that one page may look at, in reads of this many, so that a rare match cannot hold it up. */
-const readSize = 500
-const maxReads = 8
-
-async function findEntries(
-  gateway: Gateway,
-  { cursor: from, limit, ...wanted }: z.output<typeof AuditQuery>,
-): Promise<Page<AuditEntry>> {
-  const { actor, action, targetId } = wanted
-  if ((actor ?? action ?? targetId) === undefined)
-    return listAudit(gateway, { cursor: from, limit })
-  const isWanted = (entry: AuditEntry) =>
-    (actor === undefined || entry.actor === actor) &&
-    (action === undefined || entry.action === action) &&
-    (targetId === undefined || entry.targetId === targetId)
-  const data: AuditEntry[] = []
-  let cursor = from
-  for (let reads = 0; reads < maxReads; reads++) {
-    const page = await listAudit(gateway, { cursor, limit: readSize })
-    for (const entry of page.data.filter(isWanted)) {
-      // One more than fits tells whether another page follows.
-      if (data.length === limit) return { data, nextCursor: data.at(-1)?.id ?? null }
-      data.push(entry)
-    }
-    if (page.nextCursor === null) return { data, nextCursor: null }
-    cursor = page.nextCursor
-  }
-  return { data, nextCursor: cursor ?? null }
+  app.openapi(list, async (c) => {
+    const { cursor, limit, ...filter } = c.req.valid('query')
+    return c.json(await listAudit(gateway, { actor: c.get('actor'), cursor, limit, filter }), 200)
+  })
 }

@@ -1,6 +1,6 @@
-/** What a key has consumed, as the administration API tells it. */
-
+/** What a gateway key has consumed, and the verb that reads it. */
 import { z } from '@hono/zod-openapi'
+import type { Actor } from '../../domain/actor.ts'
 import { platforms } from '../../domain/platform.ts'
 import type { Sums } from '../../domain/sums.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -8,6 +8,8 @@ import { bucketsAt } from '../../ledger/calendar.ts'
 import { readBook } from '../../ledger/ledger.ts'
 import { toUsd } from '../../money.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
+import { requirePermission } from '../permissions.ts'
+import { findApiKey } from './find.ts'
 
 const count = z.int().min(0)
 const usd = z.number().min(0)
@@ -24,10 +26,10 @@ const Consumption = z
     webSearchRequests: count,
     costUsd: usd,
     estimatedRequests: count.openapi({ description: 'Requests with an estimated output' }),
-    orphanedRequests: count.openapi({ description: 'Requests whose process vanished' }),
+    orphanedRequests: count.openapi({ description: 'Requests whose process ended before them' }),
     orphanedCostUsd: usd.openapi({ description: 'Their estimated share of `costUsd`' }),
     unpricedRequests: count.openapi({ description: 'Requests of a model without a price' }),
-    sessionMoves: count.openapi({ description: 'Sessions that went on at another account' }),
+    sessionMoves: count.openapi({ description: 'Sessions that moved to another account' }),
   })
   .openapi('Consumption')
 type Consumption = z.infer<typeof Consumption>
@@ -38,9 +40,18 @@ export const KeyStats = z
   .openapi('ApiKeyStats')
 export type KeyStats = z.infer<typeof KeyStats>
 
-/** Reads the books of a key, after booking what vanished processes left behind. */
-export async function readKeyStats(gateway: Gateway, keyId: string): Promise<KeyStats> {
+/**
+ * Reads the usage of a key, after the cost of requests whose process ended without settling them is
+ * recorded.
+ * @throws GatewayError `not_permitted`, `not_found`
+ */
+export async function getKeyStats(
+  gateway: Gateway,
+  { actor, keyId }: { actor: Actor; keyId: string },
+): Promise<KeyStats> {
+  requirePermission(actor, 'usage:read')
   const { redis, config, now } = gateway.runtime
+  await findApiKey(gateway, keyId)
   for (const platform of platforms) await sweep(gateway, platform)
   const book = gateway.keyspace.books.key(keyId)
   const { total, daily, monthly } = await readBook(redis, book, bucketsAt(now(), config.TIMEZONE))
@@ -51,7 +62,7 @@ export async function readKeyStats(gateway: Gateway, keyId: string): Promise<Key
   }
 }
 
-/** Sums of the books in the units and names of the API. */
+/** Sums of the usage ledger in the units and names of the API. */
 export function toConsumption(sums: Sums): Consumption {
   const { cacheWrite5mTokens, cacheWrite1hTokens, costNanoUsd, orphanedCostNanoUsd, ...same } = sums
   return {

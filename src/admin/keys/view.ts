@@ -3,7 +3,6 @@ import { z } from '@hono/zod-openapi'
 import { type ApiKey, ApiKeySettings } from '../../catalog/api-key.ts'
 
 export const tags = ['Keys']
-export const security = [{ Bearer: [] }]
 
 export const ApiKeyView = z
   .object({
@@ -22,7 +21,7 @@ export const ApiKeyView = z
 
 /** A key with its secret. */
 export const IssuedApiKeyView = ApiKeyView.extend({
-  key: z.string().openapi({ description: 'The key itself, shown this once' }),
+  key: z.string().openapi({ description: 'The key itself, shown only now' }),
 }).openapi('IssuedApiKey')
 
 /** A key with its first and last use. */
@@ -31,7 +30,7 @@ export const ApiKeyDetails = ApiKeyView.extend({
   lastUsedAt: z.string().nullable(),
 }).openapi('ApiKeyDetails')
 
-/** The record without what nobody may see. */
+/** The record without its digest. */
 export function view(record: ApiKey): z.infer<typeof ApiKeyView> {
   const { digest, ...shown } = record
   return shown

@@ -1,36 +1,12 @@
 /** The one route for the holder of a gateway key: what the key may do, and what is left of it. */
-import { createRoute, z } from '@hono/zod-openapi'
-import { type ApiKey, ApiKeySettings } from '../../catalog/api-key.ts'
-import { toIso } from '../../dates.ts'
-import { GatewayError } from '../../errors.ts'
+import { createRoute } from '@hono/zod-openapi'
+import type { ApiKey } from '../../catalog/api-key.ts'
 import type { Gateway } from '../../gateway.ts'
 import { authenticate } from '../../relay/authenticate.ts'
-import { activationMs, usableKey } from '../../relay/plan.ts'
+import { usableKey } from '../../relay/plan.ts'
 import { answer, refused } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
-import { KeyStats } from '../keys/stats.ts'
-import { type Counters, Limit, limitsOf, readCounters } from './limits.ts'
-
-const { expirationMode, permissions, enableModelRestriction, restrictedModels } =
-  ApiKeySettings.shape
-
-const OwnKey = z
-  .object({
-    name: z.string(),
-    keyPreview: z.string(),
-    permissions,
-    expirationMode,
-    activatedAt: z.string().nullable().openapi({ description: 'First use' }),
-    expiresAt: z.string().nullable().openapi({
-      description: 'null: never, or counted from a first use that has not been',
-    }),
-    lastUsedAt: z.string().nullable(),
-    enableModelRestriction,
-    restrictedModels,
-    limits: z.array(Limit).openapi({ description: 'Those that are set' }),
-    usage: KeyStats,
-  })
-  .openapi('OwnApiKey')
+import { getOwnKey, OwnKey } from './get.ts'
 
 const me = createRoute({
   method: 'get',
@@ -54,17 +30,9 @@ export function meRoute(app: AdminApp, gateway: Gateway): void {
     name: 'x-api-key',
   })
   app.openapi(me, async (c) => {
-    // RFC 9110 §11.6.1 wants the challenge with every 401; it stays only on this one.
-    c.header('www-authenticate', 'Bearer')
     const apiKey = await ownKey(gateway, c.req.raw.headers)
-    const counters = await readCounters(gateway, apiKey)
-    const expiresAtMs = expiryOf(apiKey, counters)
-    if (expiresAtMs !== undefined && expiresAtMs <= gateway.runtime.now()) {
-      const message = `This gateway key expired at ${toIso(expiresAtMs)}`
-      throw new GatewayError('key_expired', message)
-    }
-    c.header('www-authenticate', undefined)
-    return c.json(describe(gateway, apiKey, counters, expiresAtMs), 200)
+    const actor = { kind: 'api_key' as const, keyId: apiKey.id }
+    return c.json(await getOwnKey(gateway, { actor, apiKey }), 200)
   })
 }
 
@@ -72,36 +40,4 @@ export function meRoute(app: AdminApp, gateway: Gateway): void {
 async function ownKey({ catalog, runtime }: Gateway, headers: Headers): Promise<ApiKey> {
   const { snapshot, isFresh } = await authenticate(catalog, headers)
   return usableKey(isFresh ? snapshot : await catalog.load(snapshot.digest), runtime.now())
-}
-
-function expiryOf(apiKey: ApiKey, { field }: Counters): number | undefined {
-  const { expirationMode, expiresAt } = apiKey
-  if (expirationMode === 'fixed') return expiresAt === null ? undefined : Date.parse(expiresAt)
-  const lifeMs = activationMs(apiKey)
-  const activatedAtMs = Number(field('activatedAtMs'))
-  return lifeMs > 0 && activatedAtMs > 0 ? activatedAtMs + lifeMs : undefined
-}
-
-function describe(
-  { runtime }: Gateway,
-  apiKey: ApiKey,
-  counters: Counters,
-  expiresAtMs: number | undefined,
-): z.infer<typeof OwnKey> {
-  const { name, keyPreview, permissions, expirationMode } = apiKey
-  const { enableModelRestriction, restrictedModels } = apiKey
-  const time = (field: string) => toIso(Number(counters.field(field)) || undefined)
-  return {
-    name,
-    keyPreview,
-    permissions,
-    expirationMode,
-    activatedAt: time('activatedAtMs'),
-    expiresAt: toIso(expiresAtMs),
-    lastUsedAt: time('lastUsedAtMs'),
-    enableModelRestriction,
-    restrictedModels,
-    limits: limitsOf(apiKey, counters, runtime.now(), runtime.config.TIMEZONE),
-    usage: counters.usage,
-  }
 }

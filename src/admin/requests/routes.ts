@@ -1,19 +1,11 @@
 /** The route that tells where a request went and why, by the id that its answer carried. */
-
 import { createRoute, z } from '@hono/zod-openapi'
-import { toIso } from '../../dates.ts'
-import { platforms } from '../../domain/platform.ts'
-import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { sweep } from '../../relay/settlement/orphans.ts'
-import { unpackTrace } from '../../relay/settlement/trace.ts'
-import { lease } from '../../store/records/lease.ts'
-import { unpackSums } from '../../store/records/sums.ts'
 import { answer, refused } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { refuseInvalid } from '../input.ts'
-import { toConsumption } from '../keys/stats.ts'
-import { RequestView, states, Usage } from './view.ts'
+import { getRequest } from './get.ts'
+import { RequestView } from './view.ts'
 
 // The alphabet and the length that every `x-request-id` keeps to.
 const RequestPath = z.object({
@@ -46,125 +38,18 @@ const get = createRoute({
   },
 })
 
-/** Registers the route of decisions. */
-export function requestRoute(app: AdminApp, gateway: Gateway): void {
+/** Registers the route that reads one request. */
+export function requestRoutes(app: AdminApp, gateway: Gateway): void {
   app.openapi(
     get,
-    async (c) => c.json(await findRequest(gateway, c.req.valid('param').id), 200),
-    // An id that cannot be one is a slip of the reader's, and worth more than "not found".
+    async (c) => {
+      const { id } = c.req.valid('param')
+      return c.json(await getRequest(gateway, { actor: c.get('actor'), id }), 200)
+    },
+    // An id of wrong characters is a mistake in the question: the caller is told, not "not found".
     (result) => {
       refuseInvalid({ ...result, target: 'path' })
       return undefined
     },
   )
 }
-
-const fields = [
-  'state',
-  'account',
-  'model',
-  'member',
-  'expiresAtMs',
-  'settledAtMs',
-  'amounts',
-  'trace',
-] as const
-type RequestRecord = { [Field in (typeof fields)[number]]: string | null }
-
-/**
- * One round trip, and a second one for an id that a client chose. A ledger id comes first: no
- * client can hide a request by giving its id to another.
- * @throws GatewayError `not_found` for an id that is unknown or forgotten.
- */
-async function findRequest(gateway: Gateway, id: string): Promise<RequestView> {
-  const { runtime, keyspace } = gateway
-  const [own, name] = await Promise.all([
-    readRecord(gateway, id),
-    runtime.redis.get<string>(keyspace.requestName(id)),
-  ])
-  const ledgerId = own.state === null && name !== null ? name : id
-  const record = ledgerId === id ? own : await readRecord(gateway, ledgerId)
-  return describe(await booked(gateway, ledgerId, record), ledgerId, id)
-}
-
-async function readRecord(gateway: Gateway, ledgerId: string): Promise<RequestRecord> {
-  const { runtime, keyspace } = gateway
-  const row = (await runtime.redis.hmget(keyspace.request(ledgerId), ...fields)) as unknown
-  const texts = (row ?? []) as (string | null)[]
-  const entries = fields.map((field, i) => [field, texts[i] ?? null] as const)
-  return Object.fromEntries(entries) as RequestRecord
-}
-
-/** The record; where its process vanished, once that is booked. */
-async function booked(
-  gateway: Gateway,
-  ledgerId: string,
-  record: RequestRecord,
-): Promise<RequestRecord> {
-  if (record.state !== 'admitted') return record
-  if (Number(record.expiresAtMs) > gateway.runtime.now()) return record
-  const { platform } = readMember(record.member)
-  const known = platforms.find((one) => one === platform)
-  if (!known) return record
-  await sweep(gateway, known)
-  return readRecord(gateway, ledgerId)
-}
-
-/** What the lease of a request says of it. */
-function readMember(member: string | null) {
-  const held = member === null ? undefined : lease.decode(member)
-  return { platform: held?.poolId ?? null, keyId: held?.keyId ?? null, model: held?.model ?? null }
-}
-
-function describe(record: RequestRecord, ledgerId: string, id: string): RequestView {
-  const state = Object.entries(states).find(([name]) => name === record.state)?.[1]
-  if (!state) throw new GatewayError('not_found', 'No such request, or it is forgotten by now')
-  const member = readMember(record.member)
-  const trace = unpackTrace(record.trace)
-  const receivedAtMs = trace.receivedAtMs ?? madeAtMs(ledgerId)
-  const { tookMs, end } = trace
-  const endedAtMs = tookMs === null ? Number(record.settledAtMs) : receivedAtMs + tookMs
-  // Of the rest, the record names the account that was tried last.
-  const hasAccount = state !== 'rejected' || end === 'refused'
-  return {
-    requestId: trace.requestId ?? id,
-    ledgerId,
-    state,
-    keyId: member.keyId ?? trace.keyId,
-    platform: member.platform ?? trace.platform,
-    model: record.model ?? member.model,
-    accountId: (hasAccount && record.account) || null,
-    receivedAt: toIso(receivedAtMs),
-    endedAt: state === 'running' ? null : toIso(endedAtMs),
-    tookMs,
-    stream: trace.stream,
-    affinity: trace.affinity,
-    end,
-    passedOver: trace.passedOver.map(({ untilMs, ...one }) => ({ ...one, until: toIso(untilMs) })),
-    attempts: trace.attempts.map(({ cooldownUntilMs, ...one }) => ({
-      ...one,
-      restsUntil: toIso(cooldownUntilMs),
-    })),
-    ...receiptOf(record, state),
-  }
-}
-
-type Receipt = Pick<RequestView, 'usage' | 'costUsd' | 'estimated'>
-
-function receiptOf({ amounts }: RequestRecord, state: RequestView['state']): Receipt {
-  // An orphan that turned out to have consumed nothing keeps the amounts that were taken back.
-  if (state === 'rejected') return { usage: null, costUsd: 0, estimated: false }
-  if (amounts === null) return { usage: null, costUsd: null, estimated: false }
-  const sums = unpackSums(amounts)
-  const consumed = toConsumption(sums)
-  const usage = Usage.safeParse(consumed).data ?? null
-  const isOrphan = state === 'orphaned'
-  return {
-    usage: isOrphan ? null : usage,
-    costUsd: usage && sums.unpricedRequests === 0 ? consumed.costUsd : null,
-    estimated: isOrphan || sums.estimatedRequests > 0,
-  }
-}
-
-/** When a ledger id was made, which is when its request came: its first 48 bits (RFC 9562 §5.7). */
-const madeAtMs = (ledgerId: string) => Number.parseInt(ledgerId.replace('-', '').slice(0, 12), 16)

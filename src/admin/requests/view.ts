@@ -23,25 +23,25 @@ const PassedOver = z
     why: z.string().openapi({
       description:
         'A setting (`inactive`, `dedicated` …), a limit (`at_capacity`, `over_quota`, `quota_reserved`) ' +
-        'or why it rests (`rate_limited`, `overloaded` …)',
+        'or why it is cooling down (`rate_limited`, `overloaded` …)',
     }),
-    until: moment('Null where no time is known to end it'),
+    until: moment('When that ends; null where no time is known'),
   })
   .openapi('PassedOverAccount')
 
 const Attempt = z
   .object({
     accountId: z.string(),
-    model: text.openapi({ description: 'Asked of this account, which may rename models' }),
+    model: text.openapi({ description: 'As this account was asked, which may rename models' }),
     afterMs: duration('From the arrival of the request'),
-    tookMs: duration('Until an answer had begun, or the account had failed'),
+    tookMs: duration('Until an answer had begun or the account had failed'),
     outcome: text.openapi({
       description:
         '`answer`, `stream`, `refusal` (of the request itself), `timed_out`, `abandoned` or `unsent` ' +
-        '(the client had left); else why the account failed',
+        '(the client was gone); else why the account failed',
     }),
     status: z.int().nullable().openapi({ description: 'Of the upstream; null without an answer' }),
-    restsUntil: moment('How long the account rests for it'),
+    restsUntil: moment('When the cooldown of the account that it caused ends'),
   })
   .openapi('RequestAttempt')
 
@@ -119,19 +119,22 @@ export const RequestView = z
   .object({
     requestId: z.string().openapi({ description: 'The `x-request-id` of its answer' }),
     ledgerId: z.string().openapi({
-      description: 'Its own name in log and books; another one only where the client chose its id',
+      description:
+        'Its id in the log and the usage ledger; differs from `requestId` only where the client chose that',
     }),
     state: z.enum(states).openapi({
       description:
-        '`served`: an account took it, and it was booked, whatever its `end`; `rejected`: nothing ' +
-        'was booked; `orphaned`: its process vanished, and it was booked as an estimate',
+        '`served`: an account took it, and its cost was recorded, whatever its `end`; `rejected`: ' +
+        'nothing was recorded; `orphaned`: its process ended before it, and an estimate was recorded',
     }),
     keyId: text,
     platform: text,
     model: text.openapi({ description: 'As the client asked' }),
-    accountId: text.openapi({ description: 'Where its answer came from, or is to come from' }),
+    accountId: text.openapi({ description: 'The account that answered, or is to answer' }),
     receivedAt: moment('RFC 3339'),
-    endedAt: moment('Null while it runs; for an orphan, when it was booked'),
+    endedAt: moment(
+      'Null while it runs; when orphaned, the time at which the estimate was recorded',
+    ),
     tookMs: duration('From its arrival to its end'),
     stream: z.boolean().nullable(),
     affinity: z
@@ -139,21 +142,23 @@ export const RequestView = z
       .nullable()
       .openapi({
         description:
-          'How it came to its account: `none`, chosen freely; `required` by an id that only this ' +
-          'account knows; its session `started` there, is on its `primary` account, stays on a `fallback`, `moved` or `returned`',
+          'Why it went to its account. `none`: chosen freely. `required`: it names an id that only this ' +
+          'account knows. Its session `started` there, is on its `primary` account, stays on a ' +
+          '`fallback`, `moved` there, or `returned` to its primary account',
       }),
     end: z
       .enum(ends)
       .nullable()
       .openapi({
         description:
-          '`upstream_truncated` by the upstream; `client_aborted` by its client; `refused` by the upstream for its own fault; ' +
-          '`timed_out`: a JSON answer took too long; `failed`: every account that was tried; ' +
-          '`rejected`: no account could be tried',
+          '`complete`; `upstream_truncated`: the upstream broke the answer off; `client_aborted`: the ' +
+          'client did; `refused`: the upstream found fault with the request; `timed_out`: a JSON ' +
+          'answer took too long; `failed`: every account that was tried failed; `rejected`: no ' +
+          'account could be tried',
       }),
     passedOver: z.array(PassedOver).openapi({ description: 'Known once it has ended' }),
     attempts: z.array(Attempt).openapi({ description: 'In their order, once it has ended' }),
-    usage: Usage.nullable().openapi({ description: 'Null where nothing was booked or counted' }),
+    usage: Usage.nullable().openapi({ description: 'Null where nothing was recorded' }),
     costUsd: z.number().min(0).nullable().openapi({
       description: 'Null while it runs, and for a model without a price',
     }),

@@ -4,9 +4,11 @@ import type { Gateway } from '../../gateway.ts'
 import { answer, refused } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { jsonBody } from '../input.ts'
-import { changePassword, checkLogin } from './admins.ts'
-import { clientAddress, throttled } from './throttle.ts'
-import { issueToken, revokeToken, tokenSeconds } from './token.ts'
+import { changePassword } from './change-password.ts'
+import { clientAddress } from './client-address.ts'
+import { getSession } from './get.ts'
+import { logIn } from './log-in.ts'
+import { logOut } from './log-out.ts'
 
 const tags = ['Session']
 const security = [{ Bearer: [] }]
@@ -105,38 +107,28 @@ const logout = createRoute({
   },
 })
 
-/** The one route that needs no session. */
+/** Registers the route that needs no session. */
 export function loginRoute(app: AdminApp, gateway: Gateway): void {
   app.openapi(login, async (c) => {
-    const { username, password } = c.req.valid('json')
-    const caller = { username, address: clientAddress(gateway, c) }
-    const sinceMs = await throttled(gateway, caller, () => checkLogin(gateway, username, password))
-    gateway.runtime.log.info('admin_login', { username })
-    return c.json(await newSession(gateway, username, sinceMs), 200)
+    const request = { ...c.req.valid('json'), address: clientAddress(gateway, c) }
+    return c.json(await logIn(gateway, request), 200)
   })
 }
 
-/** What a session says about itself, how it ends, and the password it may change. */
+/** Registers the routes of a session: who it belongs to, its end, the password. */
 export function sessionRoutes(app: AdminApp, gateway: Gateway): void {
-  app.openapi(me, (c) => c.json({ username: c.get('username') }, 200))
+  app.openapi(me, async (c) => {
+    const caller = { actor: c.get('actor'), session: c.get('session') }
+    return c.json(await getSession(gateway, caller), 200)
+  })
   app.openapi(password, async (c) => {
-    const passwords = c.req.valid('json')
-    const username = c.get('username')
-    const caller = { username, address: clientAddress(gateway, c) }
-    // A stolen token must not be a way around the throttle of the login.
-    const sinceMs = await throttled(gateway, caller, () =>
-      changePassword(gateway, username, passwords),
-    )
-    return c.json(await newSession(gateway, username, sinceMs), 200)
+    const caller = { actor: c.get('actor'), session: c.get('session') }
+    const address = clientAddress(gateway, c)
+    const change = { ...caller, ...c.req.valid('json'), address }
+    return c.json(await changePassword(gateway, change), 200)
   })
   app.openapi(logout, async (c) => {
-    await revokeToken(gateway, c.get('session'))
-    gateway.runtime.log.info('admin_logout', { username: c.get('username') })
+    await logOut(gateway, { actor: c.get('actor'), session: c.get('session') })
     return c.body(null, 204)
   })
 }
-
-const newSession = async ({ runtime }: Gateway, username: string, sinceMs: number) => ({
-  token: await issueToken(runtime, username, sinceMs),
-  expiresIn: tokenSeconds,
-})

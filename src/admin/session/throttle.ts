@@ -1,6 +1,5 @@
-/** Slows down whoever guesses passwords, by account name and by address, whether or not either exists. */
+/** Slows down the guessing of passwords, by name and by address, whether or not the name exists. */
 import { createHash } from 'node:crypto'
-import type { Context } from 'hono'
 import ipaddr from 'ipaddr.js'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -8,6 +7,7 @@ import { beginLoginScript, succeedLoginScript } from '../../store/scripts/login.
 
 /**
  * Runs `attempt` unless too many before it have failed; it counts as failed when it throws.
+ * @param caller.address where the caller is, if known.
  * @throws GatewayError `too_many_logins` with the wait, and what `attempt` throws.
  */
 export async function throttled<Result>(
@@ -29,17 +29,7 @@ export async function throttled<Result>(
   return result
 }
 
-/**
- * The address of a caller: what the host knows, or with TRUST_PROXY_HEADER the last entry of
- * `x-forwarded-for`, the only one that the proxy itself has written.
- */
-export function clientAddress({ runtime }: Gateway, c: Context): string | undefined {
-  const forwarded = c.req.header('x-forwarded-for')
-  if (!runtime.config.TRUST_PROXY_HEADER || !forwarded) return runtime.clientAddress(c)
-  return forwarded.slice(forwarded.lastIndexOf(',') + 1).trim()
-}
-
-/** IPv4 addresses as they are; of IPv6 the /64, all of which one subscriber has (RFC 6177). */
+/** IPv4 addresses as they are; of IPv6 the /64, which belongs to one subscriber (RFC 6177). */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address
   const ip = ipaddr.process(address)

@@ -11,7 +11,7 @@ export const tokenSeconds = 60 * 60
 
 type TokenRuntime = Pick<Runtime, 'config' | 'now'>
 
-/** What a token says, once its signature and its dates are found right. */
+/** What a token says, after its signature and its dates were checked. */
 export interface Session {
   username: string
   tokenId: string
@@ -25,7 +25,7 @@ const secret = ({ config }: TokenRuntime) => new TextEncoder().encode(config.JWT
 /**
  * A token that says who it was issued to, valid for `tokenSeconds`.
  * @param sinceMs `tokensValidAfterMs` as it was read together with the password's hash. It is compared
- * for equality, so a login that overlaps a change of the password cannot outlive it.
+ * for equality, so a login that overlaps a change of the password ends with that change.
  */
 export async function issueToken(
   runtime: TokenRuntime,
@@ -44,8 +44,25 @@ export async function issueToken(
     .sign(secret(runtime))
 }
 
+/** What the caller gets of a new session. */
+export interface SessionToken {
+  token: string
+  /** Seconds. */
+  expiresIn: number
+}
+
+/** A new session of this administrator. @param sinceMs see `issueToken`. */
+export const newSession = async (
+  runtime: TokenRuntime,
+  username: string,
+  sinceMs: number,
+): Promise<SessionToken> => ({
+  token: await issueToken(runtime, username, sinceMs),
+  expiresIn: tokenSeconds,
+})
+
 /**
- * The session a request belongs to; whether it was revoked is for `refuseRevoked` to find.
+ * The session that a token belongs to; whether it was revoked, `refuseRevoked` finds out.
  * @param authorization value of the header.
  * @throws GatewayError `invalid_credentials`, saying whether the token is missing, expired or wrong.
  */
@@ -75,7 +92,7 @@ export async function verifyToken(
 }
 
 /**
- * Asks the store, in one round trip, whether the session still stands.
+ * Asks the store, in one round trip, whether the session is still valid.
  * @throws GatewayError `invalid_credentials` after a logout or a change of the password.
  */
 export async function refuseRevoked(

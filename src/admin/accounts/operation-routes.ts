@@ -4,22 +4,25 @@ import type { Gateway } from '../../gateway.ts'
 import { answer, etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { optionalJsonBody } from '../input.ts'
-import { getAccount } from './accounts.ts'
-import { resetAccountHealth, toggleSchedulable } from './edit.ts'
-import { Trial, tryAccount } from './trial.ts'
-import { AccountDetails, AccountPath, details, refusals, security, tags } from './view.ts'
+import { resetAccountHealth } from './reset-health.ts'
+import { runTrial } from './run-trial.ts'
+import { toggleSchedulable } from './toggle-schedulable.ts'
+import { Trial } from './trial.ts'
+import { AccountDetails, AccountPath, details, tags } from './view.ts'
 
 const toggle = createRoute({
   method: 'post',
   path: '/accounts/{platform}/{id}/toggle-schedulable',
   tags,
-  security,
-  summary: 'Turn new requests away from an account, or let them in again',
+  security: [{ Bearer: [] }],
+  summary: 'Take an account out of scheduling, or back in',
   request: { params: AccountPath },
   responses: {
     200: tagged(AccountDetails, 'The account as it is now'),
     409: refused[409],
-    ...refusals,
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
   },
 })
 
@@ -27,11 +30,16 @@ const reset = createRoute({
   method: 'post',
   path: '/accounts/{platform}/{id}/reset-rate-limit',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'End the cooldown of an account',
-  description: 'Whatever it is for. The account is asked again from the next request on.',
+  description: 'Whatever its reason. The next request may use the account.',
   request: { params: AccountPath },
-  responses: { 200: tagged(AccountDetails, 'The account, healthy'), ...refusals },
+  responses: {
+    200: tagged(AccountDetails, 'The account, healthy'),
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
+  },
 })
 
 const TrialRequest = z
@@ -47,35 +55,41 @@ const trial = createRoute({
   method: 'post',
   path: '/accounts/{platform}/{id}/test',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Send one tiny request through an account',
-  description:
-    'A real request, which the vendor may charge. It is not booked and does not change the health.',
+  description: 'A real request, which the vendor may charge. It changes neither usage nor health.',
   middleware: optionalJsonBody,
   request: {
     params: AccountPath,
     body: { content: { 'application/json': { schema: TrialRequest } } },
   },
-  responses: { 200: answer(Trial, 'What came of it'), 400: refused[400], ...refusals },
+  responses: {
+    200: answer(Trial, 'The outcome'),
+    400: refused[400],
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
+  },
 })
 
 /** Registers the routes that operate an account. */
-export function accountCareRoutes(app: AdminApp, gateway: Gateway): void {
+export function accountOperationRoutes(app: AdminApp, gateway: Gateway): void {
   app.openapi(toggle, async (c) => {
-    const { platform, id } = c.req.valid('param')
-    const state = await toggleSchedulable(gateway, platform, id, c.get('username'))
+    const { platform, id: accountId } = c.req.valid('param')
+    const state = await toggleSchedulable(gateway, { actor: c.get('actor'), platform, accountId })
     c.header('etag', etag(state.revision))
     return c.json(details(state), 200)
   })
   app.openapi(reset, async (c) => {
-    const { platform, id } = c.req.valid('param')
-    const state = await resetAccountHealth(gateway, platform, id, c.get('username'))
+    const { platform, id: accountId } = c.req.valid('param')
+    const state = await resetAccountHealth(gateway, { actor: c.get('actor'), platform, accountId })
     c.header('etag', etag(state.revision))
     return c.json(details(state), 200)
   })
   app.openapi(trial, async (c) => {
-    const { platform, id } = c.req.valid('param')
-    const { record } = await getAccount(gateway, platform, id)
-    return c.json(await tryAccount(gateway, record, c.req.valid('json')), 200)
+    const { platform, id: accountId } = c.req.valid('param')
+    const { model } = c.req.valid('json')
+    const request = { actor: c.get('actor'), platform, accountId, model }
+    return c.json(await runTrial(gateway, request), 200)
   })
 }

@@ -1,8 +1,7 @@
-/** The audit trail of administration: who changed what, when, from what, to what; never a secret. */
+/** Entries of the audit trail: who changed what, when, from what, to what; never a secret. */
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Gateway } from '../../gateway.ts'
-import type { Page, PageRequest } from '../page.ts'
 
 /** What is shown of a record: any JSON object without digests, sealed texts and password hashes. */
 const Facts = z.record(z.string(), z.unknown()).nullable()
@@ -11,7 +10,7 @@ export const AuditEntry = z.object({
   id: z.string(),
   /** RFC 3339. */
   at: z.string(),
-  /** Name of the administrator. */
+  /** The username of the administrator. */
   actor: z.string(),
   /** Stable word such as `api_key.updated`. */
   action: z.string(),
@@ -39,20 +38,6 @@ export function packAuditEntry(
     after: withoutSecrets(change.after),
   }
   return `${id} ${JSON.stringify(entry)}`
-}
-
-/** Lists the trail, newest first; the cursor is the id of the last entry of the page before. */
-export async function listAudit(
-  { runtime, keyspace }: Gateway,
-  { cursor, limit }: PageRequest,
-): Promise<Page<AuditEntry>> {
-  const from = cursor === undefined ? '+' : (`(${cursor}` as const)
-  const options = { byLex: true, rev: true, offset: 0, count: limit + 1 } as const
-  const members = await runtime.redis.zrange<string[]>(keyspace.audit, from, '-', options)
-  const data = members
-    .slice(0, limit)
-    .map((member) => AuditEntry.parse(JSON.parse(member.slice(member.indexOf(' ') + 1))))
-  return { data, nextCursor: members.length > limit ? (data.at(-1)?.id ?? null) : null }
 }
 
 function withoutSecrets(facts: AuditEntry['before']): AuditEntry['before'] {

@@ -1,21 +1,19 @@
 /** Routes that create gateway keys, one or many, and change their settings. */
 import { createRoute, z } from '@hono/zod-openapi'
 import { ApiKeySettings } from '../../catalog/api-key.ts'
-import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { IdPath, IfMatch, jsonBody, revisionsOf, UpdatedAt } from '../input.ts'
 import { patchOf } from '../patch.ts'
-import { updateApiKey } from './edit.ts'
-import { createApiKeys, type IssuedApiKey } from './keys.ts'
-import { ApiKeyView, IssuedApiKeyView, security, tags, view } from './view.ts'
-
-const maxNameLength = 100
+import { createApiKeys } from './create.ts'
+import type { IssuedApiKey } from './secret.ts'
+import { updateApiKey } from './update.ts'
+import { ApiKeyView, IssuedApiKeyView, tags, view } from './view.ts'
 
 const Creation = ApiKeySettings.extend({
   count: z.int().min(1).max(100).exactOptional().openapi({
-    description: 'Makes so many keys, named "name 1" and so on, and answers with a list',
+    description: 'Creates this many keys, named "name 1" and so on, and answers with a list',
   }),
 }).openapi('ApiKeyCreation', {
   example: { name: 'alice', permissions: 'claude', concurrencyLimit: 3 },
@@ -31,7 +29,7 @@ const create = createRoute({
   method: 'post',
   path: '/keys',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Create a key, or up to 100 at once',
   middleware: jsonBody,
   request: { body: { required: true, content: { 'application/json': { schema: Creation } } } },
@@ -47,7 +45,7 @@ const update = createRoute({
   method: 'put',
   path: '/keys/{id}',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Change settings of a key',
   description:
     'Only the given fields change. With `If-Match` or `updatedAt` the edit is refused when the key ' +
@@ -72,8 +70,7 @@ const update = createRoute({
 export function keyWriteRoutes(app: AdminApp, gateway: Gateway): void {
   app.openapi(create, async (c) => {
     const { count, ...settings } = c.req.valid('json')
-    const batch = count === undefined ? [settings] : numbered(settings, count)
-    const issued = await createApiKeys(gateway, batch, c.get('username'))
+    const issued = await createApiKeys(gateway, { actor: c.get('actor'), settings, count })
     const [first] = issued
     if (count !== undefined || !first) return c.json({ data: issued.map(shown) }, 201)
     c.header('etag', etag(first.stored.revision))
@@ -82,21 +79,12 @@ export function keyWriteRoutes(app: AdminApp, gateway: Gateway): void {
   app.openapi(update, async (c) => {
     const { updatedAt, ...patch } = c.req.valid('json')
     const precondition = { revisions: revisionsOf(c.req.valid('header')['if-match']), updatedAt }
-    const edit = { patch, precondition, actor: c.get('username') }
-    const { record, revision } = await updateApiKey(gateway, c.req.valid('param').id, edit)
+    const keyId = c.req.valid('param').id
+    const edit = { actor: c.get('actor'), keyId, patch, precondition }
+    const { record, revision } = await updateApiKey(gateway, edit)
     c.header('etag', etag(revision))
     return c.json(view(record), 200)
   })
 }
 
 const shown = ({ stored, plain }: IssuedApiKey) => ({ ...view(stored.record), key: plain })
-
-function numbered(settings: ApiKeySettings, count: number): ApiKeySettings[] {
-  const names = Array.from({ length: count }, (_, i) => `${settings.name} ${i + 1}`)
-  if ((names.at(-1) ?? '').length <= maxNameLength) {
-    return names.map((name) => ({ ...settings, name }))
-  }
-  const message = `Must leave room for its number: ${maxNameLength} characters together`
-  const issues = [{ field: 'name', message }]
-  throw new GatewayError('invalid_request', 'The request is not valid: see name', { issues })
-}

@@ -6,10 +6,10 @@ import type { Gateway } from '../../gateway.ts'
 import { answer, etag, pageOf, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { Flag, IdPath, PageQuery } from '../input.ts'
-import { getApiKey } from './keys.ts'
+import { getApiKey } from './get.ts'
 import { apiKeyOrders, listApiKeys } from './list.ts'
-import { KeyStats, readKeyStats } from './stats.ts'
-import { ApiKeyDetails, ApiKeyView, security, tags, view } from './view.ts'
+import { getKeyStats, KeyStats } from './stats.ts'
+import { ApiKeyDetails, ApiKeyView, tags, view } from './view.ts'
 
 const ListQuery = PageQuery.extend({
   includeDeleted: Flag.optional(),
@@ -27,11 +27,11 @@ const list = createRoute({
   method: 'get',
   path: '/keys',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'List keys, newest first',
   description:
-    'A page may hold fewer than `limit`: it looks at 10,000 keys at most; `nextCursor` alone tells ' +
-    'whether more follow. Up to 10,000 keys can be sorted by name.',
+    'A page may hold fewer than `limit`, as at most 10,000 keys are read for it; only `nextCursor` ' +
+    'says whether more follow. Up to 10,000 keys can be sorted by name.',
   request: { query: ListQuery },
   responses: {
     200: answer(pageOf(ApiKeyView), 'One page of keys'),
@@ -45,7 +45,7 @@ const get = createRoute({
   method: 'get',
   path: '/keys/{id}',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Read a key, deleted or not',
   request: { params: IdPath },
   responses: {
@@ -60,7 +60,7 @@ const stats = createRoute({
   method: 'get',
   path: '/keys/{id}/stats',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Read what a key has consumed',
   request: { params: IdPath },
   responses: {
@@ -77,17 +77,19 @@ export function keyReadRoutes(app: AdminApp, gateway: Gateway): void {
     const { cursor, limit, sort, includeDeleted = false, ...rest } = c.req.valid('query')
     const { isActive, permissions, tag, search } = rest
     const filter = { includeDeleted, isActive, permissions, tag, search }
-    const { data, nextCursor } = await listApiKeys(gateway, { cursor, limit, sort, filter })
+    const request = { actor: c.get('actor'), cursor, limit, sort, filter }
+    const { data, nextCursor } = await listApiKeys(gateway, request)
     return c.json({ data: data.map(view), nextCursor }, 200)
   })
   app.openapi(get, async (c) => {
-    const { stored, use } = await getApiKey(gateway, c.req.valid('param').id)
+    const request = { actor: c.get('actor'), keyId: c.req.valid('param').id }
+    const { stored, use } = await getApiKey(gateway, request)
     c.header('etag', etag(stored.revision))
     const activatedAt = toIso(use.activatedAtMs)
     return c.json({ ...view(stored.record), activatedAt, lastUsedAt: toIso(use.lastUsedAtMs) }, 200)
   })
   app.openapi(stats, async (c) => {
-    const { stored } = await getApiKey(gateway, c.req.valid('param').id)
-    return c.json(await readKeyStats(gateway, stored.record.id), 200)
+    const request = { actor: c.get('actor'), keyId: c.req.valid('param').id }
+    return c.json(await getKeyStats(gateway, request), 200)
   })
 }

@@ -5,17 +5,10 @@ import type { Gateway } from '../../gateway.ts'
 import { answer, etag, pageOf, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { Flag, PageQuery } from '../input.ts'
-import { getAccount, listAccounts } from './accounts.ts'
-import { Availability, readAvailability } from './availability.ts'
-import {
-  AccountDetails,
-  AccountPath,
-  details,
-  PlatformPath,
-  refusals,
-  security,
-  tags,
-} from './view.ts'
+import { Availability, getAvailability } from './availability.ts'
+import { getAccount } from './get.ts'
+import { listAccounts } from './list.ts'
+import { AccountDetails, AccountPath, details, PlatformPath, tags } from './view.ts'
 
 const ListQuery = PageQuery.extend({
   isActive: Flag.optional(),
@@ -27,13 +20,15 @@ const list = createRoute({
   method: 'get',
   path: '/accounts/{platform}',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'List the accounts of a platform, oldest first',
   request: { params: PlatformPath, query: ListQuery },
   responses: {
     200: answer(pageOf(AccountDetails), 'One page of accounts'),
     400: refused[400],
-    ...refusals,
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
   },
 })
 
@@ -41,20 +36,30 @@ const get = createRoute({
   method: 'get',
   path: '/accounts/{platform}/{id}',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Read an account',
   request: { params: AccountPath },
-  responses: { 200: tagged(AccountDetails, 'The account'), ...refusals },
+  responses: {
+    200: tagged(AccountDetails, 'The account'),
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
+  },
 })
 
 const availability = createRoute({
   method: 'get',
   path: '/accounts/{platform}/{id}/availability',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Tell whether an account can serve now, and if not, why',
   request: { params: AccountPath },
-  responses: { 200: answer(Availability, 'Every reason against it'), ...refusals },
+  responses: {
+    200: answer(Availability, 'Every reason against it'),
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
+  },
 })
 
 /** Registers the routes that change nothing. */
@@ -63,17 +68,19 @@ export function accountReadRoutes(app: AdminApp, gateway: Gateway): void {
     const { platform } = c.req.valid('param')
     const { cursor, limit, isActive, schedulable, accountType } = c.req.valid('query')
     const filter = { isActive, schedulable, accountType }
-    const { data, nextCursor } = await listAccounts(gateway, platform, { cursor, limit, filter })
+    const request = { actor: c.get('actor'), platform, cursor, limit, filter }
+    const { data, nextCursor } = await listAccounts(gateway, request)
     return c.json({ data: data.map(details), nextCursor }, 200)
   })
   app.openapi(get, async (c) => {
-    const { platform, id } = c.req.valid('param')
-    const state = await getAccount(gateway, platform, id)
+    const { platform, id: accountId } = c.req.valid('param')
+    const state = await getAccount(gateway, { actor: c.get('actor'), platform, accountId })
     c.header('etag', etag(state.revision))
     return c.json(details(state), 200)
   })
   app.openapi(availability, async (c) => {
-    const { platform, id } = c.req.valid('param')
-    return c.json(await readAvailability(gateway, platform, id), 200)
+    const { platform, id: accountId } = c.req.valid('param')
+    const request = { actor: c.get('actor'), platform, accountId }
+    return c.json(await getAvailability(gateway, request), 200)
   })
 }

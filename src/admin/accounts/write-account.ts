@@ -1,28 +1,17 @@
-/** The one write of upstream accounts, and what is checked before it. */
-
+/** The one write of upstream accounts, together with its audit entry. */
 import type { Account } from '../../catalog/account.ts'
 import { shownProxy } from '../../catalog/proxy.ts'
-import { GatewayError } from '../../errors.ts'
+import { type Actor, actorName } from '../../domain/actor.ts'
 import type { Gateway } from '../../gateway.ts'
 import { writeAccountScript } from '../../store/scripts/catalog.ts'
-import { checkUpstreamUrl } from '../../upstream-url.ts'
-import { packAuditEntry } from '../audit/audit.ts'
+import { packAuditEntry } from '../audit/entry.ts'
 
-/** @throws GatewayError `invalid_request` when the gateway may not call this address. */
-export function checkApiUrl({ runtime }: Gateway, apiUrl: string): void {
-  const allowPrivate = runtime.config.ALLOW_PRIVATE_UPSTREAMS
-  const message = checkUpstreamUrl(apiUrl, { allowPrivate })
-  if (message === undefined) return
-  const issues = [{ field: 'apiUrl', message }]
-  throw new GatewayError('invalid_request', 'The gateway may not call this apiUrl', { issues })
-}
-
-/** Writes an account, or with `record` undefined removes it, together with its audit entry. */
+/** Writes an account, or with `record` undefined removes it; `facts` are for the audit entry. */
 export async function writeAccount(
   gateway: Gateway,
   expectedRevision: number,
   change: {
-    actor: string
+    actor: Actor
     action: string
     accountId: string
     record: Account | undefined
@@ -30,7 +19,8 @@ export async function writeAccount(
   },
 ): Promise<'ok' | 'conflict'> {
   const { runtime, keyspace } = gateway
-  const { actor, action, accountId, facts } = change
+  const { action, accountId, facts } = change
+  const actor = actorName(change.actor)
   const record = change.record && JSON.stringify(change.record)
   const before = shownFacts(facts.before)
   const after = shownFacts(facts.after)
@@ -48,7 +38,7 @@ function shownFacts(facts: Partial<Account> | null): Record<string, unknown> | n
   return { ...facts, proxy: shownProxy(facts.proxy) }
 }
 
-/** Tells which secrets a change has replaced, as none of them is shown. */
+/** Names the secrets that a change has replaced, as none of them is shown. */
 function replacements(before: Partial<Account> | null, after: Partial<Account> | null) {
   const replaced: Record<string, true> = {}
   if (after?.sealedApiKey !== undefined) replaced.apiKeyReplaced = true

@@ -1,11 +1,12 @@
-/** Routes of a gateway key's life: deleted, restored, given a new secret. */
+/** Routes that delete a gateway key, restore it and give it a new secret. */
 import { createRoute } from '@hono/zod-openapi'
 import type { Gateway } from '../../gateway.ts'
 import { etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { IdPath } from '../input.ts'
-import { removeApiKey, restoreApiKey, rotateApiKey } from './edit.ts'
-import { ApiKeyView, IssuedApiKeyView, security, tags, view } from './view.ts'
+import { removeApiKey, restoreApiKey } from './remove.ts'
+import { rotateApiKey } from './rotate.ts'
+import { ApiKeyView, IssuedApiKeyView, tags, view } from './view.ts'
 
 const refusals = { 401: refused[401], 404: refused[404], 409: refused[409], 503: refused[503] }
 
@@ -13,9 +14,9 @@ const remove = createRoute({
   method: 'delete',
   path: '/keys/{id}',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Delete a key',
-  description: 'Its record and its books stay. Deleting it again changes nothing.',
+  description: 'Its record and its usage stay. Deleting it again changes nothing.',
   request: { params: IdPath },
   responses: { 200: tagged(ApiKeyView, 'The deleted key'), ...refusals },
 })
@@ -24,7 +25,7 @@ const restore = createRoute({
   method: 'post',
   path: '/keys/{id}/restore',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Restore a deleted key',
   description: 'The same secret works again. A key that is not deleted is left as it is.',
   request: { params: IdPath },
@@ -35,31 +36,31 @@ const rotate = createRoute({
   method: 'post',
   path: '/keys/{id}/rotate',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Give a key a new secret',
   description:
-    'The old secret is refused from its next request on. Settings, limits in use and books stay.',
+    'The old secret is refused from its next request on. Settings, counters and usage stay.',
   request: { params: IdPath },
   responses: { 200: tagged(IssuedApiKeyView, 'The key with its new secret'), ...refusals },
 })
 
-/** Registers the routes that end a key or begin it anew. */
+/** Registers these routes. */
 export function keyLifecycleRoutes(app: AdminApp, gateway: Gateway): void {
   app.openapi(remove, async (c) => {
-    const { id } = c.req.valid('param')
-    const { record, revision } = await removeApiKey(gateway, id, c.get('username'))
+    const request = { actor: c.get('actor'), keyId: c.req.valid('param').id }
+    const { record, revision } = await removeApiKey(gateway, request)
     c.header('etag', etag(revision))
     return c.json(view(record), 200)
   })
   app.openapi(restore, async (c) => {
-    const { id } = c.req.valid('param')
-    const { record, revision } = await restoreApiKey(gateway, id, c.get('username'))
+    const request = { actor: c.get('actor'), keyId: c.req.valid('param').id }
+    const { record, revision } = await restoreApiKey(gateway, request)
     c.header('etag', etag(revision))
     return c.json(view(record), 200)
   })
   app.openapi(rotate, async (c) => {
-    const { id } = c.req.valid('param')
-    const { stored, plain } = await rotateApiKey(gateway, id, c.get('username'))
+    const request = { actor: c.get('actor'), keyId: c.req.valid('param').id }
+    const { stored, plain } = await rotateApiKey(gateway, request)
     c.header('etag', etag(stored.revision))
     return c.json({ ...view(stored.record), key: plain }, 200)
   })

@@ -6,16 +6,15 @@ import { answer, etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { Flag, IfMatch, jsonBody, revisionsOf, UpdatedAt } from '../input.ts'
 import { patchOf } from '../patch.ts'
-import { createAccount } from './accounts.ts'
-import { removeAccount, updateAccount } from './edit.ts'
+import { createAccount } from './create.ts'
+import { removeAccount } from './remove.ts'
+import { updateAccount } from './update.ts'
 import {
   AccountDetails,
   AccountPath,
   AccountView,
   details,
   PlatformPath,
-  refusals,
-  security,
   tags,
   view,
 } from './view.ts'
@@ -39,21 +38,27 @@ const create = createRoute({
   method: 'post',
   path: '/accounts/{platform}',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Create an account',
   middleware: jsonBody,
   request: {
     params: PlatformPath,
     body: { required: true, content: { 'application/json': { schema: Creation } } },
   },
-  responses: { 201: tagged(AccountDetails, 'The new account'), 400: refused[400], ...refusals },
+  responses: {
+    201: tagged(AccountDetails, 'The new account'),
+    400: refused[400],
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
+  },
 })
 
 const update = createRoute({
   method: 'put',
   path: '/accounts/{platform}/{id}',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Change settings of an account',
   description:
     'Only the given fields change; a given `apiKey` replaces the credential, and a given `proxy` the ' +
@@ -69,7 +74,9 @@ const update = createRoute({
     200: tagged(AccountDetails, 'The account as it is now'),
     400: refused[400],
     409: refused[409],
-    ...refusals,
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
   },
 })
 
@@ -77,41 +84,44 @@ const remove = createRoute({
   method: 'delete',
   path: '/accounts/{platform}/{id}',
   tags,
-  security,
+  security: [{ Bearer: [] }],
   summary: 'Delete an account',
   description:
-    'For good; its books stay. Requests that run on it are not cut. Refused while keys are bound to ' +
-    'it, which `issues` names by their ids; with `force` these keys stay, and are refused.',
+    'For good; its usage stays. Requests that run on it are not ended. Refused while keys are bound ' +
+    'to it, which `issues` names by their ids; with `force` these keys stay, and are refused.',
   request: { params: AccountPath, query: z.strictObject({ force: Flag.optional() }) },
   responses: {
     200: answer(AccountView, 'The account as it was'),
     400: refused[400],
     409: refused[409],
-    ...refusals,
+    401: refused[401],
+    404: refused[404],
+    503: refused[503],
   },
 })
 
-/** Registers the routes that set an account's fields. */
+/** Registers the routes that create, change and delete an account. */
 export function accountWriteRoutes(app: AdminApp, gateway: Gateway): void {
   app.openapi(create, async (c) => {
     const { platform } = c.req.valid('param')
-    const state = await createAccount(gateway, platform, c.req.valid('json'), c.get('username'))
+    const request = { actor: c.get('actor'), platform, input: c.req.valid('json') }
+    const state = await createAccount(gateway, request)
     c.header('etag', etag(state.revision))
     return c.json(details(state), 201)
   })
   app.openapi(update, async (c) => {
-    const { platform, id } = c.req.valid('param')
+    const { platform, id: accountId } = c.req.valid('param')
     const { updatedAt, ...patch } = c.req.valid('json')
     const precondition = { revisions: revisionsOf(c.req.valid('header')['if-match']), updatedAt }
-    const edit = { patch, precondition, actor: c.get('username') }
-    const state = await updateAccount(gateway, platform, id, edit)
+    const edit = { actor: c.get('actor'), platform, accountId, patch, precondition }
+    const state = await updateAccount(gateway, edit)
     c.header('etag', etag(state.revision))
     return c.json(details(state), 200)
   })
   app.openapi(remove, async (c) => {
-    const { platform, id } = c.req.valid('param')
+    const { platform, id: accountId } = c.req.valid('param')
     const { force = false } = c.req.valid('query')
-    const options = { force, actor: c.get('username') }
-    return c.json(view(await removeAccount(gateway, platform, id, options)), 200)
+    const request = { actor: c.get('actor'), platform, accountId, force }
+    return c.json(view(await removeAccount(gateway, request)), 200)
   })
 }

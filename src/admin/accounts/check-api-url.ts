@@ -1,0 +1,13 @@
+/** Whether the gateway may call the address of an account. */
+import { GatewayError } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
+import { checkUpstreamUrl } from '../../upstream-url.ts'
+
+/** @throws GatewayError `invalid_request` when the gateway may not call this address. */
+export function checkApiUrl({ runtime }: Gateway, apiUrl: string): void {
+  const allowPrivate = runtime.config.ALLOW_PRIVATE_UPSTREAMS
+  const message = checkUpstreamUrl(apiUrl, { allowPrivate })
+  if (message === undefined) return
+  const issues = [{ field: 'apiUrl', message }]
+  throw new GatewayError('invalid_request', 'The gateway may not call this apiUrl', { issues })
+}

@@ -1,0 +1,29 @@
+/** The verb that ends the cooldown of an account. */
+import { healthFields, healthy } from '../../catalog/account-health.ts'
+import { actorName } from '../../domain/actor.ts'
+import type { Gateway } from '../../gateway.ts'
+import { resetHealthScript } from '../../store/scripts/catalog.ts'
+import { packAuditEntry } from '../audit/entry.ts'
+import { requirePermission } from '../permissions.ts'
+import { type AccountRequest, type AccountState, findAccountState } from './find.ts'
+
+/** Ends every cooldown of an account at once, whatever its reason. @throws GatewayError `not_permitted`, `not_found` */
+export async function resetAccountHealth(
+  gateway: Gateway,
+  { actor, platform, accountId }: AccountRequest,
+): Promise<AccountState> {
+  requirePermission(actor, 'accounts:write')
+  const { runtime, keyspace } = gateway
+  const { health, ...stored } = await findAccountState(gateway, { platform, accountId })
+  const entry = packAuditEntry(gateway, {
+    actor: actorName(actor),
+    action: 'account.reset',
+    targetId: accountId,
+    before: { ...health },
+    after: { ...healthy },
+  })
+  const fields = healthFields(accountId)
+  const reply = await resetHealthScript(runtime.redis, keyspace, { platform, fields, entry })
+  if (reply === 'ok') runtime.log.info('account_reset', { accountId, by: actorName(actor) })
+  return { ...stored, health: healthy }
+}

@@ -1,0 +1,58 @@
+/** The password of an administrator: how it is read, checked and hashed anew. */
+import { hashPassword, isOutdatedHash, verifyPassword } from '../../crypto.ts'
+import type { Gateway } from '../../gateway.ts'
+import { replacePasswordScript } from '../../store/scripts/password.ts'
+
+export interface Credentials {
+  passwordHash: string
+  tokensValidAfterMs: number
+}
+
+/** Matches no password, and costs as much to check as a real hash. */
+export const dummyHash = `scrypt$16384$8$1$${'A'.repeat(22)}$${'A'.repeat(43)}`
+
+/** Reads the credentials of an administrator; undefined when there is none of this name. */
+export async function readCredentials(
+  { runtime, keyspace }: Gateway,
+  username: string,
+): Promise<Credentials | undefined> {
+  const key = keyspace.admin(username)
+  const fields = await runtime.redis.hmget(key, 'passwordHash', 'tokensValidAfterMs')
+  const [passwordHash, validAfterMs] = (fields ?? []) as unknown as (string | null)[]
+  if (!passwordHash) return undefined
+  return { passwordHash, tokensValidAfterMs: Number(validAfterMs ?? 0) }
+}
+
+/**
+ * Whether the password is the stored one; takes the same time when there is no administrator. A hash
+ * with an outdated cost is then replaced.
+ */
+export async function checkPassword(
+  gateway: Gateway,
+  username: string,
+  password: string,
+  stored: Credentials | undefined,
+): Promise<boolean> {
+  const isRight = await verifyPassword(password, stored?.passwordHash ?? dummyHash)
+  if (!isRight || !stored) return false
+  if (isOutdatedHash(stored.passwordHash)) await upgradeHash(gateway, username, password, stored)
+  return true
+}
+
+/** The same password at today's cost. If it was changed or hashed anew meanwhile, that stays. */
+async function upgradeHash(
+  gateway: Gateway,
+  username: string,
+  password: string,
+  { passwordHash }: Credentials,
+): Promise<void> {
+  const { redis, log, now } = gateway.runtime
+  await replacePasswordScript(redis, gateway.keyspace, {
+    username,
+    expectedHash: passwordHash,
+    hash: await hashPassword(password),
+    updatedAt: new Date(now()).toISOString(),
+    entry: undefined,
+  })
+  log.info('admin_password_rehashed', { username })
+}
