@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi'
 const ErrorBody = z
   .object({
     error: z.object({
-      code: z.string().openapi({ description: 'Stable; programs decide by it' }),
+      code: z.string().openapi({ description: 'Stable, for programs' }),
       message: z.string(),
       issues: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
     }),
@@ -36,8 +36,9 @@ export const pageOf = <Schema extends z.ZodType>(schema: Schema) =>
 /** The refusals, by status. */
 export const refused = {
   400: answer(ErrorBody, 'The input is wrong; `issues` names each field'),
-  401: answer(ErrorBody, 'Nobody is logged in, or the credentials are wrong'),
+  401: answer(ErrorBody, 'The credentials are missing, wrong or no longer valid'),
+  403: answer(ErrorBody, 'The caller lacks the permission that `x-permission` names'),
   404: answer(ErrorBody, 'There is no such record'),
-  409: answer(ErrorBody, 'The record was changed meanwhile, or its state forbids this'),
+  409: answer(ErrorBody, 'The record was changed meanwhile, or its state does not allow this'),
   503: answer(ErrorBody, 'The store cannot be reached'),
 } as const

@@ -1,21 +1,16 @@
-/** The frame of the administration API: who is asking, and what becomes of faults. */
+/** The Hono app of the administration API, still without routes. */
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { RequestIdVariables } from 'hono/request-id'
-import type { Actor } from '../domain/actor.ts'
-import type { Gateway } from '../gateway.ts'
+import type { Authentication } from './authentication.ts'
 import { refuseInvalid } from './input.ts'
-import { refuseRevoked, type Session, verifyToken } from './session/token.ts'
 
 export interface AdminVariables extends RequestIdVariables {
-  /** Who is calling. */
-  actor: Actor
-  /** The session of the request. */
-  session: Session
+  authentication: Authentication
 }
 export type AdminApp = OpenAPIHono<{ Variables: AdminVariables }>
 
-/** An empty app; what its handlers throw is for the parent to render. */
-export function createAdminApp(): AdminApp {
+/** An app whose routes authenticate their callers in this way; the parent renders what they throw. */
+export function createAdminApp(authentication: Authentication): AdminApp {
   const app: AdminApp = new OpenAPIHono({ defaultHook: refuseInvalid })
   app.openAPIRegistry.registerComponent('securitySchemes', 'Bearer', {
     type: 'http',
@@ -23,16 +18,15 @@ export function createAdminApp(): AdminApp {
     bearerFormat: 'JWT',
     description: 'The token that `POST /api/v2/auth/admin/login` answers with',
   })
-  return app
-}
-
-/** Demands a session for every route that is registered after it. */
-export function requireAdmin(app: AdminApp, gateway: Gateway): void {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'GatewayKey', {
+    type: 'apiKey',
+    in: 'header',
+    name: 'x-api-key',
+    description: 'A gateway key',
+  })
   app.use('*', async (c, next) => {
-    const session = await verifyToken(gateway.runtime, c.req.header('authorization'))
-    await refuseRevoked(gateway, session)
-    c.set('session', session)
-    c.set('actor', { kind: 'admin', username: session.username, role: 'owner' })
+    c.set('authentication', authentication)
     await next()
   })
+  return app
 }

@@ -1,45 +1,42 @@
 /** Input of the administration API: what is refused, and how each fault is named. */
 import { z } from '@hono/zod-openapi'
-import type { MiddlewareHandler } from 'hono'
+import type { Context } from 'hono'
 import { GatewayError, type Issue } from '../errors.ts'
+import { parseJson } from '../json.ts'
 
 const maxIssues = 20
 const maxNameLength = 100
 
-/** Refuses a body that is missing, not declared as JSON or not JSON, before a schema reads it. */
-export const jsonBody: MiddlewareHandler = async (c, next) => {
+/** What a route declares of its body; undefined: it takes none. */
+export type DeclaredBody = { required?: boolean } | undefined
+
+/**
+ * Refuses a body that is not declared as JSON or is not JSON, before a schema reads it. A body that is
+ * missing is refused where the route requires one, and counts as an empty object where it does not.
+ * @throws GatewayError `invalid_request`, `unsupported_media_type`, `invalid_json`
+ */
+export async function checkBody(c: Context, declared: DeclaredBody): Promise<void> {
+  if (!declared) return
   const text = await c.req.text()
-  if (text.trim() === '') {
+  if (text.trim() !== '') return checkJson(c.req.header('content-type') ?? '', text)
+  if (declared.required) {
     throw new GatewayError('invalid_request', 'This request needs a JSON object as its body')
   }
-  checkJson(c.req.header('content-type') ?? '', text)
-  await next()
-}
-
-/** The same, but no body at all is an empty object. */
-export const optionalJsonBody: MiddlewareHandler = async (c, next) => {
-  const text = await c.req.text()
-  if (text.trim() === '') {
-    // A declared type would make the schema read the body that is not there.
-    const headers = new Headers(c.req.raw.headers)
-    headers.delete('content-type')
-    c.req.raw = new Request(c.req.url, { method: c.req.method, headers })
-  } else checkJson(c.req.header('content-type') ?? '', text)
-  await next()
+  // With a content-type the schema would read a body that is not there.
+  const headers = new Headers(c.req.raw.headers)
+  headers.delete('content-type')
+  c.req.raw = new Request(c.req.url, { method: c.req.method, headers })
 }
 
 function checkJson(type: string, text: string): void {
   if (!/^application\/json(;\s*[\w-]+=[^;]+)*$/i.test(type)) {
     throw new GatewayError('unsupported_media_type', 'The content-type must be application/json')
   }
-  try {
-    JSON.parse(text)
-  } catch {
-    throw new GatewayError('invalid_json', 'The request body is not valid JSON')
-  }
+  if (parseJson(text) !== undefined) return
+  throw new GatewayError('invalid_json', 'The request body is not valid JSON')
 }
 
-/** The path of one record; an id that cannot exist is simply not found. */
+/** The path of one record; an id that no record can have is answered as not found. */
 export const IdPath = z.object({ id: z.uuid() })
 
 /** The query of a list. */
@@ -51,7 +48,7 @@ export const PageQuery = z.strictObject({
 /** A switch in a query. */
 export const Flag = z.enum(['true', 'false']).transform((text) => text === 'true')
 
-/** The condition of an edit; a weak tag counts, as whoever compresses an answer weakens its tag. */
+/** The condition of an edit; a weak tag counts too, as a proxy that compresses answers makes tags weak. */
 export const IfMatch = z.object({
   'if-match': z
     .string()

@@ -3,29 +3,46 @@ import type { Gateway } from '../gateway.ts'
 import { accountOperationRoutes } from './accounts/operation-routes.ts'
 import { accountReadRoutes } from './accounts/read-routes.ts'
 import { accountWriteRoutes } from './accounts/write-routes.ts'
-import { type AdminApp, createAdminApp, requireAdmin } from './app.ts'
+import { type AdminApp, createAdminApp } from './app.ts'
 import { auditRoutes } from './audit/routes.ts'
+import { type Authentication, createAuthentication } from './authentication.ts'
 import { keyLifecycleRoutes } from './keys/lifecycle-routes.ts'
 import { keyReadRoutes } from './keys/read-routes.ts'
 import { keyWriteRoutes } from './keys/write-routes.ts'
-import { meRoute } from './own-key/routes.ts'
+import { ownKeyRoutes } from './own-key/routes.ts'
 import { requestRoutes } from './requests/routes.ts'
-import { loginRoute, sessionRoutes } from './session/routes.ts'
+import { sessionRoutes } from './session/routes.ts'
 
-/** Every route of the administration API; all but the login and a key's own need a session. */
-export function adminRoutes(gateway: Gateway): AdminApp {
-  const app = createAdminApp()
-  loginRoute(app, gateway)
-  meRoute(app, gateway)
-  requireAdmin(app, gateway)
-  sessionRoutes(app, gateway)
-  auditRoutes(app, gateway)
-  keyReadRoutes(app, gateway)
-  keyWriteRoutes(app, gateway)
-  keyLifecycleRoutes(app, gateway)
-  accountReadRoutes(app, gateway)
-  accountWriteRoutes(app, gateway)
-  accountOperationRoutes(app, gateway)
-  requestRoutes(app, gateway)
+/** Every group of routes; their order does not matter, as each route declares its own access. */
+export const routeGroups: readonly ((app: AdminApp, gateway: Gateway) => void)[] = [
+  sessionRoutes,
+  keyReadRoutes,
+  keyWriteRoutes,
+  keyLifecycleRoutes,
+  accountReadRoutes,
+  accountWriteRoutes,
+  accountOperationRoutes,
+  requestRoutes,
+  auditRoutes,
+  ownKeyRoutes,
+]
+
+export interface AdminOptions {
+  /** By default that of the gateway: sessions and gateway keys. */
+  authentication?: Authentication
+  groups?: typeof routeGroups
+}
+
+/** Every route of the administration API. A path that no route has is for administrators, too. */
+export function adminRoutes(
+  gateway: Gateway,
+  { authentication = createAuthentication(gateway), groups = routeGroups }: AdminOptions = {},
+): AdminApp {
+  const app = createAdminApp(authentication)
+  for (const register of groups) register(app, gateway)
+  app.all('*', async (c) => {
+    await authentication.admin(c.req.raw.headers)
+    return c.notFound()
+  })
   return app
 }

@@ -1,45 +1,36 @@
 /** Routes that operate an account: schedulable or not, its cooldown, a trial request. */
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { Gateway } from '../../gateway.ts'
+import { adminRoute } from '../access.ts'
 import { answer, etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
-import { optionalJsonBody } from '../input.ts'
 import { resetAccountHealth } from './reset-health.ts'
 import { runTrial } from './run-trial.ts'
 import { toggleSchedulable } from './toggle-schedulable.ts'
 import { Trial } from './trial.ts'
 import { AccountDetails, AccountPath, details, tags } from './view.ts'
 
-const toggle = createRoute({
+const toggle = adminRoute('accounts:write', {
   method: 'post',
   path: '/accounts/{platform}/{id}/toggle-schedulable',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Take an account out of scheduling, or back in',
   request: { params: AccountPath },
   responses: {
     200: tagged(AccountDetails, 'The account as it is now'),
-    409: refused[409],
-    401: refused[401],
     404: refused[404],
-    503: refused[503],
+    409: refused[409],
   },
 })
 
-const reset = createRoute({
+const reset = adminRoute('accounts:write', {
   method: 'post',
   path: '/accounts/{platform}/{id}/reset-rate-limit',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'End the cooldown of an account',
   description: 'Whatever its reason. The next request may use the account.',
   request: { params: AccountPath },
-  responses: {
-    200: tagged(AccountDetails, 'The account, healthy'),
-    401: refused[401],
-    404: refused[404],
-    503: refused[503],
-  },
+  responses: { 200: tagged(AccountDetails, 'The account, healthy'), 404: refused[404] },
 })
 
 const TrialRequest = z
@@ -51,14 +42,12 @@ const TrialRequest = z
   })
   .openapi('AccountTrialRequest')
 
-const trial = createRoute({
+const trial = adminRoute('accounts:test', {
   method: 'post',
   path: '/accounts/{platform}/{id}/test',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Send one tiny request through an account',
   description: 'A real request, which the vendor may charge. It changes neither usage nor health.',
-  middleware: optionalJsonBody,
   request: {
     params: AccountPath,
     body: { content: { 'application/json': { schema: TrialRequest } } },
@@ -66,9 +55,7 @@ const trial = createRoute({
   responses: {
     200: answer(Trial, 'The outcome'),
     400: refused[400],
-    401: refused[401],
     404: refused[404],
-    503: refused[503],
   },
 })
 

@@ -1,7 +1,7 @@
 /** Routes that read accounts: lists, one, and whether it can serve. */
-import { createRoute } from '@hono/zod-openapi'
 import { AccountSettings } from '../../catalog/account.ts'
 import type { Gateway } from '../../gateway.ts'
+import { adminRoute } from '../access.ts'
 import { answer, etag, pageOf, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { Flag, PageQuery } from '../input.ts'
@@ -16,50 +16,35 @@ const ListQuery = PageQuery.extend({
   accountType: AccountSettings.shape.accountType.unwrap().optional(),
 })
 
-const list = createRoute({
+const list = adminRoute('accounts:read', {
   method: 'get',
   path: '/accounts/{platform}',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'List the accounts of a platform, oldest first',
   request: { params: PlatformPath, query: ListQuery },
   responses: {
     200: answer(pageOf(AccountDetails), 'One page of accounts'),
     400: refused[400],
-    401: refused[401],
     404: refused[404],
-    503: refused[503],
   },
 })
 
-const get = createRoute({
+const get = adminRoute('accounts:read', {
   method: 'get',
   path: '/accounts/{platform}/{id}',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Read an account',
   request: { params: AccountPath },
-  responses: {
-    200: tagged(AccountDetails, 'The account'),
-    401: refused[401],
-    404: refused[404],
-    503: refused[503],
-  },
+  responses: { 200: tagged(AccountDetails, 'The account'), 404: refused[404] },
 })
 
-const availability = createRoute({
+const availability = adminRoute('accounts:read', {
   method: 'get',
   path: '/accounts/{platform}/{id}/availability',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Tell whether an account can serve now, and if not, why',
   request: { params: AccountPath },
-  responses: {
-    200: answer(Availability, 'Every reason against it'),
-    401: refused[401],
-    404: refused[404],
-    503: refused[503],
-  },
+  responses: { 200: answer(Availability, 'Every reason against it'), 404: refused[404] },
 })
 
 /** Registers the routes that change nothing. */

@@ -1,10 +1,11 @@
 /** Routes that create, change and delete accounts; their credentials go in and never come out. */
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { AccountInput } from '../../catalog/account.ts'
 import type { Gateway } from '../../gateway.ts'
+import { adminRoute } from '../access.ts'
 import { answer, etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
-import { Flag, IfMatch, jsonBody, revisionsOf, UpdatedAt } from '../input.ts'
+import { Flag, IfMatch, revisionsOf, UpdatedAt } from '../input.ts'
 import { patchOf } from '../patch.ts'
 import { createAccount } from './create.ts'
 import { removeAccount } from './remove.ts'
@@ -34,13 +35,11 @@ const Edit = patchOf(AccountInput)
   .extend({ updatedAt: UpdatedAt })
   .openapi('AccountEdit', { example: { priority: 10, dailyQuota: 0, proxy: null } })
 
-const create = createRoute({
+const create = adminRoute('accounts:write', {
   method: 'post',
   path: '/accounts/{platform}',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Create an account',
-  middleware: jsonBody,
   request: {
     params: PlatformPath,
     body: { required: true, content: { 'application/json': { schema: Creation } } },
@@ -48,23 +47,19 @@ const create = createRoute({
   responses: {
     201: tagged(AccountDetails, 'The new account'),
     400: refused[400],
-    401: refused[401],
     404: refused[404],
-    503: refused[503],
   },
 })
 
-const update = createRoute({
+const update = adminRoute('accounts:write', {
   method: 'put',
   path: '/accounts/{platform}/{id}',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Change settings of an account',
   description:
     'Only the given fields change; a given `apiKey` replaces the credential, and a given `proxy` the ' +
     'whole proxy with its password; null removes it. With `If-Match` or `updatedAt` the edit is ' +
     'refused when the account was changed since; without them the last edit wins.',
-  middleware: jsonBody,
   request: {
     params: AccountPath,
     headers: IfMatch,
@@ -73,18 +68,15 @@ const update = createRoute({
   responses: {
     200: tagged(AccountDetails, 'The account as it is now'),
     400: refused[400],
-    409: refused[409],
-    401: refused[401],
     404: refused[404],
-    503: refused[503],
+    409: refused[409],
   },
 })
 
-const remove = createRoute({
+const remove = adminRoute('accounts:write', {
   method: 'delete',
   path: '/accounts/{platform}/{id}',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Delete an account',
   description:
     'For good; its usage stays. Requests that run on it are not ended. Refused while keys are bound ' +
@@ -93,10 +85,8 @@ const remove = createRoute({
   responses: {
     200: answer(AccountView, 'The account as it was'),
     400: refused[400],
-    409: refused[409],
-    401: refused[401],
     404: refused[404],
-    503: refused[503],
+    409: refused[409],
   },
 })
 

@@ -1,6 +1,7 @@
 /** The route of the audit trail. */
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { Gateway } from '../../gateway.ts'
+import { adminRoute } from '../access.ts'
 import { answer, pageOf, refused } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { PageQuery } from '../input.ts'
@@ -28,19 +29,16 @@ const AuditQuery = PageQuery.extend({
   targetId: filter('Only what was done to the record with this id'),
 })
 
-const list = createRoute({
+const list = adminRoute('audit:read', {
   method: 'get',
   path: '/audit',
   tags: ['Audit'],
-  security: [{ Bearer: [] }],
   summary: 'List who changed what, newest first',
   description: 'A page may hold fewer than `limit`; `nextCursor` alone tells whether more follow.',
   request: { query: AuditQuery },
   responses: {
     200: answer(pageOf(EntryView), 'One page of the trail'),
     400: refused[400],
-    401: refused[401],
-    503: refused[503],
   },
 })
 

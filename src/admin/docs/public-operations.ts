@@ -62,14 +62,8 @@ const refusals = {
   529: 'Every account failed or is recovering',
 }
 
-/** Registers them with their ways to authenticate. */
+/** Registers them; the scheme `GatewayKey` comes with the administration. */
 export function registerPublicOperations(registry: Registry): void {
-  registry.registerComponent('securitySchemes', 'GatewayKey', {
-    type: 'apiKey',
-    in: 'header',
-    name: 'x-api-key',
-    description: 'A gateway key',
-  })
   registry.registerComponent('securitySchemes', 'GatewayBearer', {
     type: 'http',
     scheme: 'bearer',

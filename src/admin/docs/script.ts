@@ -197,6 +197,7 @@ function operationView(method, path, operation, resolve) {
   const body = element('div', {},
     text('p', operation.description || ''),
     operation.security ? null : text('p', 'Needs no credential.'),
+    operation['x-permission'] ? text('p', 'Needs the permission ' + operation['x-permission'] + '.') : null,
     rows.length > 0 ? table('Parameters', ['Name', 'In', 'Type', 'Required', 'Notes', 'Value'], rows) : null,
     requestBody ? text('h4', 'Request body') : null, ...(requestBody ? media(requestBody.content, resolve) : []),
     text('h4', 'Answers'), ...responses,

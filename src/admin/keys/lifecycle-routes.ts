@@ -1,6 +1,6 @@
 /** Routes that delete a gateway key, restore it and give it a new secret. */
-import { createRoute } from '@hono/zod-openapi'
 import type { Gateway } from '../../gateway.ts'
+import { adminRoute } from '../access.ts'
 import { etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { IdPath } from '../input.ts'
@@ -8,35 +8,32 @@ import { removeApiKey, restoreApiKey } from './remove.ts'
 import { rotateApiKey } from './rotate.ts'
 import { ApiKeyView, IssuedApiKeyView, tags, view } from './view.ts'
 
-const refusals = { 401: refused[401], 404: refused[404], 409: refused[409], 503: refused[503] }
+const refusals = { 401: refused[401], 404: refused[404], 409: refused[409] }
 
-const remove = createRoute({
+const remove = adminRoute('keys:write', {
   method: 'delete',
   path: '/keys/{id}',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Delete a key',
   description: 'Its record and its usage stay. Deleting it again changes nothing.',
   request: { params: IdPath },
   responses: { 200: tagged(ApiKeyView, 'The deleted key'), ...refusals },
 })
 
-const restore = createRoute({
+const restore = adminRoute('keys:write', {
   method: 'post',
   path: '/keys/{id}/restore',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Restore a deleted key',
   description: 'The same secret works again. A key that is not deleted is left as it is.',
   request: { params: IdPath },
   responses: { 200: tagged(ApiKeyView, 'The key as it is now'), ...refusals },
 })
 
-const rotate = createRoute({
+const rotate = adminRoute('keys:write', {
   method: 'post',
   path: '/keys/{id}/rotate',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Give a key a new secret',
   description:
     'The old secret is refused from its next request on. Settings, counters and usage stay.',

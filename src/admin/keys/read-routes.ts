@@ -1,8 +1,9 @@
 /** Routes that read gateway keys and what they have consumed. */
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { ApiKeySettings } from '../../catalog/api-key.ts'
 import { toIso } from '../../dates.ts'
 import type { Gateway } from '../../gateway.ts'
+import { adminRoute } from '../access.ts'
 import { answer, etag, pageOf, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { Flag, IdPath, PageQuery } from '../input.ts'
@@ -23,11 +24,10 @@ const ListQuery = PageQuery.extend({
   sort: z.enum(apiKeyOrders).default('-createdAt'),
 })
 
-const list = createRoute({
+const list = adminRoute('keys:read', {
   method: 'get',
   path: '/keys',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'List keys, newest first',
   description:
     'A page may hold fewer than `limit`, as at most 10,000 keys are read for it; only `nextCursor` ' +
@@ -36,39 +36,25 @@ const list = createRoute({
   responses: {
     200: answer(pageOf(ApiKeyView), 'One page of keys'),
     400: refused[400],
-    401: refused[401],
-    503: refused[503],
   },
 })
 
-const get = createRoute({
+const get = adminRoute('keys:read', {
   method: 'get',
   path: '/keys/{id}',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Read a key, deleted or not',
   request: { params: IdPath },
-  responses: {
-    200: tagged(ApiKeyDetails, 'The key'),
-    401: refused[401],
-    404: refused[404],
-    503: refused[503],
-  },
+  responses: { 200: tagged(ApiKeyDetails, 'The key'), 404: refused[404] },
 })
 
-const stats = createRoute({
+const stats = adminRoute('usage:read', {
   method: 'get',
   path: '/keys/{id}/stats',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Read what a key has consumed',
   request: { params: IdPath },
-  responses: {
-    200: answer(KeyStats, 'Requests, tokens and cost'),
-    401: refused[401],
-    404: refused[404],
-    503: refused[503],
-  },
+  responses: { 200: answer(KeyStats, 'Requests, tokens and cost'), 404: refused[404] },
 })
 
 /** Registers the routes that change nothing. */

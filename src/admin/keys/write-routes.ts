@@ -1,10 +1,11 @@
 /** Routes that create gateway keys, one or many, and change their settings. */
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { ApiKeySettings } from '../../catalog/api-key.ts'
 import type { Gateway } from '../../gateway.ts'
+import { adminRoute } from '../access.ts'
 import { etag, refused, tagged } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
-import { IdPath, IfMatch, jsonBody, revisionsOf, UpdatedAt } from '../input.ts'
+import { IdPath, IfMatch, revisionsOf, UpdatedAt } from '../input.ts'
 import { patchOf } from '../patch.ts'
 import { createApiKeys } from './create.ts'
 import type { IssuedApiKey } from './secret.ts'
@@ -25,32 +26,26 @@ const Edit = patchOf(ApiKeySettings)
 
 const Batch = z.object({ data: z.array(IssuedApiKeyView) }).openapi('ApiKeyBatch')
 
-const create = createRoute({
+const create = adminRoute('keys:write', {
   method: 'post',
   path: '/keys',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Create a key, or up to 100 at once',
-  middleware: jsonBody,
   request: { body: { required: true, content: { 'application/json': { schema: Creation } } } },
   responses: {
     201: tagged(z.union([IssuedApiKeyView, Batch]), 'The new key; with `count` a list of them'),
     400: refused[400],
-    401: refused[401],
-    503: refused[503],
   },
 })
 
-const update = createRoute({
+const update = adminRoute('keys:write', {
   method: 'put',
   path: '/keys/{id}',
   tags,
-  security: [{ Bearer: [] }],
   summary: 'Change settings of a key',
   description:
     'Only the given fields change. With `If-Match` or `updatedAt` the edit is refused when the key ' +
     'was changed since; without them the last edit wins.',
-  middleware: jsonBody,
   request: {
     params: IdPath,
     headers: IfMatch,
@@ -59,10 +54,8 @@ const update = createRoute({
   responses: {
     200: tagged(ApiKeyView, 'The key as it is now'),
     400: refused[400],
-    401: refused[401],
     404: refused[404],
     409: refused[409],
-    503: refused[503],
   },
 })
 

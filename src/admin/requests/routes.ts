@@ -1,6 +1,7 @@
 /** The route that tells where a request went and why, by the id that its answer carried. */
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { Gateway } from '../../gateway.ts'
+import { adminRoute } from '../access.ts'
 import { answer, refused } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
 import { refuseInvalid } from '../input.ts'
@@ -18,11 +19,10 @@ const RequestPath = z.object({
     }),
 })
 
-const get = createRoute({
+const get = adminRoute('requests:read', {
   method: 'get',
   path: '/requests/{id}',
   tags: ['Requests'],
-  security: [{ Bearer: [] }],
   summary: 'Tell where a request went and why',
   description:
     'Kept for two days after its end, or for an hour where no account could take it. An id that ' +
@@ -32,9 +32,7 @@ const get = createRoute({
   responses: {
     200: answer(RequestView, 'The request; nothing of what was asked or answered'),
     400: refused[400],
-    401: refused[401],
     404: refused[404],
-    503: refused[503],
   },
 })
 

@@ -1,9 +1,9 @@
 /** Routes of the session: logging in and out, who is logged in, and the password. */
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { Gateway } from '../../gateway.ts'
+import { adminRoute, publicRoute } from '../access.ts'
 import { answer, refused } from '../answers.ts'
 import type { AdminApp } from '../app.ts'
-import { jsonBody } from '../input.ts'
 import { changePassword } from './change-password.ts'
 import { clientAddress } from './client-address.ts'
 import { getSession } from './get.ts'
@@ -11,7 +11,6 @@ import { logIn } from './log-in.ts'
 import { logOut } from './log-out.ts'
 
 const tags = ['Session']
-const security = [{ Bearer: [] }]
 
 const Credentials = z
   .strictObject({ username: z.string().min(1).max(100), password: z.string().min(1).max(1000) })
@@ -43,80 +42,60 @@ const tooManyLogins = {
   },
 }
 
-const login = createRoute({
+const login = publicRoute({
   method: 'post',
   path: '/auth/admin/login',
   tags,
   summary: 'Log in as an administrator',
-  middleware: jsonBody,
   request: { body: { required: true, content: { 'application/json': { schema: Credentials } } } },
   responses: {
     200: answer(SessionToken, 'The token to send as `Authorization: Bearer`'),
     400: refused[400],
     401: refused[401],
     429: tooManyLogins,
-    503: refused[503],
   },
 })
 
-const me = createRoute({
+const me = adminRoute('session:read', {
   method: 'get',
   path: '/auth/me',
   tags,
-  security,
   summary: 'Tell who is logged in',
-  responses: {
-    200: answer(z.object({ username: z.string() }), 'The administrator'),
-    401: refused[401],
-    503: refused[503],
-  },
+  responses: { 200: answer(z.object({ username: z.string() }), 'The administrator') },
 })
 
-const password = createRoute({
+const password = adminRoute('session:write', {
   method: 'post',
   path: '/auth/change-password',
   tags,
-  security,
   summary: 'Change the own password',
   description:
     'Ends every session of this administrator; the token in the answer begins a new one.',
-  middleware: jsonBody,
   request: {
     body: { required: true, content: { 'application/json': { schema: PasswordChange } } },
   },
   responses: {
     200: answer(SessionToken, 'The password is changed; go on with this token'),
     400: refused[400],
-    401: refused[401],
     409: refused[409],
     429: tooManyLogins,
-    503: refused[503],
   },
 })
 
-const logout = createRoute({
+const logout = adminRoute('session:write', {
   method: 'post',
   path: '/auth/logout',
   tags,
-  security,
   summary: 'End this session',
-  responses: {
-    204: { description: 'The token is worth nothing from now on' },
-    401: refused[401],
-    503: refused[503],
-  },
+  responses: { 204: { description: 'The token is worth nothing from now on' } },
 })
 
-/** Registers the route that needs no session. */
-export function loginRoute(app: AdminApp, gateway: Gateway): void {
+/** Registers the routes of a session: how it begins, who it belongs to, its end, the password. */
+export function sessionRoutes(app: AdminApp, gateway: Gateway): void {
   app.openapi(login, async (c) => {
     const request = { ...c.req.valid('json'), address: clientAddress(gateway, c) }
     return c.json(await logIn(gateway, request), 200)
   })
-}
-
-/** Registers the routes of a session: who it belongs to, its end, the password. */
-export function sessionRoutes(app: AdminApp, gateway: Gateway): void {
   app.openapi(me, async (c) => {
     const caller = { actor: c.get('actor'), session: c.get('session') }
     return c.json(await getSession(gateway, caller), 200)
