@@ -1,11 +1,10 @@
-/** How an account fares, read from the records that the scripts keep. */
-
+/** The health of accounts, read from the records that the scripts keep. */
 import { modelFamilies } from '../domain/model-family.ts'
 import type { Platform } from '../domain/platform.ts'
 import { decodeHealth, healthField } from '../store/records/health.ts'
 import type { CatalogContext } from './context.ts'
 
-/** One record; `recovering` waits for the one request that tries it again. */
+/** One record; `recovering`: the cooldown has ended, and no request has succeeded since. */
 export interface Health {
   status: 'healthy' | 'cooling' | 'recovering'
   /** Stable word such as `rate_limited`; null when healthy. */
@@ -14,15 +13,20 @@ export interface Health {
   until: string | null
 }
 
-/** What rests: every model of the account, or one family, which vendors limit separately. */
-export const restScopes = ['all', ...modelFamilies] as const
+/** What a cooldown is for: every model of the account, or one family, which vendors limit separately. */
+export const cooldownModels = ['all', ...modelFamilies] as const
 
-/** The record of the account as a whole, or else of the family that rests longest; and all of them. */
+/** The record of the account as a whole, or else of the family that cools down longest; and all of them. */
 export interface AccountHealth extends Health {
-  rests: ({ models: (typeof restScopes)[number] } & Health)[]
+  cooldowns: ({ models: (typeof cooldownModels)[number] } & Health)[]
 }
 
-export const healthy: AccountHealth = { status: 'healthy', reason: null, until: null, rests: [] }
+export const healthy: AccountHealth = {
+  status: 'healthy',
+  reason: null,
+  until: null,
+  cooldowns: [],
+}
 
 /** The fields of an account's health records: the whole account, then each family. */
 export const healthFields = (accountId: string): string[] => [
@@ -41,20 +45,20 @@ export async function readHealths(
   const reply = (await runtime.redis.hmget(keyspace.health(platform), ...fields)) as unknown
   const packed = (reply ?? []) as (string | null)[]
   const nowMs = runtime.now()
-  const stride = restScopes.length
+  const stride = cooldownModels.length
   return accountIds.map((_, i) => readHealth(packed.slice(i * stride, (i + 1) * stride), nowMs))
 }
 
 /** Reads packed records in the order of `healthFields`; null = no record. */
 export function readHealth(packed: (string | null | undefined)[], nowMs: number): AccountHealth {
-  const rests = restScopes.flatMap((models, i) => {
+  const cooldowns = cooldownModels.flatMap((models, i) => {
     const record = readRecord(packed[i], nowMs)
     return record ? [{ models, ...record }] : []
   })
-  const [longest] = rests.toSorted((a, b) => (a.until < b.until ? 1 : -1))
+  const [longest] = cooldowns.toSorted((a, b) => (a.until < b.until ? 1 : -1))
   const { status, reason, until } =
-    rests.find(({ models }) => models === 'all') ?? longest ?? healthy
-  return { status, reason, until, rests }
+    cooldowns.find(({ models }) => models === 'all') ?? longest ?? healthy
+  return { status, reason, until, cooldowns }
 }
 
 function readRecord(packed: string | null | undefined, nowMs: number) {

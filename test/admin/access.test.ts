@@ -85,7 +85,7 @@ function routesOf(app: AdminApp): Route[] {
 describe('every route of the administration', () => {
   const routes = routesOf(createAdmin())
 
-  it('declares a permission, or is one of the few that everybody may call', () => {
+  it('declares a permission, or is one of the few public ones', () => {
     const open = routes.filter(({ permission }) => permission === undefined)
     expect(open.map(({ name }) => name)).toEqual(publicRoutes)
     expect(routes.length).toBeGreaterThan(20)
@@ -129,7 +129,7 @@ describe('every route of the administration', () => {
       deletedBy: null,
       restoredAt: null,
     }
-    // Everybody is let in as somebody who has none of the permissions that the routes need.
+    // Every caller is let in, as an actor without any of the permissions that the routes need.
     const authentication: Authentication = {
       admin: async () => ({ actor: keyHolder, session }),
       gatewayKey: async () => ({ actor: owner, apiKey }),

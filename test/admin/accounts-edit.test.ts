@@ -62,10 +62,10 @@ describe('PUT /accounts/:platform/:id', () => {
   })
 
   it.each([
-    ['credential', { apiKey: 'sk-ant-mended' }],
+    ['credential', { apiKey: 'sk-ant-repair' }],
     ['address', { apiUrl: 'https://api.example.com/v1' }],
     ['proxy', { proxy: { protocol: 'http', host: 'proxy.example.com', port: 8080 } }],
-  ])('ends the rest of the account with a new %s, and with nothing else', async (_, mended) => {
+  ])('ends the cooldown of the account with a new %s, and with nothing else', async (_, repair) => {
     const account = await admin.createAccount()
     const { redis } = test.runtime
     const field = test.gateway.keyspace.health('claude-console')
@@ -73,8 +73,8 @@ describe('PUT /accounts/:platform/:id', () => {
     await redis.hset(field, { [account.id]: packed, [`${account.id}/opus`]: packed })
     const other = await admin.call('PUT', pathOf(account), { priority: 3 })
     expect(other.json.health.status).toBe('cooling')
-    const { json } = await admin.call('PUT', pathOf(account), mended)
-    expect(json.health).toMatchObject({ status: 'healthy', rests: [] })
+    const { json } = await admin.call('PUT', pathOf(account), repair)
+    expect(json.health).toMatchObject({ status: 'healthy', cooldowns: [] })
   })
 
   it('moves the version of the pool, so that every gateway obeys', async () => {

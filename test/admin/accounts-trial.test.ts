@@ -154,9 +154,9 @@ describe('POST /accounts/:platform/:id/test', () => {
   })
 
   it('is not ok without an answer: refused, broken off, or too late', async () => {
-    const nobody = await startUpstream()
-    await nobody.close()
-    const refused = await trial(await create({ apiUrl: nobody.url }))
+    const closed = await startUpstream()
+    await closed.close()
+    const refused = await trial(await create({ apiUrl: closed.url }))
     expect(refused).toMatchObject({
       ok: false,
       status: null,
@@ -175,7 +175,7 @@ describe('POST /accounts/:platform/:id/test', () => {
     expect(await upstream.requests.at(-1)?.aborted).toBe(true)
   })
 
-  it('says when the stored credential cannot be read, and asks nobody', async () => {
+  it('says when the stored credential cannot be read, and sends nothing', async () => {
     const account = await create()
     const config = { ENCRYPTION_KEY: '11'.repeat(32) }
     const stranger = createTestGateway({ engine: test.engine, config })
@@ -188,7 +188,7 @@ describe('POST /accounts/:platform/:id/test', () => {
     await stranger.close()
   })
 
-  it('changes no health, books nothing, records nothing and logs no secret', async () => {
+  it('changes neither health nor usage nor the audit trail, and logs no secret', async () => {
     const account = await create()
     const { redis } = test.runtime
     const { keyspace } = test.gateway

@@ -42,7 +42,7 @@ describe('POST /accounts/:platform', () => {
       proxy: null,
       createdAt: '2026-11-22T10:20:00.000Z',
       updatedAt: '2026-11-22T10:20:00.000Z',
-      health: { status: 'healthy', reason: null, until: null, rests: [] },
+      health: { status: 'healthy', reason: null, until: null, cooldowns: [] },
     })
     expect((await admin.call('GET', `/accounts/${platform}/${json.id}`)).json).toEqual(json)
   })

@@ -116,7 +116,7 @@ describe('the trail of an account', () => {
       [
         'account.reset',
         expect.objectContaining({ status: 'cooling', reason: 'overloaded', until }),
-        { status: 'healthy', reason: null, until: null, rests: [] },
+        { status: 'healthy', reason: null, until: null, cooldowns: [] },
       ],
       ['account.deleted', last, null],
     ])

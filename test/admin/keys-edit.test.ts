@@ -111,7 +111,7 @@ describe('an edit made from an older record', () => {
     },
   )
 
-  it('is told apart by updatedAt, even when the clock stands still', async () => {
+  it('is told apart by updatedAt, even when the clock does not move', async () => {
     const { id, updatedAt } = await admin.createKey()
     const put = (name: string, from: unknown) =>
       admin.call('PUT', `/keys/${id}`, { name, updatedAt: from })

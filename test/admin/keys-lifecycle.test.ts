@@ -24,7 +24,7 @@ afterAll(async () => {
   await test.close()
 })
 
-/** Asks a gateway for a message, and waits until it is booked. */
+/** Asks a gateway for a message, and waits until its usage is recorded. */
 async function send(gateway: TestGateway, key: string): Promise<number> {
   const { status } = await gateway.app.request('/v1/messages', {
     method: 'POST',
@@ -53,7 +53,7 @@ describe('POST /keys/:id/rotate', () => {
     expect(later.text).not.toContain(json.key)
   })
 
-  it('keeps counters and books, and leaves no trace of the old digest', async () => {
+  it('keeps counters and usage, and removes every key of the old digest', async () => {
     const { id, key } = await admin.createKey({ rateLimitWindow: 60, rateLimitRequests: 2 })
     expect(await send(test, key)).toBe(200)
     const rotated = (await admin.call('POST', `/keys/${id}/rotate`)).json.key

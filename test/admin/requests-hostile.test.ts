@@ -68,7 +68,7 @@ describe('an id', () => {
     },
   )
 
-  it('tells nothing to whoever is not logged in', async () => {
+  it('tells nothing without a session', async () => {
     const { key } = await admin.createKey()
     const { id } = await ask(key)
     for (const headers of [{}, { authorization: `Bearer ${key}` }, { 'x-api-key': key }]) {
@@ -132,14 +132,14 @@ describe('a record', () => {
     })
     await test.runtime.redis.hset(test.gateway.keyspace.request(id), { trace })
     const { json: view } = await get(id)
-    const unknown = { model: null, afterMs: null, tookMs: null, status: null, restsUntil: null }
+    const unknown = { model: null, afterMs: null, tookMs: null, status: null, cooldownUntil: null }
     expect(view.attempts).toEqual([{ accountId: 'a', outcome: 'answer', ...unknown }])
     expect(view.passedOver).toEqual([{ accountId: 'b', why: 'inactive', until: null }])
   })
 
   const nothing = { state: 'rejected', accountId: null, usage: null, costUsd: 0, estimated: false }
 
-  it('of a client that left before anything was sent says who asked, and that nobody served', async () => {
+  it('of a client that left before anything was sent names the key, and no account that served', async () => {
     const { id: keyId, key } = await admin.createKey()
     const { status, id } = await ask(key, {}, test, { signal: AbortSignal.abort() })
     expect(status).toBe(499)
@@ -182,7 +182,7 @@ describe('a record', () => {
 
   it('whose model has no price has no cost', async () => {
     const { key } = await admin.createKey()
-    const { id } = await ask(key, { model: 'model-nobody-sells' })
+    const { id } = await ask(key, { model: 'model-without-a-price' })
     expect((await get(id)).json).toMatchObject({ costUsd: null, usage: { outputTokens: 7 } })
   })
 

@@ -69,7 +69,7 @@ const attempt = (index: number, fields: object) => ({
   afterMs: duration,
   tookMs: duration,
   status: 200,
-  restsUntil: null,
+  cooldownUntil: null,
   ...fields,
 })
 
@@ -93,7 +93,7 @@ describe('GET /requests/:id', () => {
       end: 'complete',
       passedOver: [],
       attempts: [
-        attempt(0, { outcome: 'overloaded', status: 529, restsUntil: time }),
+        attempt(0, { outcome: 'overloaded', status: 529, cooldownUntil: time }),
         attempt(1, { outcome: 'answer' }),
       ],
       usage: {
@@ -143,7 +143,7 @@ describe('GET /requests/:id', () => {
     }
     expect(failed).toMatchObject({ ...nothing, end: 'failed', keyId, model, passedOver: [] })
     expect(failed.attempts).toEqual(
-      [0, 1].map((i) => attempt(i, { outcome: 'overloaded', status: 529, restsUntil: time })),
+      [0, 1].map((i) => attempt(i, { outcome: 'overloaded', status: 529, cooldownUntil: time })),
     )
     const { id, status } = await ask({}, { 'x-request-id': 'mine' })
     expect([id, status]).toEqual(['mine', 529])
@@ -155,7 +155,7 @@ describe('GET /requests/:id', () => {
     )
   })
 
-  it("shows a refusal of the caller's own fault as unbooked, and where it came from", async () => {
+  it("shows that a refusal for the caller's own fault cost nothing, and where it came from", async () => {
     upstream.respond(json(400, { type: 'error', error: { type: 'invalid_request_error' } }))
     expect(await show((await ask()).id)).toMatchObject({
       state: 'rejected',
@@ -215,7 +215,7 @@ describe('GET /requests/:id', () => {
     expect(await show(id)).toEqual(before)
   })
 
-  it('books a request whose process vanished, and shows it as an estimate', async () => {
+  it('records a request whose process ended before it, and shows it as an estimate', async () => {
     upstream.respond(hang())
     const leave = new AbortController()
     const lost = ask({}, {}, { signal: leave.signal })

@@ -117,7 +117,7 @@ describe('POST /auth/admin/login', () => {
     expect(log).not.toContain('nobody')
   })
 
-  it('lets nobody in when there is neither an administrator nor ADMIN_PASSWORD', async () => {
+  it('refuses every login when there is neither an administrator nor ADMIN_PASSWORD', async () => {
     const bare = createTestGateway({ config: { ADMIN_PASSWORD: '' } })
     expect((await login(bare, { username: 'admin', password })).status).toBe(401)
     await expect(ensureAdmin(bare.gateway, { actor })).rejects.toThrow(ConfigError)
@@ -127,7 +127,7 @@ describe('POST /auth/admin/login', () => {
 })
 
 describe('ensureAdmin', () => {
-  it('creates the administrator once, whoever asks at the same time', async () => {
+  it('creates the administrator once, even when several ask at the same time', async () => {
     const test = createTestGateway({ config: { ADMIN_USERNAME: 'root' } })
     const passwords = ['first password', 'second password', 'third password']
     const outcomes = await Promise.all(

@@ -107,7 +107,7 @@ describe('GET /keys/:id/stats', () => {
 
   it('counts the tokens of a model without a price, and says so', async () => {
     const { id, key } = await admin.createKey()
-    expect((await send(test, key, 'model-nobody-sells')).status).toBe(200)
+    expect((await send(test, key, 'model-without-a-price')).status).toBe(200)
     await test.deferred()
     const { total } = await stats(id)
     expect(total).toMatchObject({ requests: 1, unpricedRequests: 1, outputTokens: 500, costUsd: 0 })
@@ -121,7 +121,7 @@ describe('GET /keys/:id/stats', () => {
     expect((await stats(id)).total.requests).toBe(1)
   })
 
-  it('shows a request whose process vanished as an orphan, with an estimated cost', async () => {
+  it('shows a request whose process ended before it as an orphan, with an estimated cost', async () => {
     const { id, key } = await admin.createKey()
     const left = new AbortController()
     const vanishing = createTestGateway({

@@ -107,7 +107,7 @@ describe('failed logins', () => {
     await close()
   })
 
-  it('of an address are not forgotten because somebody else there has logged in', async () => {
+  it('of an address still count after another name has logged in from there', async () => {
     const { login, close } = setup()
     for (let count = 0; count < 4; count++) await login(`name ${count}`, 'wrong')
     expect((await login('admin', password)).status).toBe(200)

@@ -40,7 +40,7 @@ describe('readHealth', () => {
   it('keeps a reason that holds a separator', () => {
     const record = { status: 'cooling', reason: 'a|b', until }
     const health = readHealth(['2000|1|500|a|b'], 1_000)
-    expect(health).toEqual({ ...record, rests: [{ models: 'all', ...record }] })
+    expect(health).toEqual({ ...record, cooldowns: [{ models: 'all', ...record }] })
   })
 
   it('is recovering from the very end of the cooldown on', () => {
@@ -48,7 +48,7 @@ describe('readHealth', () => {
     expect(readHealth(['2000|1|500|x'], 2_000).status).toBe('recovering')
   })
 
-  it('is that of the account as a whole, or else of the family that rests longest', () => {
+  it('is that of the account as a whole, or else of the family that cools down longest', () => {
     const opus = {
       models: 'opus',
       status: 'recovering',
@@ -57,10 +57,10 @@ describe('readHealth', () => {
     }
     const haiku = { models: 'haiku', status: 'cooling', reason: 'y', until }
     const families = readHealth([null, '500|1|1|x', null, '2000|1|1|y', null], 1_000)
-    expect(families).toEqual({ status: 'cooling', reason: 'y', until, rests: [opus, haiku] })
+    expect(families).toEqual({ status: 'cooling', reason: 'y', until, cooldowns: [opus, haiku] })
     const whole = readHealth(['600|1|1|z', null, null, '2000|1|1|y'], 1_000)
     expect(whole).toMatchObject({ status: 'recovering', reason: 'z' })
-    expect(whole.rests.map(({ models }) => models)).toEqual(['all', 'haiku'])
+    expect(whole.cooldowns.map(({ models }) => models)).toEqual(['all', 'haiku'])
   })
 
   it('is healthy without a record, and with one that cannot be read', () => {
@@ -69,7 +69,7 @@ describe('readHealth', () => {
         status: 'healthy',
         reason: null,
         until: null,
-        rests: [],
+        cooldowns: [],
       })
   })
 })

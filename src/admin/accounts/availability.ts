@@ -1,7 +1,7 @@
 /** Whether an account can serve now: every reason against it, what ends each, and the verb that asks. */
 import { z } from '@hono/zod-openapi'
 import type { Account } from '../../catalog/account.ts'
-import { type AccountHealth, restScopes } from '../../catalog/account-health.ts'
+import { type AccountHealth, cooldownModels } from '../../catalog/account-health.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
 import type { QuotaDay } from '../../domain/buckets.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -26,7 +26,7 @@ const Reason = z
       ])
       .openapi({ description: 'Stable, for programs' }),
     message: z.string(),
-    models: z.enum(restScopes).openapi({ description: 'The models that it makes unavailable' }),
+    models: z.enum(cooldownModels).openapi({ description: 'The models that it makes unavailable' }),
     endsBy: z.enum(['time', 'admin', 'load']),
     until: z
       .string()
@@ -112,12 +112,13 @@ function unreadable(what: string, field: string, open: () => void): Reason[] {
   }
 }
 
-function healthReasons({ rests }: AccountHealth): Reason[] {
-  return rests
+function healthReasons({ cooldowns }: AccountHealth): Reason[] {
+  return cooldowns
     .filter(({ status }) => status === 'cooling')
     .map(({ models, reason, until }) => {
-      const who = models === 'all' ? 'The account rests' : `Its ${models} models rest`
-      return { code: 'cooling', message: `${who}: ${reason}`, models, endsBy: 'time', until }
+      const what = models === 'all' ? 'The account is' : `Its ${models} models are`
+      const message = `${what} cooling down: ${reason}`
+      return { code: 'cooling', message, models, endsBy: 'time', until }
     })
 }
 

@@ -62,7 +62,7 @@ async function sealPatch(
   }
 }
 
-/** Refuses an edit that would send the stored credential where somebody else can read it. */
+/** Refuses an edit that would send the stored credential to a place where others can read it. */
 function refuseNewReader(current: Account, patch: Partial<Account>): void {
   if (patch.sealedApiKey !== undefined) return
   const { origin, protocol } = new URL(patch.apiUrl ?? current.apiUrl)

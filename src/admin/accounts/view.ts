@@ -1,7 +1,7 @@
 /** What the administration API shows of an account, as schemas that document it; never its credentials. */
 import { z } from '@hono/zod-openapi'
 import { type Account, AccountSettings, ProxyAddress } from '../../catalog/account.ts'
-import { restScopes } from '../../catalog/account-health.ts'
+import { cooldownModels } from '../../catalog/account-health.ts'
 import { shownProxy } from '../../catalog/proxy.ts'
 import { platforms } from '../../domain/platform.ts'
 import { IdPath } from '../input.ts'
@@ -39,7 +39,7 @@ export const AccountDetails = AccountView.extend({
   health: z
     .object({
       ...Health,
-      rests: z.array(z.object({ models: z.enum(restScopes), ...Health })).openapi({
+      cooldowns: z.array(z.object({ models: z.enum(cooldownModels), ...Health })).openapi({
         description: 'One for the whole account (`all`), and one for each family of models',
       }),
     })

@@ -100,7 +100,7 @@ function describe(record: RequestRecord, ledgerId: string, id: string): RequestV
     passedOver: trace.passedOver.map(({ untilMs, ...one }) => ({ ...one, until: toIso(untilMs) })),
     attempts: trace.attempts.map(({ cooldownUntilMs, ...one }) => ({
       ...one,
-      restsUntil: toIso(cooldownUntilMs),
+      cooldownUntil: toIso(cooldownUntilMs),
     })),
     ...receiptOf(record, state),
   }

@@ -41,7 +41,7 @@ const Attempt = z
         '(the client was gone); else why the account failed',
     }),
     status: z.int().nullable().openapi({ description: 'Of the upstream; null without an answer' }),
-    restsUntil: moment('When the cooldown of the account that it caused ends'),
+    cooldownUntil: moment('When the cooldown of the account that it caused ends'),
   })
   .openapi('RequestAttempt')
 
@@ -89,7 +89,7 @@ const example = {
       tookMs: 212,
       outcome: 'overloaded',
       status: 529,
-      restsUntil: '2026-11-22T10:20:30.218Z',
+      cooldownUntil: '2026-11-22T10:20:30.218Z',
     },
     {
       accountId: accountIds[2],
@@ -98,7 +98,7 @@ const example = {
       tookMs: 890,
       outcome: 'stream',
       status: 200,
-      restsUntil: null,
+      cooldownUntil: null,
     },
   ],
   usage: {

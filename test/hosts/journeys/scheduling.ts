@@ -119,7 +119,7 @@ export function schedulingJourneys(stage: Stage): void {
       expect((await ask('claude-opus-4-5')).status).toBe(429)
       expect(served()).toBe('aa')
       const { health } = await stage.admin.account(account)
-      expect(health.rests).toMatchObject([{ models: 'opus', reason: 'rate_limited' }])
+      expect(health.cooldowns).toMatchObject([{ models: 'opus', reason: 'rate_limited' }])
     })
 
     it('keeps a streaming client alive with comments while accounts are slow or fail', async () => {

@@ -96,7 +96,7 @@ export async function runPhase(stage: Stage, plan: PhasePlan): Promise<Phase> {
   await Promise.all(unrest)
   const rests = new Map<string, Rest[]>()
   for (const name of upstreams.names) {
-    rests.set(name, (await stage.admin('GET', pathOf(stage, name))).health.rests)
+    rests.set(name, (await stage.admin('GET', pathOf(stage, name))).health.cooldowns)
   }
   return { ...plan, orders, flaws, seconds, rests }
 }

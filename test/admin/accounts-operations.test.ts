@@ -77,7 +77,7 @@ describe('GET /accounts/:platform/:id/availability', () => {
     const untilMs = nowMs + 60_000
     await cool(account.id, untilMs)
     const until = new Date(untilMs).toISOString()
-    const message = expect.stringContaining('rate_limited')
+    const message = 'The account is cooling down: rate_limited'
     expect(await availability(account)).toEqual({
       available: false,
       reasons: [{ code: 'cooling', message, models: 'all', endsBy: 'time', until }],
@@ -150,7 +150,7 @@ describe('GET /accounts/:platform/:id/availability', () => {
     await workers.close()
   })
 
-  it('names its concurrency cap while it is reached, not for requests that vanished', async () => {
+  it('names its concurrency cap while it is reached, not for requests whose process ended', async () => {
     const fields = { accountType: 'dedicated', maxConcurrency: 1 }
     const account = await admin.createAccount(fields)
     const { key } = await admin.createKey({ claudeConsoleAccountId: account.id })
@@ -178,7 +178,7 @@ describe('GET /accounts/:platform/:id/availability', () => {
 })
 
 describe('POST /accounts/:platform/:id/toggle-schedulable', () => {
-  it('turns new requests away, and lets them in again', async () => {
+  it('takes the account out of scheduling, and back in', async () => {
     const account = await admin.createAccount()
     const path = `${pathOf(account)}/toggle-schedulable`
     const off = await admin.call('POST', path)
@@ -187,7 +187,7 @@ describe('POST /accounts/:platform/:id/toggle-schedulable', () => {
     expect((await admin.call('POST', path)).json.schedulable).toBe(true)
   })
 
-  it('counts every time, when two ask at once', async () => {
+  it('toggles twice when two ask at once', async () => {
     const account = await admin.createAccount()
     const path = `${pathOf(account)}/toggle-schedulable`
     const racing = racingGateway(test, () => admin.call('POST', path), 1)
