@@ -1,4 +1,4 @@
-/** Partial edits: which fields an edit may name, what it changes, and when it comes too late. */
+/** Partial edits: which fields an edit may name, what it changes, and when it conflicts with another. */
 import { z } from '@hono/zod-openapi'
 import type { Stored } from '../catalog/catalog.ts'
 import { GatewayError } from '../errors.ts'
@@ -19,7 +19,7 @@ export function patchOf<Shape extends z.ZodRawShape>(
   return z.strictObject(Object.fromEntries(fields) as PatchShape<Shape>)
 }
 
-/** What an edit was made from; without either it applies to whatever there is. */
+/** What an edit was made from; without either field it applies to any state of the record. */
 export interface Precondition {
   /** Revisions of which the record must have one. */
   revisions?: number[] | undefined
@@ -62,13 +62,13 @@ export function differences<T extends object>(
   return { before: pick(before), after: pick(after) }
 }
 
-/** Tries of an edit that others keep overtaking. */
+/** How often an edit is tried while other edits are written first. */
 const maxTries = 5
 
 /**
  * Repeats an edit that was made from a record which changed before it was written.
- * @param edit reads, decides and writes; undefined = the write came too late.
- * @throws GatewayError `conflict` when it came too late every time.
+ * @param edit reads, decides and writes; undefined: another write came first.
+ * @throws GatewayError `conflict` when another write came first every time.
  */
 export async function retryConflicts<T>(edit: () => Promise<T | undefined>): Promise<T> {
   for (let tries = 0; tries < maxTries; tries++) {

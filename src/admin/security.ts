@@ -1,4 +1,4 @@
-/** Headers of the gateway's own answers: what browsers may do with them. The relay's stay as they are. */
+/** Headers of the gateway's own answers: what browsers may do with them. Answers of the relay stay as they are. */
 import type { MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
@@ -14,7 +14,7 @@ const unused = {
 const common = {
   ...unused,
   xFrameOptions: 'DENY',
-  // Browsers heed it over https only; subdomains are not this gateway's to decide for.
+  // Browsers obey it over https only. Subdomains may belong to others, and are left out.
   strictTransportSecurity: 'max-age=15552000',
 } as const
 

@@ -8,7 +8,7 @@ import { removeApiKey, restoreApiKey } from './remove.ts'
 import { rotateApiKey } from './rotate.ts'
 import { ApiKeyView, IssuedApiKeyView, tags, view } from './view.ts'
 
-const refusals = { 401: refused[401], 404: refused[404], 409: refused[409] }
+const refusals = { 404: refused[404], 409: refused[409] }
 
 const remove = adminRoute('keys:write', {
   method: 'delete',

@@ -1,7 +1,9 @@
 /** Walks through the gateway keys in the order of their creation, many with each round trip. */
+import { z } from 'zod'
 import type { ApiKey } from '../../catalog/api-key.ts'
 import { readApiKey, type Stored } from '../../catalog/catalog.ts'
 import type { Gateway } from '../../gateway.ts'
+import { Rows } from '../replies.ts'
 
 /** Keys that one round trip reads at most. */
 export const maxChunk = 500
@@ -62,8 +64,10 @@ async function readMany(
   const digests = await runtime.redis.mget<(string | null)[]>(ids.map(keyspace.apiKeyDigest))
   const pipeline = runtime.redis.pipeline()
   for (const digest of digests) pipeline.hgetall(keyspace.apiKey(digest ?? ''))
-  const rows = (await pipeline.exec()) as unknown as (string[] | null)[]
-  const found = rows.map((row) => readApiKey(row ?? []))
+  const found = z
+    .array(Rows)
+    .parse(await pipeline.exec())
+    .map(readApiKey)
   // A key that is rotated between the two reads is found under its next digest.
   const isComplete = isSecondTry || found.every((stored) => stored !== undefined)
   if (!isComplete) return readMany(gateway, ids, true)

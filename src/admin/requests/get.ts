@@ -1,4 +1,5 @@
 /** The verb that tells where a request went and why, read from its record. */
+import { z } from 'zod'
 import { toIso } from '../../dates.ts'
 import type { Actor } from '../../domain/actor.ts'
 import { platforms } from '../../domain/platform.ts'
@@ -10,19 +11,21 @@ import { lease } from '../../store/records/lease.ts'
 import { unpackSums } from '../../store/records/sums.ts'
 import { toConsumption } from '../keys/stats.ts'
 import { requirePermission } from '../permissions.ts'
+import { Values } from '../replies.ts'
 import { type RequestView, states, Usage } from './view.ts'
 
-const fields = [
-  'state',
-  'account',
-  'model',
-  'member',
-  'expiresAtMs',
-  'settledAtMs',
-  'amounts',
-  'trace',
-] as const
-type RequestRecord = { [Field in (typeof fields)[number]]: string | null }
+const field = z.string().nullable()
+const RequestRecord = z.object({
+  state: field,
+  account: field,
+  model: field,
+  member: field,
+  expiresAtMs: field,
+  settledAtMs: field,
+  amounts: field,
+  trace: field,
+})
+type RequestRecord = z.infer<typeof RequestRecord>
 
 /**
  * Reads a request by its `x-request-id` or its ledger id, in one round trip, or in two for an id that a
@@ -46,10 +49,10 @@ export async function getRequest(
 
 async function readRecord(gateway: Gateway, ledgerId: string): Promise<RequestRecord> {
   const { runtime, keyspace } = gateway
-  const row = (await runtime.redis.hmget(keyspace.request(ledgerId), ...fields)) as unknown
-  const texts = (row ?? []) as (string | null)[]
-  const entries = fields.map((field, i) => [field, texts[i] ?? null] as const)
-  return Object.fromEntries(entries) as RequestRecord
+  const fields = RequestRecord.keyof().options
+  const values = Values.parse(await runtime.redis.hmget(keyspace.request(ledgerId), ...fields))
+  const entries = fields.map((name, i) => [name, values[i] ?? null])
+  return RequestRecord.parse(Object.fromEntries(entries))
 }
 
 /** The record; if its process ended without settling it, the record after that is made up for. */

@@ -2,6 +2,7 @@
 import { hashPassword, isOutdatedHash, verifyPassword } from '../../crypto.ts'
 import type { Gateway } from '../../gateway.ts'
 import { replacePasswordScript } from '../../store/scripts/password.ts'
+import { Values } from '../replies.ts'
 
 export interface Credentials {
   passwordHash: string
@@ -17,8 +18,8 @@ export async function readCredentials(
   username: string,
 ): Promise<Credentials | undefined> {
   const key = keyspace.admin(username)
-  const fields = await runtime.redis.hmget(key, 'passwordHash', 'tokensValidAfterMs')
-  const [passwordHash, validAfterMs] = (fields ?? []) as unknown as (string | null)[]
+  const reply = await runtime.redis.hmget(key, 'passwordHash', 'tokensValidAfterMs')
+  const [passwordHash, validAfterMs] = Values.parse(reply)
   if (!passwordHash) return undefined
   return { passwordHash, tokensValidAfterMs: Number(validAfterMs ?? 0) }
 }

@@ -1,5 +1,6 @@
 /** Session tokens of administrators: JSON Web Tokens (RFC 7519) signed with JWT_SECRET. */
 import { errors, jwtVerify, SignJWT } from 'jose'
+import { z } from 'zod'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { Runtime } from '../../runtime.ts'
@@ -91,6 +92,8 @@ export async function verifyToken(
   throw refusal('The token is not valid; log in again')
 }
 
+const RevocationReplies = z.tuple([z.string().nullable(), z.number()])
+
 /**
  * Asks the store, in one round trip, whether the session is still valid.
  * @throws GatewayError `invalid_credentials` after a logout or a change of the password.
@@ -99,11 +102,12 @@ export async function refuseRevoked(
   { runtime, keyspace }: Gateway,
   { username, tokenId, sinceMs }: Session,
 ): Promise<void> {
-  const [validAfterMs, isRevoked] = (await runtime.redis
+  const replies = await runtime.redis
     .pipeline()
     .hget(keyspace.admin(username), 'tokensValidAfterMs')
     .exists(keyspace.revokedToken(tokenId))
-    .exec()) as [string | null, number]
+    .exec()
+  const [validAfterMs, isRevoked] = RevocationReplies.parse(replies)
   if (isRevoked || Number(validAfterMs ?? 0) !== sinceMs) {
     throw refusal('The session has ended; log in again')
   }
