@@ -28,7 +28,7 @@ const reset = adminRoute('accounts:write', {
   path: '/accounts/{platform}/{id}/reset-rate-limit',
   tags,
   summary: 'End the cooldown of an account',
-  description: 'Whatever its reason. The next request may use the account.',
+  description: 'It ends at once, whatever its reason. The next request may use the account.',
   request: { params: AccountPath },
   responses: { 200: tagged(AccountDetails, 'The account, healthy'), 404: refused[404] },
 })

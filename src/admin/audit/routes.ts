@@ -34,7 +34,7 @@ const list = adminRoute('audit:read', {
   path: '/audit',
   tags: ['Audit'],
   summary: 'List who changed what, newest first',
-  description: 'A page may hold fewer than `limit`; `nextCursor` alone tells whether more follow.',
+  description: 'A page may hold fewer than `limit`; only `nextCursor` says whether more follow.',
   request: { query: AuditQuery },
   responses: {
     200: answer(pageOf(EntryView), 'One page of the trail'),

@@ -156,8 +156,8 @@ export const RequestView = z
           'answer took too long; `failed`: every account that was tried failed; `rejected`: no ' +
           'account could be tried',
       }),
-    passedOver: z.array(PassedOver).openapi({ description: 'Known once it has ended' }),
-    attempts: z.array(Attempt).openapi({ description: 'In their order, once it has ended' }),
+    passedOver: z.array(PassedOver).openapi({ description: 'Empty until it has ended' }),
+    attempts: z.array(Attempt).openapi({ description: 'In their order; empty until it has ended' }),
     usage: Usage.nullable().openapi({ description: 'Null where nothing was recorded' }),
     costUsd: z.number().min(0).nullable().openapi({
       description: 'Null while it runs, and for a model without a price',

@@ -87,7 +87,7 @@ const logout = adminRoute('session:write', {
   path: '/auth/logout',
   tags,
   summary: 'End this session',
-  responses: { 204: { description: 'The token is worth nothing from now on' } },
+  responses: { 204: { description: 'The token is refused from now on' } },
 })
 
 /** Registers the routes of a session: how it begins, who it belongs to, its end, the password. */
