@@ -1,4 +1,4 @@
-/** When a rate limit ends, in every form that vendors and relays name it. */
+/** Reads when a rate limit ends, in every form that vendors and relays send. */
 import { readError, type WireError } from './refusals.ts'
 
 const second = 1_000
@@ -7,9 +7,9 @@ const hour = 60 * minute
 const day = 24 * hour
 
 /**
- * Ends that vendors name are believed up to here. The longest window that any of them counts is a
- * week (Anthropic `7d`, Codex 10080 minutes); of a longer end, such as a month's spend limit, it is
- * worth asking once a week whether somebody has raised it.
+ * The longest wait that is taken from a vendor. Their longest window is a week (Anthropic `7d`, Codex
+ * 10080 minutes); a longer one, such as a month's spend limit, is tried once a week, since it may have
+ * been raised.
  */
 export const longestResetMs = 7 * day
 
@@ -29,8 +29,8 @@ interface Limit {
  * 1. `retry-after-ms`, then `retry-after`: what the vendor wants of this very request.
  * 2. The latest end among the error itself and the limits that say they are used up: all of them
  *    must have passed.
- * 3. The soonest end of a limit that counts what remains, since the rest was too little. A window
- *    that says it is open is no reason to wait for its end, which may be days away.
+ * 3. The soonest end of a limit that counts what remains, since that was not enough. A window that
+ *    says it is open is ignored: its end may be days away.
  */
 export function resetMs(headers: Headers, body: string, nowMs: number): number {
   const named = namedEndMs(headers, readError(body), nowMs)
@@ -157,9 +157,9 @@ function latest(moments: number[]): number {
   return known.length === 0 ? Number.NaN : Math.max(...known)
 }
 
-/** The values of a header that may have been sent more than once; a comma in a date splits none. */
+/** The values of a header that may have been sent more than once; the comma in a date separates none. */
 function fields(headers: Headers, name: string): string[] {
-  const values = (headers.get(name) ?? '').split(/,(?!\s*\d{2}[ -][A-Za-z]{3})/)
+  const values = (headers.get(name) ?? '').split(/,(?!\s*\d{2} [A-Za-z]{3})/)
   return values.map((value) => value.trim()).filter((value) => value !== '')
 }
 
@@ -184,7 +184,7 @@ function momentOf(text: string, nowMs: number): number {
   if (number >= 1e11) return number < 1e14 ? number : Number.NaN
   if (/^(\d+(\.\d+)?(ms|[dhms]))+$/.test(text)) return nowMs + durationMs(text)
   const date = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$/i.exec(text)
-  if (!date) return httpDateMs(text, nowMs)
+  if (!date) return httpDateMs(text)
   return Date.parse(`${text.toUpperCase().replace(' ', 'T')}${date[2] ? '' : 'Z'}`)
 }
 
@@ -199,26 +199,8 @@ function durationMs(text: string): number {
   return sum
 }
 
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-const time = '(?<h>\\d\\d):(?<m>\\d\\d):(?<s>\\d\\d)'
-/** RFC 9110 §5.6.7: IMF-fixdate, then the obsolete forms of RFC 850 and asctime. */
-const httpDates = [
-  `^[A-Z][a-z]{2}, (?<day>\\d\\d) (?<month>[A-Z][a-z]{2}) (?<year>\\d{4}) ${time} GMT$`,
-  `^[A-Z][a-z]+day, (?<day>\\d\\d)-(?<month>[A-Z][a-z]{2})-(?<year>\\d\\d) ${time} GMT$`,
-  `^[A-Z][a-z]{2} (?<month>[A-Z][a-z]{2}) (?<day>[ \\d]\\d) ${time} (?<year>\\d{4})$`,
-].map((pattern) => new RegExp(pattern))
+/** RFC 9110 §5.6.7, without the obsolete forms, which no vendor sends. */
+const imfFixdate = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/
 
-/** Not `Date.parse`: engines differ, and read asctime's form as local time. */
-function httpDateMs(text: string, nowMs: number): number {
-  const part = httpDates.map((form) => form.exec(text)?.groups).find((groups) => groups)
-  const month = months.indexOf(part?.month ?? '')
-  if (!part || month < 0) return Number.NaN
-  const thisYear = new Date(nowMs).getUTCFullYear()
-  let year = Number(part.year)
-  if (part.year?.length === 2) {
-    year += thisYear - (thisYear % 100)
-    // §5.6.7: more than 50 years ahead means the past with the same digits.
-    if (year > thisYear + 50) year -= 100
-  }
-  return Date.UTC(year, month, Number(part.day), Number(part.h), Number(part.m), Number(part.s))
-}
+/** ECMAScript defines how `Date.parse` reads this form: it is the one of `toUTCString`. */
+const httpDateMs = (text: string): number => (imfFixdate.test(text) ? Date.parse(text) : Number.NaN)

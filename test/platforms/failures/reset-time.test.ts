@@ -24,19 +24,13 @@ describe('the end that retry-after names', () => {
     ['seconds', '30', 30 * second],
     ['a decimal', '1.5', 1.5 * second],
     ['an IMF-fixdate', 'Sun, 22 Nov 2026 12:10:00 GMT', 10 * minute],
-    ['a date of RFC 850', 'Sunday, 22-Nov-26 12:10:00 GMT', 10 * minute],
-    ['a date of asctime, which is not local time', 'Sun Nov 22 12:10:00 2026', 10 * minute],
     ['unix seconds', unixSeconds(minute), minute],
     ['unix milliseconds', String(now + minute), minute],
     ['a duration', '1m30s', 90 * second],
     ['an RFC 3339 time', '2026-11-22T12:01:00Z', minute],
     ['more than is believed', '99999999', longestResetMs],
     ['two values: the later', '30, 60', minute],
-    [
-      'two dates: the later',
-      'Sun, 22 Nov 2026 12:01:00 GMT, Sunday, 22-Nov-26 12:02:00 GMT',
-      120e3,
-    ],
+    ['two dates: the later', 'Sun, 22 Nov 2026 12:01:00 GMT, Sun, 22 Nov 2026 12:02:00 GMT', 120e3],
     ['a usable value beside one that is not', 'soon, 30', 30 * second],
   ])('is read as %s', (_, value, expected) => {
     expect(ahead({ 'retry-after': value })).toBe(expected)
@@ -55,8 +49,9 @@ describe('the end that retry-after names', () => {
     '9'.repeat(400),
     '1000000000000000',
     'Sun, 22 Nov 2020 12:10:00 GMT',
-    'Sunday, 06-Nov-94 08:49:37 GMT',
-    'Sun Nov  6 08:49:37 1994',
+    'Sunday, 22-Nov-26 12:10:00 GMT',
+    'Sun Nov 22 12:10:00 2026',
+    'Sun, 32 Nov 2026 12:10:00 GMT',
     'Sun, 22 Foo 2026 12:10:00 GMT',
     '2026-99-99T99:99:99Z',
   ])('is not known from %s', (value) => {
@@ -306,7 +301,7 @@ describe('whatever an upstream sends', () => {
     fc.date({ noInvalidDate: true }).map((date) => date.toUTCString()),
     fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
     fc.tuple(number, fc.constantFrom('s', 'm', 'ms', 'd')).map((parts) => parts.join('')),
-    fc.constantFrom('0', '100', 'rejected', 'Sunday, 22-Nov-26 12:10:00 GMT', '9'.repeat(40)),
+    fc.constantFrom('0', '100', 'rejected', 'Sun, 22 Nov 2026 12:10:00 GMT', '9'.repeat(40)),
   )
   const pairs = fc.array(fc.tuple(fc.constantFrom(...names), value))
   const error = fc.record(
