@@ -1,10 +1,11 @@
 /** Anthropic Messages: address, credential, usage and errors (docs.anthropic.com, Messages API). */
 import type { EventSourceMessage } from 'eventsource-parser'
 import { z } from 'zod'
+import type { UpstreamError } from '../domain/upstream-error.ts'
 import { estimateTokens, type Usage } from '../domain/usage.ts'
 import type { ErrorCode, GatewayError } from '../errors.ts'
 import { parseJson } from '../json.ts'
-import type { EventKind, Protocol, UpstreamError, UsageReader } from './dialect.ts'
+import type { EventKind, Protocol, UsageReader } from './dialect.ts'
 
 /** A count beyond all sense is as good as none: it must not reach the books. */
 const count = z.int().nonnegative().max(1e9).nullish().catch(undefined)

@@ -2,18 +2,12 @@
 
 import type { EventSourceMessage } from 'eventsource-parser'
 import type { Platform } from '../domain/platform.ts'
+import type { UpstreamError } from '../domain/upstream-error.ts'
 import type { Usage } from '../domain/usage.ts'
 import type { GatewayError } from '../errors.ts'
 
 /** Where an event of a stream stands: only after the first `content` is an answer committed to. */
 export type EventKind = 'preamble' | 'content' | 'error'
-
-/** An error in the upstream's own words. */
-export interface UpstreamError {
-  type?: string | null | undefined
-  code?: string | null | undefined
-  message?: string | null | undefined
-}
 
 /** Follows one answer and adds up its usage. */
 export interface UsageReader {

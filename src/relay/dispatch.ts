@@ -1,8 +1,8 @@
 /** Dispatch: tries one account after the other until one answers, at a round trip per failover. */
 import type { AccountFailure } from '../domain/account-failure.ts'
+import { onlyAccountCooldownMs } from '../domain/cooldowns.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { loneCooldownMs } from '../platforms/failures/classify.ts'
 import { type ReassignReply, reassignScript } from '../store/scripts/reassign.ts'
 import { probeMs } from './admit.ts'
 import { attempt } from './attempt/attempt.ts'
@@ -160,7 +160,7 @@ function reassign(
     probeMs,
     warmMs: SESSION_RETURN_SECONDS * 1000,
     // Others who are only not asked any more may well be free.
-    onlyAccountCooldownMs: offered.length < untried.length ? 0 : loneCooldownMs(failure),
+    onlyAccountCooldownMs: offered.length < untried.length ? 0 : onlyAccountCooldownMs(failure),
     candidates: asCandidates(offered, { nowMs: runtime.now(), timeZone }),
   })
 }

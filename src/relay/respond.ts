@@ -1,7 +1,8 @@
 /** Respond: turns an exchange into the caller's response, and settles when that has ended. */
+import { accountFailure } from '../domain/cooldowns.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { accountFailure, classifyErrorEvent } from '../platforms/failures/classify.ts'
+import { classifyErrorEvent } from '../platforms/failures/classify.ts'
 import { recoverScript } from '../store/scripts/recover.ts'
 import { renewScript } from '../store/scripts/renew.ts'
 import type { Outcome } from './attempt/outcome.ts'

@@ -5,24 +5,24 @@ import { parseJson } from '../../json.ts'
 /**
  * - `refused`: the account is disabled, out of credit or over a spend limit that names no end, or
  *   its credential is no longer good
- * - `spent`: it has used up an allowance, which comes back at an end that the answer may name
+ * - `over_quota`: it has used up an allowance, which comes back at an end that the answer may name
  * - `account_limited`, `limited`: a rate limit of the account, or of the model asked for
- * - `overloaded`: the vendor has no room for now
- * - `unsuited`: this account does not serve such a request; another may
+ * - `overloaded`: the vendor has no capacity at the moment
+ * - `unsupported_by_account`: this account does not serve such a request; another may
  * - `no_model`: the model is unknown, or (as a 403) this account may not use it
- * - `too_large`: no waiting makes this account serve a request of this size
- * - `caller`: the request itself cannot be served
+ * - `too_large`: this account can never serve a request of this size
+ * - `caller_fault`: the request itself cannot be served
  */
 export type ErrorVerdict =
   | 'refused'
-  | 'spent'
+  | 'over_quota'
   | 'account_limited'
   | 'limited'
   | 'overloaded'
-  | 'unsuited'
+  | 'unsupported_by_account'
   | 'no_model'
   | 'too_large'
-  | 'caller'
+  | 'caller_fault'
 
 const text = z.string().nullish().catch(undefined)
 const scalar = z.union([z.string(), z.number()]).nullish().catch(undefined)
@@ -37,18 +37,18 @@ const WireError = z.object({
   resets_in_seconds: scalar,
 })
 
-/** The fields of an error object that decisions rest on; one of an unexpected type is undefined. */
+/** The fields of an error object that decisions depend on; one of an unexpected type is undefined. */
 export type WireError = z.infer<typeof WireError>
 
 /**
- * Codes and types that settle the verdict whatever else is said. Sources:
+ * Codes and types that decide the verdict whatever the message says. Sources:
  * - Anthropic: platform.claude.com/docs/en/api/errors, and /rate-limits for `error_code`
  * - OpenAI: developers.openai.com/api/docs/guides/error-codes; `billing_not_active`,
  *   `account_deactivated` and the `token_` codes as reported by users
  * - Codex: openai/codex, codex-api/src/api_bridge.rs
  * - one-api and new-api: types/error.go; sub2api: `INSUFFICIENT_BALANCE`
  */
-const settled: [ErrorVerdict, string[]][] = [
+const decisive: [ErrorVerdict, string[]][] = [
   [
     'refused',
     [
@@ -74,7 +74,7 @@ const settled: [ErrorVerdict, string[]][] = [
       'INSUFFICIENT_BALANCE',
     ],
   ],
-  ['spent', ['billing_error', 'enforced_spend_limit_reached', 'usage_limit_reached']],
+  ['over_quota', ['billing_error', 'enforced_spend_limit_reached', 'usage_limit_reached']],
 ]
 
 /** Codes and types that say less than a sentence does, from the same sources. */
@@ -86,7 +86,7 @@ const general: [ErrorVerdict, string[]][] = [
   ['limited', ['rate_limit_error', 'rate_limit_exceeded', 'tokens', 'requests']],
   ['no_model', ['model_not_found']],
   [
-    'caller',
+    'caller_fault',
     [
       'invalid_request_error',
       'not_found_error',
@@ -104,9 +104,9 @@ const general: [ErrorVerdict, string[]][] = [
  * The same in words, for errors whose code says less: Anthropic's refusals come as
  * `invalid_request_error`, those of relays often without a code.
  *
- * A message may quote the caller, who must not forge a verdict that makes accounts rest. So each
- * sentence stands at the start, and nothing like `: ` may follow it: Anthropic answers an unknown
- * field with `<its name>: Extra inputs are not permitted`, and the caller chooses the name.
+ * A message may quote the caller, who must not be able to make accounts cool down with what they write.
+ * So each sentence stands at the start, and nothing like `: ` may follow it: Anthropic answers an
+ * unknown field with `<its name>: Extra inputs are not permitted`, and the caller chooses the name.
  *
  * Left out on purpose, because they depend on how a request looks and not on the account:
  * `Third-party apps now draw from your extra usage` and `You're out of extra usage` (both 400).
@@ -131,7 +131,7 @@ const sentences: [ErrorVerdict, RegExp[]][] = [
     ],
   ],
   [
-    'spent',
+    'over_quota',
     [
       /^You have reached your specified (workspace )?API usage limits/i,
       /^You have reached your API usage limits: your organization has crossed/i,
@@ -152,9 +152,9 @@ const sentences: [ErrorVerdict, RegExp[]][] = [
 
 /**
  * What depends on the model or the program that asks: OpenAI's projects, Claude Code's credentials,
- * relays (new-api, claude-relay-service). To forge it would only spare an account its rest.
+ * relays (new-api, claude-relay-service). A caller who forges one only prevents a cooldown.
  */
-const unsuited = [
+const unsupportedByAccount = [
   /^Project `?[\w-]+`? does not have access to model /,
   /^No available channel for model /,
   /^(当前)?分组 .{0,99} 下(对于)?模型 .{0,300}无可用渠道/,
@@ -166,10 +166,11 @@ const unsuited = [
 
 /** What the error says, by its code, then in words, then by its type; undefined if it says nothing. */
 export function verdictOf(error: WireError): ErrorVerdict | undefined {
-  if (unsuited.some((sentence) => sentence.test(error.message ?? ''))) return 'unsuited'
+  if (unsupportedByAccount.some((sentence) => sentence.test(error.message ?? '')))
+    return 'unsupported_by_account'
   const { code, type, details } = error
   const names = [details?.error_code, code, type]
-  return named(settled, names) ?? said(error.message ?? '') ?? named(general, names)
+  return named(decisive, names) ?? said(error.message ?? '') ?? named(general, names)
 }
 
 function named(
@@ -191,7 +192,7 @@ function said(message: string): ErrorVerdict | undefined {
   return sentences.find(([, known]) => known.some(isSaid))?.[0]
 }
 
-/** The fields of an error object, however strange. */
+/** The fields of an error object; undefined where they are missing or of another type. */
 function asWireError(error: unknown): WireError {
   return WireError.safeParse(error).data ?? WireError.parse({})
 }

@@ -1,7 +1,7 @@
 /** One attempt: sends the request to one account and waits until its outcome is known. */
 
 import type { FailureReason } from '../../domain/account-failure.ts'
-import { accountFailure } from '../../platforms/failures/classify.ts'
+import { accountFailure } from '../../domain/cooldowns.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
 import { judge } from './judge.ts'
 import type { AttemptContext, Outcome } from './outcome.ts'

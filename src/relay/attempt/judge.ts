@@ -1,13 +1,11 @@
 /** Judge: what an upstream's response means, once enough of it has been read to tell. */
 
-import type { UpstreamError, UsageReader } from '../../dialects/dialect.ts'
+import type { UsageReader } from '../../dialects/dialect.ts'
 import { downstreamHeaders } from '../../dialects/headers.ts'
+import { accountFailure } from '../../domain/cooldowns.ts'
+import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { parseJson } from '../../json.ts'
-import {
-  accountFailure,
-  classifyAnswer,
-  classifyErrorEvent,
-} from '../../platforms/failures/classify.ts'
+import { classifyAnswer, classifyErrorEvent } from '../../platforms/failures/classify.ts'
 import { readMessage } from '../request/body.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
 import { isEventStream, openStream } from '../stream/gate.ts'
@@ -36,8 +34,8 @@ export async function judge(
   if (isSuccess && isEventStream(response) && response.body) {
     const classify = (error: UpstreamError) =>
       classifyErrorEvent(error, rateLimitMs(planned), context.runtime.now())
-    const isAccounts = (error: UpstreamError) => classify(error) !== undefined
-    const stream = await openStream(response.body, usage, { onEvent, isAccounts })
+    const isAccountFault = (error: UpstreamError) => classify(error) !== undefined
+    const stream = await openStream(response.body, usage, { onEvent, isAccountFault })
     if (stream) return { kind: 'stream', ...head, stream, usage, abort: () => {} }
     const error = usage.failure()
     const failure = (error && classify(error)) ?? accountFailure('overloaded')

@@ -1,6 +1,7 @@
 /** The gate: holds an answer back until it is known to be one, so that a failure stays invisible. */
 import { createParser } from 'eventsource-parser'
-import type { EventKind, UpstreamError, UsageReader } from '../../dialects/dialect.ts'
+import type { EventKind, UsageReader } from '../../dialects/dialect.ts'
+import type { UpstreamError } from '../../domain/upstream-error.ts'
 
 /** An answer that may be shown: what was held back, then the rest as it arrives. */
 export interface OpenStream {
@@ -25,8 +26,8 @@ export const isEventStream = ({ headers }: Response) =>
 export interface GateWatch {
   /** Told of each event; comments are no progress. */
   onEvent: () => void
-  /** Whether an error is the account's, so that another may do better. */
-  isAccounts: (error: UpstreamError) => boolean
+  /** Whether an error is the account's fault, so that another account may succeed. */
+  isAccountFault: (error: UpstreamError) => boolean
 }
 
 /**
@@ -56,7 +57,7 @@ export async function openStream(
     heldBytes += value.length
     feed(value)
     const isRefusal = isError(verdict)
-    if (isRefusal && watch.isAccounts(usage.failure() ?? {})) {
+    if (isRefusal && watch.isAccountFault(usage.failure() ?? {})) {
       await rest.cancel().catch(() => {})
       return undefined
     }

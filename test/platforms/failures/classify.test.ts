@@ -1,11 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { FailureReason } from '../../../src/domain/account-failure.ts'
-import {
-  accountFailure,
-  classifyAnswer,
-  classifyErrorEvent,
-} from '../../../src/platforms/failures/classify.ts'
+import { accountFailure } from '../../../src/domain/cooldowns.ts'
+import { classifyAnswer, classifyErrorEvent } from '../../../src/platforms/failures/classify.ts'
 
 const now = Date.parse('2026-11-22T12:00:00Z')
 const second = 1_000
@@ -35,30 +31,13 @@ const refusals = [
   '用户额度不足, 剩余额度: ＄-0.000002 (request id: 202608190933135792535838268d9d6rhgZmzsh)',
   '预扣费额度失败, 用户剩余额度: ＄2.533620, 需要预扣费额度: ＄2.627750 (request id: 2026051120249d6jw)',
 ]
-const spent = [
+const overQuota = [
   'You have reached your specified API usage limits. You will regain access on 2026-11-25 at 00:00 UTC.',
   'You have reached your specified workspace API usage limits. You will regain access on 2026-11-25 at 00:00 UTC.',
   "You have reached your API usage limits: your organization has crossed its monthly API usage threshold, set based on your organization's API tier. You will regain access on 2026-11-25 at 00:00 UTC.",
 ]
 
-describe('a reason', () => {
-  it.each<[FailureReason, string, number, number]>([
-    ['connect_failed', 'account', 2 * second, 5 * minute],
-    ['proxy_failed', 'account', 2 * second, 5 * minute],
-    ['timeout', 'account', 2 * second, 5 * minute],
-    ['server_error', 'account', 2 * second, 5 * minute],
-    ['bad_answer', 'account', 2 * second, 5 * minute],
-    ['overloaded', 'family', 15 * second, minute],
-    ['rate_limited', 'family', 5 * minute, hour],
-    ['account_refused', 'account', 30 * minute, 30 * minute],
-    ['credential_unreadable', 'account', 30 * minute, 30 * minute],
-  ])('%s makes the %s rest, from %i to %i ms', (reason, scope, cooldownMs, maxCooldownMs) => {
-    const expected = { reason, scope, untilMs: 0, cooldownMs, maxCooldownMs }
-    expect(accountFailure(reason)).toEqual(expected)
-  })
-})
-
-describe('the judgement of an answer', () => {
+describe('an answer without a reply', () => {
   it.each([
     [200, 'bad_answer'],
     [301, 'bad_answer'],
@@ -149,7 +128,7 @@ describe('what a body says of the account', () => {
     expect(judge(400, body)?.reason).toBe('account_refused')
   })
 
-  it.each(spent)('rests the account until the end that it names: %s', (message) => {
+  it.each(overQuota)('cools the account down until the end that it names: %s', (message) => {
     const expected = {
       reason: 'rate_limited',
       scope: 'account',
@@ -167,24 +146,26 @@ describe('what a body says of the account', () => {
     expect(judgeError(429, { type: 'billing_error' }, soon)?.reason).toBe('account_refused')
   })
 
-  it('what depends on the model or the program that asks moves on, and nobody rests for it', () => {
-    const unsuited = { reason: 'unsupported_by_account', scope: 'none' }
+  it('what depends on the model or the client program is tried on another account, and nothing cools down', () => {
+    const unsupportedByAccount = { reason: 'unsupported_by_account', scope: 'none' }
     const message = 'Project `proj_x` does not have access to model `gpt-5`'
-    expect(judgeError(403, { code: 'model_not_found', message })).toMatchObject(unsuited)
-    expect(judgeError(403, { code: 'model_not_found' })).toMatchObject(unsuited)
+    expect(judgeError(403, { code: 'model_not_found', message })).toMatchObject(
+      unsupportedByAccount,
+    )
+    expect(judgeError(403, { code: 'model_not_found' })).toMatchObject(unsupportedByAccount)
     expect(judgeError(404, { code: 'model_not_found' })).toBeUndefined()
     for (const [status, type, said] of [
       [401, 'authentication_error', 'CORS requests are not allowed for this Organization'],
       [403, 'permission_error', 'This credential is only authorized for use with Claude Code'],
       [403, undefined, 'Client not allowed'],
     ] as const)
-      expect(judgeError(status, { type, message: said })).toMatchObject(unsuited)
+      expect(judgeError(status, { type, message: said })).toMatchObject(unsupportedByAccount)
     for (const missing of [
       '当前分组 default 下对于模型 gpt-5 无可用渠道 (request id: 2025082215093026624875464905761)',
       'No available channel for model gpt-5 under group default (distributor)',
       'No available Claude accounts support the requested model: claude-x',
     ]) {
-      expect(judgeError(503, { message: missing })).toMatchObject(unsuited)
+      expect(judgeError(503, { message: missing })).toMatchObject(unsupportedByAccount)
     }
   })
 
@@ -199,18 +180,18 @@ describe('what a body says of the account', () => {
 })
 
 describe('a 429', () => {
-  it('rests until the end it names, else for the account’s own time', () => {
+  it('cools down until the end it names, else for the account’s rateLimitDuration', () => {
     expect(judge(429, '{}', { 'retry-after': '30' })).toMatchObject({ untilMs: now + 30_000 })
     expect(judge(429)).toMatchObject({ untilMs: 0, cooldownMs: 7 * minute, maxCooldownMs: hour })
   })
 
-  it('grows no further than the account’s own time when that is longer than an hour', () => {
+  it('has the account’s rateLimitDuration as its longest cooldown when that is longer than an hour', () => {
     const answer = { status: 429, headers: new Headers(), body: '' }
     const expected = { cooldownMs: 3 * hour, maxCooldownMs: 3 * hour }
     expect(classifyAnswer(answer, 3 * hour, now)).toMatchObject(expected)
   })
 
-  it('rests the family that was asked for', () => {
+  it('cools down the family that was asked for', () => {
     for (const error of [
       { type: 'rate_limit_error', message: 'Number of request tokens has exceeded your limit' },
       { type: 'tokens', code: 'rate_limit_exceeded', message: 'Rate limit reached for gpt-5' },
@@ -220,7 +201,7 @@ describe('a 429', () => {
     }
   })
 
-  it('rests the account when the limit is the account’s', () => {
+  it('cools down the account when the limit is the account’s', () => {
     const rejected = { 'anthropic-ratelimit-unified-5h-status': 'rejected' }
     const ofAccount = { reason: 'rate_limited', scope: 'account' }
     expect(judge(429, '{}', rejected)).toMatchObject(ofAccount)
@@ -283,7 +264,12 @@ describe('an error in an answer that began as a success', () => {
 })
 
 describe('what the caller wrote, and the vendor quotes', () => {
-  const sentence = fc.constantFrom(...refusals, ...spent, 'insufficient_quota', 'overloaded_error')
+  const sentence = fc.constantFrom(
+    ...refusals,
+    ...overQuota,
+    'insufficient_quota',
+    'overloaded_error',
+  )
   const lead = fc.constantFrom(
     'model: ',
     'Invalid value: ',
