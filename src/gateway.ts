@@ -2,11 +2,13 @@
 import { type Catalog, createCatalog } from './catalog/catalog.ts'
 import type { CatalogContext } from './catalog/context.ts'
 import { createSealer } from './crypto.ts'
+import { createPricer, type Pricer } from './ledger/pricer.ts'
 import type { Runtime } from './runtime.ts'
 import { createKeyspace } from './store/keyspace.ts'
 
 export interface Gateway extends CatalogContext {
   catalog: Catalog
+  pricer: Pricer
 }
 
 export function createGateway(runtime: Runtime): Gateway {
@@ -15,6 +17,7 @@ export function createGateway(runtime: Runtime): Gateway {
     runtime,
     keyspace,
     catalog: createCatalog(runtime.redis, keyspace, runtime.now),
+    pricer: createPricer(),
     sealer: createSealer(runtime.config.ENCRYPTION_KEY),
   }
 }

@@ -190,6 +190,7 @@ function refusalEvent(body: string): string | undefined {
 export const anthropic: Protocol = {
   platform: 'claude-console',
   permission: 'claude',
+  priceProvider: 'anthropic',
   endpoint(apiUrl) {
     const base = apiUrl.replace(/\/+$/, '')
     if (base.endsWith('/v1/messages')) return base

@@ -5,6 +5,7 @@ import type { Platform } from '../domain/platform.ts'
 import type { UpstreamError } from '../domain/upstream-error.ts'
 import type { Usage } from '../domain/usage.ts'
 import type { GatewayError } from '../errors.ts'
+import type { PriceProvider } from '../ledger/price.ts'
 
 /** Where an event of a stream stands: only after the first `content` is an answer committed to. */
 export type EventKind = 'preamble' | 'content' | 'error'
@@ -28,6 +29,7 @@ export interface UsageReader {
 export interface Protocol {
   platform: Platform
   permission: 'claude' | 'codex'
+  priceProvider: PriceProvider
   /** The address of an account's endpoint, from the base URL that the admin configured. */
   endpoint(apiUrl: string): string
   /** Puts the account's credential where this vendor expects it. */

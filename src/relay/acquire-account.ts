@@ -66,6 +66,7 @@ async function planAndAdmit(
       hints: client.hints,
       bodyBytes: client.body.length,
       canProxy: runtime.canProxy,
+      pricer: gateway.pricer,
       nowMs: runtime.now(),
     })
   let { snapshot, isFresh } = known

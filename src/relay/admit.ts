@@ -79,7 +79,7 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
       affinityDigest: plan.affinityDigest,
       model: plan.model,
       family: isOpus ? 'opus' : modelFamily(plan.model),
-      reservationNanoUsd: plan.holdNanoUsd,
+      reservationNanoUsd: plan.reservationNanoUsd,
       leaseMs: LEASE_SECONDS * 1000,
       probeMs,
       warmMs: SESSION_RETURN_SECONDS * 1000,

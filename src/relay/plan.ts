@@ -3,7 +3,7 @@ import type { ApiKey } from '../catalog/api-key.ts'
 import type { Snapshot } from '../catalog/catalog.ts'
 import type { Protocol } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
-import { estimateHold } from '../ledger/price.ts'
+import type { Pricer } from '../ledger/pricer.ts'
 import type { Hints } from './request/hints.ts'
 import { identifyClient } from './request/identify-client.ts'
 import { affinityDigest, sessionKey } from './request/session.ts'
@@ -22,7 +22,8 @@ export interface Plan extends Choice {
   sessionKey: string | undefined
   /** Of an id that only the account which issued it can serve. */
   affinityDigest: string | undefined
-  holdNanoUsd: number
+  /** What the request reserves of its key's budgets and of its account's quota. */
+  reservationNanoUsd: number
 }
 
 const minute = 60_000
@@ -44,10 +45,11 @@ export function plan(input: {
   bodyBytes: number
   /** Whether this host can go through the proxy of an account. */
   canProxy: boolean
+  pricer: Pricer
   nowMs: number
 }): Plan {
   const { ledgerId, requestId, snapshot, protocol, headers, hints, bodyBytes, nowMs } = input
-  const { canProxy } = input
+  const { canProxy, pricer } = input
   const apiKey = usableKey(snapshot, nowMs)
   if (apiKey.permissions !== 'all' && apiKey.permissions !== protocol.permission) {
     throw new GatewayError(
@@ -60,9 +62,10 @@ export function plan(input: {
   const { platform } = protocol
   const { pool } = snapshot
   const choice = findCandidates({ pool, apiKey, platform, model, canProxy })
-  // The dearest of the models that it may become: an account may rename the one that was asked for.
-  const holdFor = ({ upstreamModel }: PlannedAccount) =>
-    estimateHold({ platform, model: upstreamModel, bodyBytes, maxTokens, atMs: nowMs })
+  // Accounts may rename the model: reserve for the most expensive one that may be asked for.
+  const { priceProvider: provider } = protocol
+  const reservationOf = ({ upstreamModel: model }: PlannedAccount) =>
+    pricer.estimateReservation({ provider, model, bodyBytes, maxTokens, atMs: nowMs })
   return {
     ledgerId,
     requestId,
@@ -74,7 +77,7 @@ export function plan(input: {
     sessionKey: sessionKey(headers, hints),
     affinityDigest: affinityDigest(headers, hints),
     ...choice,
-    holdNanoUsd: Math.max(0, ...choice.candidates.map(holdFor)),
+    reservationNanoUsd: Math.max(0, ...choice.candidates.map(reservationOf)),
   }
 }
 

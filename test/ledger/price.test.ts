@@ -2,13 +2,13 @@ import { findProvider } from '@pydantic/genai-prices'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { noUsage, type Usage } from '../../src/domain/usage.ts'
-import { estimateHold, priceUsage } from '../../src/ledger/price.ts'
+import { priceUsage } from '../../src/ledger/price.ts'
 
 const atMs = Date.UTC(2026, 10, 22)
 
 function cost(model: string, usage: Partial<Usage>, at = atMs): number | 'unpriced' {
-  const platform = model.startsWith('claude') ? 'claude-console' : 'codex'
-  const price = priceUsage({ platform, model, usage: { ...noUsage, ...usage }, atMs: at })
+  const provider = model.startsWith('claude') ? 'anthropic' : 'openai'
+  const price = priceUsage({ provider, model, usage: { ...noUsage, ...usage }, atMs: at })
   return price === 'unpriced' ? price : price.costNanoUsd
 }
 
@@ -87,16 +87,16 @@ describe('priceUsage', () => {
     'whisper-1',
     '',
   ])('leaves "%s" unpriced, however much it resembles another', (model) => {
-    for (const platform of ['claude-console', 'codex'] as const) {
-      expect(priceUsage({ platform, model, usage: everything, atMs })).toBe('unpriced')
+    for (const provider of ['anthropic', 'openai'] as const) {
+      expect(priceUsage({ provider, model, usage: everything, atMs })).toBe('unpriced')
     }
   })
 
   it('does not price the models of the other vendor', () => {
     const usage = everything
-    const wrong = { platform: 'codex', model: 'claude-sonnet-4-5', usage, atMs } as const
+    const wrong = { provider: 'openai', model: 'claude-sonnet-4-5', usage, atMs } as const
     expect(priceUsage(wrong)).toBe('unpriced')
-    expect(priceUsage({ ...wrong, platform: 'claude-console', model: 'gpt-5' })).toBe('unpriced')
+    expect(priceUsage({ ...wrong, provider: 'anthropic', model: 'gpt-5' })).toBe('unpriced')
   })
 
   it.each([
@@ -133,24 +133,5 @@ describe('priceUsage', () => {
   it('counts a number that makes no sense as none', () => {
     const usage = { inputTokens: -5, outputTokens: Number.NaN, cacheReadTokens: 1_000 }
     expect(cost('claude-haiku-4-5', usage)).toBe(100_000)
-  })
-})
-
-describe('estimateHold', () => {
-  const hold = (bodyBytes: number, maxTokens: number | undefined, model = 'claude-opus-4-5') =>
-    estimateHold({ platform: 'claude-console', model, bodyBytes, maxTokens, atMs })
-
-  it('counts four bytes as a token of input, and the bound of the client as output', () => {
-    expect(hold(40_000, 100)).toBe(10_000 * 5_000 + 100 * 25_000)
-    expect(hold(1, 0)).toBe(5_000)
-  })
-
-  it('counts 4096 tokens of output at most, or when the client sets no bound', () => {
-    expect(hold(0, undefined)).toBe(4_096 * 25_000)
-    expect(hold(0, 128_000)).toBe(4_096 * 25_000)
-  })
-
-  it('holds nothing for a model without a price', () => {
-    expect(hold(40_000, 100, 'totally-unknown-model-x')).toBe(0)
   })
 })

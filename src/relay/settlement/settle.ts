@@ -4,7 +4,6 @@ import type { Usage } from '../../domain/usage.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
 import { settledSums } from '../../ledger/ledger.ts'
-import { priceUsage } from '../../ledger/price.ts'
 import { ttl } from '../../store/keyspace.ts'
 import { packSums } from '../../store/records/sums.ts'
 import type { SettleInput } from '../../store/scripts/settle.ts'
@@ -33,7 +32,8 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
   const { usage, estimated, planned, verdict } = ending
   const { upstreamModel: model, family, account } = planned
   const nowMs = runtime.now()
-  const cost = priceUsage({ platform: plan.protocol.platform, model, usage, atMs: nowMs })
+  const { priceProvider: provider } = plan.protocol
+  const cost = gateway.pricer.priceUsage({ provider, model, usage, atMs: nowMs })
   if (cost === 'unpriced') {
     runtime.log.warn('unpriced_model', { ledgerId: plan.ledgerId, model })
   }

@@ -156,7 +156,7 @@ const isLeft = ({ ask, endedMs }: Attempt) =>
 function priceOf({ ask, startedMs }: Attempt, inputTokens: number, outputTokens: number): number {
   const usage = { ...noUsage, inputTokens, outputTokens }
   const model = modelOf(ask)
-  const price = priceUsage({ platform: 'claude-console', model, usage, atMs: startedMs })
+  const price = priceUsage({ provider: 'anthropic', model, usage, atMs: startedMs })
   return price === 'unpriced' ? Number.NaN : price.costNanoUsd
 }
 

@@ -31,7 +31,7 @@ export function sumOf(answers: readonly GivenAnswer[]): Booked {
       cacheReadTokens: served.usage.cache_read_input_tokens,
       webSearchRequests: 0,
     }
-    const cost = priceUsage({ platform, model, usage, atMs: Date.now() })
+    const cost = priceUsage({ provider: 'anthropic', model, usage, atMs: Date.now() })
     all.requests += 1
     all.inputTokens += usage.inputTokens
     all.outputTokens += usage.outputTokens
