@@ -1,4 +1,14 @@
-/** Platforms: the kinds of upstream account that the gateway can call. */
+/** Platforms: the kinds of upstream account that the gateway can call, and the pools that they form. */
 
-export const platforms = ['claude-console', 'codex'] as const
-export type Platform = (typeof platforms)[number]
+export const platformIds = ['claude-console', 'codex'] as const
+export type PlatformId = (typeof platformIds)[number]
+
+/**
+ * Names a pool: the accounts among which a route chooses. Today every platform has a pool of its own
+ * name; leases, health and load are kept in the store by pool.
+ */
+export type PoolId = string
+
+// The administration still uses the names that these had before pools existed.
+export { platformIds as platforms }
+export type Platform = PlatformId

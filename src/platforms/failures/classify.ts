@@ -3,15 +3,9 @@ import type { AccountFailure, CooldownScope, FailureReason } from '../../domain/
 import { accountFailure } from '../../domain/cooldowns.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { parseJson } from '../../json.ts'
+import type { FailedAnswer } from '../platform.ts'
 import { type ErrorVerdict, readError, verdictOf, type WireError } from './refusals.ts'
 import { limitsAccount, namedEndMs, resetMs, retryAfterMs } from './reset-time.ts'
-
-/** An answer without a usable reply: `body` is its text, empty when it could not be read. */
-export interface FailedAnswer {
-  status: number
-  headers: Headers
-  body: string
-}
 
 interface Evidence {
   headers: Headers

@@ -1,0 +1,35 @@
+/** Claude Console: accounts with an API key of Anthropic, or of a relay that speaks its Messages API. */
+import { z } from 'zod'
+import { classifyAnswer, classifyErrorEvent } from './failures/classify.ts'
+import type { Platform } from './platform.ts'
+import { operationUrl, renameModel } from './request-parts.ts'
+
+const paths = { messages: '/v1/messages' }
+const TrialAnswer = z.object({ type: z.literal('message') })
+
+export const claudeConsole: Platform = {
+  id: 'claude-console',
+  poolId: 'claude-console',
+  permission: 'claude',
+  boundAccountField: 'claudeConsoleAccountId',
+  priceProvider: 'anthropic',
+
+  buildRequest({ account, credential, operation, headers, search, body, upstreamModel }) {
+    // Relays take their keys as bearer tokens.
+    if (credential.startsWith('sk-ant-')) headers.set('x-api-key', credential)
+    else headers.set('authorization', `Bearer ${credential}`)
+    const url = operationUrl(account.apiUrl, paths, operation) + search
+    return { url, method: 'POST', headers, body: renameModel(body, upstreamModel) }
+  },
+
+  classifyAnswer,
+  classifyErrorEvent,
+
+  defaultTrialModel: 'claude-haiku-4-5',
+  trialRequest: (model) => ({
+    operation: 'messages',
+    headers: new Headers({ 'anthropic-version': '2023-06-01' }),
+    body: { model, max_tokens: 1, messages: [{ role: 'user', content: 'hi' }] },
+  }),
+  isTrialAnswer: (json) => TrialAnswer.safeParse(json).success,
+}
