@@ -1,5 +1,5 @@
 /** The application: mounts every route, names every request, and puts every error in its envelope. */
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { type RequestIdVariables, requestId } from 'hono/request-id'
 import { routePath } from 'hono/route'
@@ -8,26 +8,36 @@ import { docsRoutes } from './admin/docs/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
 import { anthropic } from './dialects/anthropic.ts'
+import type { Dialect } from './dialects/dialect.ts'
 import { GatewayError, ownFaults } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import { relay } from './relay/pipeline.ts'
+import { type RelayRoute, relayRoutes } from './relay/routes.ts'
 
 export { createGateway } from './gateway.ts'
-export type AppVariables = RequestIdVariables
-type App = Context<{ Variables: AppVariables }>
+export interface AppVariables extends RequestIdVariables {
+  /** Makes the answer to an error on this route; without one, errors speak Anthropic Messages. */
+  errorEnvelope?: ErrorEnvelope
+}
+type AppEnv = { Variables: AppVariables }
+type App = Context<AppEnv>
+type ErrorEnvelope = (c: App, error: GatewayError) => Response
 
 const adminBodyLimitBytes = 1024 * 1024
 
-export function createApp(gateway: Gateway) {
+/** @param routes of the relay; a request below one of them gets errors in its dialect. */
+export function createApp(gateway: Gateway, routes: readonly RelayRoute[] = relayRoutes) {
   const { config, log, now } = gateway.runtime
-  const app = new Hono<{ Variables: AppVariables }>()
+  const app = new Hono<AppEnv>()
   app.use(requestId({ limitLength: 128, generator: () => uuidv7({ msecs: now() }) }))
 
-  for (const path of ['/api/v1/messages', '/v1/messages']) {
-    app.post(path, (c) => relay(gateway, anthropic, c.req.raw, c.get('requestId')))
+  for (const route of routes) {
+    app.use(`${route.path}/*`, errorsAs(relayErrors(route.dialect)))
+    app.post(route.path, (c) => relay(gateway, route, c.req.raw, c.get('requestId')))
   }
 
-  // Routes of the relay stand above: what follows neither delays nor changes an answer of theirs.
+  // The routes of the relay come first, so that what follows neither delays nor changes their answers.
+  app.use('/api/v2/*', errorsAs(adminError))
   app.use(apiHeaders)
   if (config.CORS_ORIGINS.length > 0) {
     for (const path of ['/health', '/api/v2/*']) app.use(path, allowOrigins(config.CORS_ORIGINS))
@@ -66,22 +76,36 @@ function refuseLarge(): never {
   throw new GatewayError('body_too_large', message)
 }
 
-/** The error in the dialect of the route: admin under /api/v2, else the vendor's. */
-function answerError(c: App, error: GatewayError): Response {
-  const id = c.get('requestId')
-  if (!c.req.path.startsWith('/api/v2/')) {
-    const response = anthropic.errorResponse(error, id)
+/** Makes errors on the routes that it is used for speak like this. */
+const errorsAs =
+  (envelope: ErrorEnvelope): MiddlewareHandler<AppEnv> =>
+  (c, next) => {
+    c.set('errorEnvelope', envelope)
+    return next()
+  }
+
+function relayErrors(dialect: Dialect): ErrorEnvelope {
+  return (c, error) => {
+    const id = c.get('requestId')
+    const response = dialect.errorResponse(error, id)
     response.headers.set('x-request-id', id)
     return response
   }
+}
+
+const unknownRouteError = relayErrors(anthropic)
+
+/** The error in the envelope of the route that was asked for. */
+const answerError: ErrorEnvelope = (c, error) =>
+  (c.get('errorEnvelope') ?? unknownRouteError)(c, error)
+
+const adminError: ErrorEnvelope = (c, error) => {
   const { code, message, issues, retryAfterSeconds, status } = error
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
   // RFC 9110 §11.6.1 wants the challenge with every 401.
   if (status === 401) c.header('www-authenticate', 'Bearer')
-  return Response.json(
-    { error: { code, message, ...(issues && { issues }) } },
-    { status, headers: { ...Object.fromEntries(c.res.headers), 'x-request-id': id } },
-  )
+  const headers = { ...Object.fromEntries(c.res.headers), 'x-request-id': c.get('requestId') }
+  return Response.json({ error: { code, message, ...(issues && { issues }) } }, { status, headers })
 }
 
 /** 200 with the store's latency, or 503 when it does not answer in time. */

@@ -1,23 +1,32 @@
 /** The parts that the relay and the administration share, composed over one runtime. */
+import { createSecretOpener, type OpenSecrets } from './catalog/account-secrets.ts'
 import { type Catalog, createCatalog } from './catalog/catalog.ts'
 import type { CatalogContext } from './catalog/context.ts'
 import { createSealer } from './crypto.ts'
 import { createPricer, type Pricer } from './ledger/pricer.ts'
+import type { Platform } from './platforms/platform.ts'
+import { createPlatformRegistry, type PlatformRegistry } from './platforms/registry.ts'
 import type { Runtime } from './runtime.ts'
 import { createKeyspace } from './store/keyspace.ts'
 
 export interface Gateway extends CatalogContext {
   catalog: Catalog
+  platforms: PlatformRegistry
   pricer: Pricer
+  openSecrets: OpenSecrets
 }
 
-export function createGateway(runtime: Runtime): Gateway {
+/** @param platforms the kinds of account that it can call, by default those of the product. */
+export function createGateway(runtime: Runtime, platforms?: readonly Platform[]): Gateway {
   const keyspace = createKeyspace(runtime.config.KEY_PREFIX)
+  const sealer = createSealer(runtime.config.ENCRYPTION_KEY)
   return {
     runtime,
     keyspace,
     catalog: createCatalog(runtime.redis, keyspace, runtime.now),
+    platforms: createPlatformRegistry(platforms),
     pricer: createPricer(),
-    sealer: createSealer(runtime.config.ENCRYPTION_KEY),
+    sealer,
+    openSecrets: createSecretOpener(sealer),
   }
 }

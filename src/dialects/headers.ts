@@ -1,45 +1,65 @@
-/** Header hygiene: what never goes upstream, and what never comes back. */
+/** Header rules: which headers of a request never go upstream, and which of an answer never come back. */
+
+/** Headers by name and by the beginning of their name, in lower case. */
+interface HeaderSet {
+  names: ReadonlySet<string>
+  prefixes: readonly string[]
+}
+
+export interface HeaderRules {
+  neverUpstream: HeaderSet
+  neverBack: HeaderSet
+  /** Headers of an answer that name the model; they do not come back when the account renames it. */
+  namingModel: ReadonlySet<string>
+}
+
+const namesOf = (text: string) => new Set(text.split(' '))
 
 const hopByHop =
   'connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade'
 
-const neverUpstream = new Set(
-  `${hopByHop} host expect content-length accept-encoding x-api-key authorization cookie forwarded x-real-ip true-client-ip via cdn-loop chatgpt-account-id origin referer openai-organization openai-project`.split(
-    ' ',
-  ),
-)
+/** The rules that hold for every dialect: accounts may be relays, which add headers of any vendor. */
+export const commonHeaderRules: HeaderRules = {
+  neverUpstream: {
+    names: namesOf(
+      `${hopByHop} host expect content-length accept-encoding x-api-key authorization cookie forwarded x-real-ip true-client-ip via cdn-loop chatgpt-account-id origin referer openai-organization openai-project`,
+    ),
+    // Vendors may refuse requests that look as if a web page had sent them (CORS).
+    prefixes: ['cf-', 'x-forwarded-', 'sec-websocket-', 'sec-fetch-'],
+  },
+  neverBack: {
+    names: namesOf(
+      `${hopByHop} content-encoding content-length set-cookie server via alt-svc strict-transport-security report-to nel anthropic-organization-id openai-organization openai-project retry-after x-request-id`,
+    ),
+    prefixes: [
+      'cf-',
+      'anthropic-ratelimit-',
+      'x-ratelimit-',
+      'x-codex-primary-',
+      'x-codex-secondary-',
+      'x-codex-credits-',
+    ],
+  },
+  namingModel: namesOf('openai-model'),
+}
 
-const neverBack = new Set(
-  `${hopByHop} content-encoding content-length set-cookie server via alt-svc strict-transport-security report-to nel anthropic-organization-id openai-organization openai-project retry-after x-request-id`.split(
-    ' ',
-  ),
-)
+/** A copy of the client's headers as they go upstream, still without a credential. */
+export function upstreamHeaders(headers: Headers, { neverUpstream }: HeaderRules): Headers {
+  return without(headers, neverUpstream)
+}
 
-// A page that calls the gateway is no page to the vendor, which may refuse the account for it (CORS).
-const neverUpstreamPrefixes = ['cf-', 'x-forwarded-', 'sec-websocket-', 'sec-fetch-']
-const neverBackPrefixes = [
-  'cf-',
-  'anthropic-ratelimit-',
-  'x-ratelimit-',
-  'x-codex-primary-',
-  'x-codex-secondary-',
-  'x-codex-credits-',
-]
-
-/** The caller's headers as they go upstream, still without a credential (RFC 9110 §7.6.1). */
-export function upstreamHeaders(headers: Headers, userAgent: string): Headers {
-  const kept = without(headers, neverUpstream, neverUpstreamPrefixes)
-  kept.set('accept-encoding', 'identity')
-  if (userAgent !== '') kept.set('user-agent', userAgent)
+/** A copy of the upstream's headers as they come back to the client. */
+export function downstreamHeaders(
+  headers: Headers,
+  { neverBack, namingModel }: HeaderRules,
+  isModelRenamed: boolean,
+): Headers {
+  const kept = without(headers, neverBack)
+  if (isModelRenamed) for (const name of namingModel) kept.delete(name)
   return kept
 }
 
-/** The upstream's headers as they come back to the caller. */
-export function downstreamHeaders(headers: Headers): Headers {
-  return without(headers, neverBack, neverBackPrefixes)
-}
-
-function without(headers: Headers, names: Set<string>, prefixes: string[]): Headers {
+function without(headers: Headers, { names, prefixes }: HeaderSet): Headers {
   // RFC 9110 §7.6.1: what `connection` names is hop-by-hop as well.
   const named = new Set((headers.get('connection') ?? '').toLowerCase().split(/\s*,\s*/))
   const kept = new Headers()

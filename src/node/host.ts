@@ -127,8 +127,7 @@ async function prepareStore(
     password: config.ADMIN_PASSWORD ?? generatedPassword,
   })
   gateway.runtime.defer(replayJournal(gateway, ttl.journalMs))
-  await sweep(gateway, 'claude-console')
-  await sweep(gateway, 'codex')
+  for (const poolId of gateway.platforms.poolIds) await sweep(gateway, poolId)
   return admin === 'created' ? { generatedPassword } : undefined
 }
 

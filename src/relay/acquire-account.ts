@@ -1,13 +1,13 @@
 /** Place: plans and admits until the request has an account, or must be refused. */
 import { v7 as uuidv7 } from 'uuid'
 import type { Snapshot } from '../catalog/catalog.ts'
-import type { Protocol } from '../dialects/dialect.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { admit } from './admit.ts'
 import type { authenticate } from './authenticate.ts'
 import { type Plan, plan } from './plan.ts'
 import { type ClientRequest, clientClosed } from './request/client-request.ts'
+import type { RelayRoute } from './routes.ts'
 import type { Admission } from './scheduling/admission.ts'
 import { createWaiting } from './scheduling/waiting.ts'
 import { settleRejected } from './settlement/settle.ts'
@@ -17,7 +17,7 @@ import { notePassedOver, type Trace } from './settlement/trace.ts'
 const maxPlans = 5
 
 export interface Placement {
-  protocol: Protocol
+  route: RelayRoute
   client: ClientRequest
   principal: Awaited<ReturnType<typeof authenticate>>
   trace: Trace
@@ -51,7 +51,7 @@ export async function place(gateway: Gateway, placement: Placement): Promise<Adm
 /** Plans with the catalog in memory, and again with a newer one when that turns out to be old. */
 async function planAndAdmit(
   gateway: Gateway,
-  { protocol, client, trace }: Placement,
+  { route, client, trace }: Placement,
   ledgerId: string,
   known: Placement['principal'],
 ) {
@@ -61,11 +61,12 @@ async function planAndAdmit(
       ledgerId,
       requestId: client.requestId,
       snapshot,
-      protocol,
+      route,
       headers: client.headers,
       hints: client.hints,
       bodyBytes: client.body.length,
       canProxy: runtime.canProxy,
+      platforms: gateway.platforms,
       pricer: gateway.pricer,
       nowMs: runtime.now(),
     })

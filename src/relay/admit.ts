@@ -45,7 +45,7 @@ export async function admit(
       const { cause, limit, used } = reply
       runtime.log.info('denied', { requestId, keyId: apiKey.id, cause, limit, used })
       // What vanished processes still hold would refuse this key for ever, were it never swept.
-      if (reply.reservedNanoUsd > 0) runtime.defer(sweep(gateway, plan.protocol.platform))
+      if (reply.reservedNanoUsd > 0) runtime.defer(sweep(gateway, plan.poolId))
       throw denial(reply, runtime.config.TIMEZONE)
     }
     case 'none':
@@ -73,7 +73,7 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
       keyRevision: String(snapshot.apiKey?.revision ?? 0),
       digest: snapshot.digest,
       ledgerId: plan.ledgerId,
-      platform: plan.protocol.platform,
+      platform: plan.poolId,
       keyId: apiKey.id,
       sessionKey: plan.sessionKey,
       affinityDigest: plan.affinityDigest,

@@ -150,7 +150,7 @@ function reassign(
   const offered = isLast ? [] : untried
   return reassignScript(runtime.redis, keyspace, {
     ledgerId: plan.ledgerId,
-    platform: plan.protocol.platform,
+    platform: plan.poolId,
     keyId: plan.apiKey.id,
     sessionKey: plan.sessionKey,
     generation,

@@ -1,12 +1,12 @@
 /** The relay on one screen: authenticate → plan → admit → dispatch → gate → meter → settle. */
 
-import type { Protocol } from '../dialects/dialect.ts'
 import type { Gateway } from '../gateway.ts'
 import { place } from './acquire-account.ts'
 import { authenticate } from './authenticate.ts'
 import { dispatch } from './dispatch.ts'
 import { readClientRequest } from './request/client-request.ts'
 import { respond } from './respond.ts'
+import type { RelayRoute } from './routes.ts'
 import { startTrace } from './settlement/trace.ts'
 import { holdOpen } from './stream/keep-alive.ts'
 
@@ -17,11 +17,11 @@ import { holdOpen } from './stream/keep-alive.ts'
  */
 export async function relay(
   gateway: Gateway,
-  protocol: Protocol,
+  route: RelayRoute,
   request: Request,
   requestId: string,
 ): Promise<Response> {
-  const answer = serve(gateway, protocol, request, requestId)
+  const answer = serve(gateway, route, request, requestId)
   // workerd drops a request whose client has left, unless something is asked to outlive it at once.
   const outlive = () => gateway.runtime.defer(answer.catch(() => {}))
   request.signal.addEventListener('abort', outlive, { once: true })
@@ -34,19 +34,20 @@ export async function relay(
 
 async function serve(
   gateway: Gateway,
-  protocol: Protocol,
+  route: RelayRoute,
   request: Request,
   requestId: string,
 ): Promise<Response> {
-  const { runtime, sealer } = gateway
+  const { runtime, openSecrets } = gateway
+  const { dialect, operation } = route
   const { BODY_LIMIT_BYTES, REQUEST_DEADLINE_SECONDS, STREAM_KEEPALIVE_SECONDS } = runtime.config
   const receivedAtMs = runtime.now()
   const principal = await authenticate(gateway.catalog, request.headers)
   const { client, leave } = await readClientRequest(request, requestId, BODY_LIMIT_BYTES)
   const trace = startTrace(requestId, client.hints.stream, receivedAtMs)
   const deadlineMs = receivedAtMs + REQUEST_DEADLINE_SECONDS * 1000
-  const context = { runtime, sealer, protocol, client, deadlineMs }
-  const answer = place(gateway, { protocol, client, principal, trace })
+  const context = { runtime, openSecrets, dialect, operation, client, deadlineMs }
+  const answer = place(gateway, { route, client, principal, trace })
     .then((admission) => dispatch(gateway, context, admission))
     .then((exchange) => respond(gateway, client, exchange))
   // What a client leaves behind is settled later than it is noticed.
@@ -54,5 +55,5 @@ async function serve(
   client.signal.addEventListener('abort', outlive, { once: true })
   if (!client.hints.stream) return answer
   const intervalMs = STREAM_KEEPALIVE_SECONDS * 1000
-  return holdOpen(answer, { protocol, requestId, intervalMs, onLeave: leave, log: runtime.log })
+  return holdOpen(answer, { dialect, requestId, intervalMs, onLeave: leave, log: runtime.log })
 }

@@ -1,12 +1,16 @@
 /** Plan: everything about a request that can be decided without the store. */
 import type { ApiKey } from '../catalog/api-key.ts'
 import type { Snapshot } from '../catalog/catalog.ts'
-import type { Protocol } from '../dialects/dialect.ts'
+import type { Dialect } from '../dialects/dialect.ts'
+import type { PoolId } from '../domain/platform.ts'
 import { GatewayError } from '../errors.ts'
 import type { Pricer } from '../ledger/pricer.ts'
+import type { Platform } from '../platforms/platform.ts'
+import type { PlatformRegistry } from '../platforms/registry.ts'
 import type { Hints } from './request/hints.ts'
 import { identifyClient } from './request/identify-client.ts'
 import { affinityDigest, sessionKey } from './request/session.ts'
+import type { RelayRoute } from './routes.ts'
 import { type Choice, findCandidates, type PlannedAccount } from './scheduling/candidates.ts'
 
 export interface Plan extends Choice {
@@ -17,13 +21,29 @@ export interface Plan extends Choice {
   plannedAtMs: number
   snapshot: Snapshot
   apiKey: ApiKey
-  protocol: Protocol
+  dialect: Dialect
+  poolId: PoolId
   model: string
   sessionKey: string | undefined
   /** Of an id that only the account which issued it can serve. */
   affinityDigest: string | undefined
   /** What the request reserves of its key's budgets and of its account's quota. */
   reservationNanoUsd: number
+}
+
+interface PlanInput {
+  ledgerId: string
+  requestId: string
+  snapshot: Snapshot
+  route: RelayRoute
+  headers: Headers
+  hints: Hints
+  bodyBytes: number
+  /** Whether this host can go through the proxy of an account. */
+  canProxy: boolean
+  platforms: PlatformRegistry
+  pricer: Pricer
+  nowMs: number
 }
 
 const minute = 60_000
@@ -35,50 +55,40 @@ const hour = 60 * minute
  * @throws GatewayError a refusal (`invalid_api_key`, `key_disabled`, `key_expired`, `not_permitted`,
  * `model_not_permitted`). Either holds for this snapshot only: the caller confirms it with a fresh one.
  */
-export function plan(input: {
-  ledgerId: string
-  requestId: string
-  snapshot: Snapshot
-  protocol: Protocol
-  headers: Headers
-  hints: Hints
-  bodyBytes: number
-  /** Whether this host can go through the proxy of an account. */
-  canProxy: boolean
-  pricer: Pricer
-  nowMs: number
-}): Plan {
-  const { ledgerId, requestId, snapshot, protocol, headers, hints, bodyBytes, nowMs } = input
-  const { canProxy, pricer } = input
+export function plan(input: PlanInput): Plan {
+  const { ledgerId, requestId, snapshot, route, headers, hints, canProxy, nowMs } = input
+  const { dialect, poolId } = route
+  const { model } = hints
   const apiKey = usableKey(snapshot, nowMs)
-  if (apiKey.permissions !== 'all' && apiKey.permissions !== protocol.permission) {
-    throw new GatewayError(
-      'not_permitted',
-      `This gateway key may not use ${protocol.permission} models; ask your administrator for a key with the permission "${protocol.permission}" or "all"`,
-    )
-  }
-  const { model, maxTokens } = hints
+  const platforms = permittedPlatforms(apiKey, input.platforms.inPool(poolId))
   checkRestrictions(apiKey, model, headers)
-  const { platform } = protocol
-  const { pool } = snapshot
-  const choice = findCandidates({ pool, apiKey, platform, model, canProxy })
-  // Accounts may rename the model: reserve for the most expensive one that may be asked for.
-  const { priceProvider: provider } = protocol
-  const reservationOf = ({ upstreamModel: model }: PlannedAccount) =>
-    pricer.estimateReservation({ provider, model, bodyBytes, maxTokens, atMs: nowMs })
+  const { accounts } = snapshot.pool
+  const choice = findCandidates({ accounts, apiKey, poolId, platforms, model, canProxy })
   return {
     ledgerId,
     requestId,
     plannedAtMs: nowMs,
     snapshot,
     apiKey,
-    protocol,
+    dialect,
+    poolId,
     model,
     sessionKey: sessionKey(headers, hints),
     affinityDigest: affinityDigest(headers, hints),
     ...choice,
-    reservationNanoUsd: Math.max(0, ...choice.candidates.map(reservationOf)),
+    reservationNanoUsd: reservation(choice.candidates, input),
   }
+}
+
+/** For the most expensive model that may be asked for, since accounts may rename it; in nano-USD. */
+function reservation(candidates: PlannedAccount[], input: PlanInput): number {
+  const { hints, bodyBytes, pricer, nowMs: atMs } = input
+  const { maxTokens } = hints
+  const reservations = candidates.map(({ platform, upstreamModel: model }) => {
+    const { priceProvider: provider } = platform
+    return pricer.estimateReservation({ provider, model, bodyBytes, maxTokens, atMs })
+  })
+  return Math.max(0, ...reservations)
 }
 
 /** Milliseconds of life from first use; 0 = the key does not end by activation. */
@@ -87,7 +97,7 @@ export function activationMs(apiKey: ApiKey): number {
   return apiKey.activationDays * (apiKey.activationUnit === 'hours' ? hour : 24 * hour)
 }
 
-/** The key itself. @throws GatewayError `invalid_api_key`, `key_disabled`, `key_expired` */
+/** The record of the key. @throws GatewayError `invalid_api_key`, `key_disabled`, `key_expired` */
 export function usableKey(snapshot: Snapshot, nowMs: number): ApiKey {
   const apiKey = snapshot.apiKey?.record
   if (!apiKey || apiKey.isDeleted) {
@@ -99,6 +109,22 @@ export function usableKey(snapshot: Snapshot, nowMs: number): ApiKey {
     throw new GatewayError('key_expired', `This gateway key expired at ${expiresAt}`)
   }
   return apiKey
+}
+
+/**
+ * The platforms that the key has a permission for.
+ * @throws GatewayError `not_permitted` when there are none.
+ */
+function permittedPlatforms({ permissions }: ApiKey, platforms: Platform[]): Platform[] {
+  const permitted = platforms.filter(
+    ({ permission }) => permissions === 'all' || permissions === permission,
+  )
+  if (permitted.length > 0 || platforms.length === 0) return permitted
+  const needed = [...new Set(platforms.map(({ permission }) => permission))]
+  throw new GatewayError(
+    'not_permitted',
+    `This gateway key may not use ${needed.join(' or ')} models; ask your administrator for a key with the permission ${needed.map((name) => `"${name}" or `).join('')}"all"`,
+  )
 }
 
 function checkRestrictions(apiKey: ApiKey, model: string, headers: Headers): void {

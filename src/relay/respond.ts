@@ -2,7 +2,6 @@
 import { accountFailure } from '../domain/cooldowns.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
-import { classifyErrorEvent } from '../platforms/failures/classify.ts'
 import { recoverScript } from '../store/scripts/recover.ts'
 import { renewScript } from '../store/scripts/renew.ts'
 import type { Outcome } from './attempt/outcome.ts'
@@ -60,7 +59,7 @@ function streamResponse(
   const body = meter({
     stream,
     usage,
-    cutEvent: plan.protocol.errorEvent(brokenOff, plan.requestId),
+    cutEvent: plan.dialect.errorEvent(brokenOff, plan.requestId),
     abort,
     clientSignal: client.signal,
     watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime.now, timeoutMs, onTimeout),
@@ -86,7 +85,7 @@ function verdictOf(
   const error = outcome.kind === 'stream' ? outcome.usage.failure() : undefined
   if (!error) return accountFailure('connect_failed')
   const rateLimitMs = planned.account.rateLimitDuration * 60_000
-  return classifyErrorEvent(error, rateLimitMs, runtime.now()) ?? 'success'
+  return planned.platform.classifyErrorEvent(error, rateLimitMs, runtime.now()) ?? 'success'
 }
 
 /** Renews the lease when progress is seen in its second half, so that no timer has to live. */
@@ -100,7 +99,7 @@ function leaseRenewal(gateway: Gateway, { admission }: Exchange): () => void {
     dueMs = runtime.now() + leaseMs / 2
     const input = {
       ledgerId: plan.ledgerId,
-      platform: plan.protocol.platform,
+      platform: plan.poolId,
       keyId: plan.apiKey.id,
       generation,
       leaseMs,
@@ -113,8 +112,8 @@ function leaseRenewal(gateway: Gateway, { admission }: Exchange): () => void {
 /** A probe that streams may go on for long: its account is well again now. */
 function recover({ runtime, keyspace }: Gateway, { admission, planned }: Exchange): void {
   const { plan, generation } = admission
-  const { platform } = plan.protocol
-  const input = { ledgerId: plan.ledgerId, platform, generation, family: planned.family }
+  const { ledgerId, poolId: platform } = plan
+  const input = { ledgerId, platform, generation, family: planned.family }
   // Its settlement says the same again.
   runtime.defer(recoverScript(runtime.redis, keyspace, input).catch(() => {}))
 }

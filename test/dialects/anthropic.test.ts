@@ -103,27 +103,6 @@ describe('the usage of an Anthropic JSON answer', () => {
   })
 })
 
-describe('the address and credential of an account', () => {
-  it.each([
-    ['https://api.test', 'https://api.test/v1/messages'],
-    ['https://api.test/', 'https://api.test/v1/messages'],
-    ['https://api.test/base', 'https://api.test/base/v1/messages'],
-    ['https://api.test/base/v1', 'https://api.test/base/v1/messages'],
-    ['https://api.test/v1/messages', 'https://api.test/v1/messages'],
-  ])('%s is called at %s', (apiUrl, address) => {
-    expect(anthropic.endpoint(apiUrl)).toBe(address)
-  })
-
-  it.each([
-    ['sk-ant-1', 'x-api-key', 'sk-ant-1'],
-    ['other', 'authorization', 'Bearer other'],
-  ])('%s goes into %s', (credential, name, value) => {
-    const headers = new Headers()
-    anthropic.authorize(headers, credential)
-    expect([...headers]).toEqual([[name, value]])
-  })
-})
-
 describe('an error in the Anthropic envelope', () => {
   const rows = [
     ['invalid_json', 400, 'invalid_request_error', null],

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { downstreamHeaders, upstreamHeaders } from '../../src/dialects/headers.ts'
+import {
+  commonHeaderRules,
+  downstreamHeaders,
+  upstreamHeaders,
+} from '../../src/dialects/headers.ts'
 import { readFixture } from '../support/fixtures.ts'
+
+const upstream = (headers: Headers) => upstreamHeaders(headers, commonHeaderRules)
 
 describe('headers towards the upstream', () => {
   it('carry nothing of the caller’s credentials, connection or way here', () => {
@@ -22,22 +28,16 @@ describe('headers towards the upstream', () => {
       via: '1.1 x',
       'chatgpt-account-id': 'acc',
     })
-    expect([...upstreamHeaders(headers, '')]).toEqual([['accept-encoding', 'identity']])
+    expect([...upstream(headers)]).toEqual([])
   })
 
   it('carry everything else unchanged, known or not', () => {
     const recorded = JSON.parse(readFixture('claude-code-2.1.330-print.json').toString())
     const sent = new Headers({ ...recorded.request.headers, 'x-invented-later': 'yes' })
-    const kept = upstreamHeaders(sent, '')
-    for (const name of ['x-api-key', 'connection', 'host', 'content-length']) sent.delete(name)
-    sent.set('accept-encoding', 'identity')
+    const kept = upstream(sent)
+    const dropped = ['x-api-key', 'connection', 'host', 'content-length', 'accept-encoding']
+    for (const name of dropped) sent.delete(name)
     expect(Object.fromEntries(kept)).toEqual(Object.fromEntries(sent))
-  })
-
-  it('carry the account’s own user agent where it has one', () => {
-    const headers = new Headers({ 'user-agent': 'client/1' })
-    expect(upstreamHeaders(headers, '').get('user-agent')).toBe('client/1')
-    expect(upstreamHeaders(headers, 'account/2').get('user-agent')).toBe('account/2')
   })
 })
 
@@ -58,10 +58,19 @@ describe('headers back to the caller', () => {
       server: 'x',
       'transfer-encoding': 'chunked',
     })
-    expect(Object.fromEntries(downstreamHeaders(headers))).toEqual({
+    expect(Object.fromEntries(downstreamHeaders(headers, commonHeaderRules, false))).toEqual({
       'content-type': 'application/json',
       'request-id': 'req_1',
       'x-invented-later': 'yes',
     })
+  })
+
+  it('name the model that was asked for only when the account does not rename it', () => {
+    const headers = new Headers({ 'openai-model': 'vendor/gpt-5', 'openai-version': '1' })
+    const back = (isRenamed: boolean) => [
+      ...downstreamHeaders(headers, commonHeaderRules, isRenamed).keys(),
+    ]
+    expect(back(false)).toEqual(['openai-model', 'openai-version'])
+    expect(back(true)).toEqual(['openai-version'])
   })
 })

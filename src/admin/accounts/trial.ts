@@ -1,13 +1,14 @@
-/** Tries an account with one tiny real request that nobody is charged for in the books. */
+/** Tests an account with one small real request, which is not written to the usage ledger. */
 import { z } from '@hono/zod-openapi'
 import { type Account, upstreamModel } from '../../catalog/account.ts'
+import type { AccountSecrets } from '../../catalog/account-secrets.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
-import { anthropic } from '../../dialects/anthropic.ts'
-import { upstreamHeaders } from '../../dialects/headers.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseJson } from '../../json.ts'
+import type { Platform } from '../../platforms/platform.ts'
+import { prepareRequest } from '../../platforms/prepare-request.ts'
 import { readMessage } from '../../relay/request/body.ts'
-import type { OutboundProxy } from '../../runtime.ts'
+import { readHints } from '../../relay/request/hints.ts'
 import { redact } from './redact.ts'
 
 export const Trial = z
@@ -26,19 +27,17 @@ type Verdict = Omit<Trial, 'latencyMs'>
 
 const maxAnswerBytes = 256 * 1024
 
-/** What an account is asked for when neither the caller nor its settings name a model. */
-const defaultModels = { 'claude-console': 'claude-haiku-4-5', codex: 'gpt-5-mini' } as const
-
 /**
- * Sends the request with the account's own credential and headers. Never throws for what the upstream
- * does; health and books stay as they are.
+ * Sends the trial request of the account's platform. Never throws for what the upstream does; health
+ * and usage ledger stay as they are.
  */
 export async function tryAccount(
   gateway: Gateway,
   account: Account,
   options: { model?: string; timeoutMs?: number } = {},
 ): Promise<Trial> {
-  const { model = firstModel(account), timeoutMs = 30_000 } = options
+  const platform = gateway.platforms.platformOf(account)
+  const { model = firstModel(account, platform), timeoutMs = 30_000 } = options
   const { runtime } = gateway
   const startedMs = runtime.now()
   const after = (verdict: Verdict): Trial => ({
@@ -53,10 +52,11 @@ export async function tryAccount(
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), timeoutMs)
   try {
-    const { url, init } = buildRequest(account, opened, asked)
-    const response = await runtime.fetch(url, { ...init, signal: late.signal })
+    const request = await buildTrial(platform, account, opened, asked, late.signal)
+    if (!request) return after(failed(unusableCredential))
+    const response = await runtime.fetch(request.url, request.init)
     const body = await readMessage(response, maxAnswerBytes)
-    const verdict = judge(account, response, new TextDecoder().decode(body))
+    const verdict = verdictOf(platform, response, new TextDecoder().decode(body))
     return after({ ...verdict, message: redact(verdict.message, account.apiUrl, opened) })
   } catch (error) {
     if (late.signal.aborted) {
@@ -69,21 +69,15 @@ export async function tryAccount(
   }
 }
 
-function firstModel({ supportedModels, platform }: Account): string {
+function firstModel({ supportedModels }: Account, platform: Platform): string {
   const names = Array.isArray(supportedModels) ? supportedModels : Object.keys(supportedModels)
-  return names[0] ?? defaultModels[platform]
-}
-
-/** What an account is called with, in plain text. */
-interface Opened {
-  credential: string
-  proxy: OutboundProxy | undefined
+  return names[0] ?? platform.defaultTrialModel
 }
 
 function openCredentials(
   { runtime, sealer }: Gateway,
   { id, sealedApiKey, proxy }: Account,
-): Opened | { fault: string } {
+): AccountSecrets | { fault: string } {
   if (proxy && !runtime.canProxy) return { fault: proxyUnsupported }
   let fault = 'The stored credential cannot be read; set apiKey again'
   try {
@@ -95,45 +89,49 @@ function openCredentials(
   }
 }
 
-function buildRequest(account: Account, { credential, proxy }: Opened, model: string) {
-  const isCodex = account.platform === 'codex'
-  const base = account.apiUrl.replace(/\/+$/, '')
-  const responsesUrl = base.endsWith('/responses') ? base : `${base}/responses`
-  const own = new Headers({ 'content-type': 'application/json', accept: 'application/json' })
-  if (!isCodex) own.set('anthropic-version', '2023-06-01')
-  const headers = upstreamHeaders(own, account.userAgent)
-  anthropic.authorize(headers, credential)
-  const messages = [{ role: 'user', content: 'hi' }]
-  // 16 is the least that the Responses API takes.
-  const body = isCodex
-    ? { model, input: messages, max_output_tokens: 16, store: false }
-    : { model, max_tokens: 1, messages }
-  return {
-    url: isCodex ? responsesUrl : anthropic.endpoint(account.apiUrl),
-    init: {
-      method: 'POST',
-      headers,
-      body: new TextEncoder().encode(JSON.stringify(body)),
-      redirect: 'manual' as const,
-      ...(proxy && { via: { accountId: account.id, proxy } }),
-    },
+const unusableCredential =
+  'The platform of this account cannot use the stored credential; set apiKey again'
+
+/** The trial request to the account as it goes out; undefined when its platform cannot build it. */
+async function buildTrial(
+  platform: Platform,
+  account: Account,
+  secrets: AccountSecrets,
+  model: string,
+  signal: AbortSignal,
+) {
+  const { operation, headers, body } = platform.trialRequest(model)
+  headers.set('content-type', 'application/json')
+  headers.set('accept', 'application/json')
+  const bytes = new TextEncoder().encode(JSON.stringify(body))
+  const { modelStart, modelEnd } = readHints(bytes)
+  const call = {
+    account,
+    operation,
+    headers,
+    search: '',
+    body: { bytes, model, modelStart, modelEnd },
+    upstreamModel: model,
+    signal,
   }
+  return prepareRequest(platform, secrets, call).catch((error: unknown) => {
+    if (signal.aborted) throw error
+    return undefined
+  })
 }
 
-const AnswerBody = z.object({ type: z.string().optional(), object: z.string().optional() })
 const ErrorBody = z.object({
   error: z.union([z.string(), z.object({ message: z.string() })]).optional(),
   message: z.string().optional(),
   detail: z.string().optional(),
 })
 
-function judge({ platform }: Account, response: Response, text: string): Verdict {
+function verdictOf(platform: Platform, response: Response, text: string): Verdict {
   const { status } = response
   const json = parseJson(text)
   const isSuccess = status >= 200 && status < 300
-  const answer = AnswerBody.safeParse(json).data
-  const isAnswer = platform === 'codex' ? answer?.object === 'response' : answer?.type === 'message'
-  if (isSuccess && isAnswer) return { ok: true, status, message: 'The account answered' }
+  if (isSuccess && platform.isTrialAnswer(json))
+    return { ok: true, status, message: 'The account answered' }
   const { error, message, detail } = ErrorBody.safeParse(json).data ?? {}
   const said = typeof error === 'string' ? error : (error?.message ?? message ?? detail)
   if (said !== undefined && said.trim() !== '') return { ok: false, status, message: said.trim() }

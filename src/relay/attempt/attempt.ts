@@ -2,47 +2,77 @@
 
 import type { FailureReason } from '../../domain/account-failure.ts'
 import { accountFailure } from '../../domain/cooldowns.ts'
+import type { PreparedRequest } from '../../platforms/prepare-request.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
-import { judge } from './judge.ts'
 import type { AttemptContext, Outcome } from './outcome.ts'
+import { readOutcome } from './read-outcome.ts'
 import { upstreamRequest } from './upstream-request.ts'
 import { createWatchdog } from './watchdog.ts'
 
 /** Sends the request to `planned` and waits until its outcome is known. Never throws. */
 export async function attempt(context: AttemptContext, planned: PlannedAccount): Promise<Outcome> {
-  const { runtime, protocol, client } = context
-  const { signal } = client
+  const { signal } = context.client
   if (signal.aborted) return { kind: 'unsent' }
-  const request = readable(context, planned)
-  if (!request) return failed('credential_unreadable')
-
   const upstream = new AbortController()
   const abort = () => upstream.abort()
   signal.addEventListener('abort', abort, { once: true })
-  const usage = protocol.createUsageReader(client.body.length)
   const time = createPatience(context, abort)
-  let status: number | null = null
   let isLeftUnread = true
   try {
-    const init = { ...request.init, signal: upstream.signal }
-    const response = await runtime.fetch(request.url, init)
-    status = response.status
-    const outcome = await judge(context, planned, response, usage, time.onEvent)
-    isLeftUnread = outcome.kind === 'failure' || (outcome.kind === 'refusal' && !outcome.body)
+    const request = await prepared(context, planned, upstream.signal, time)
+    const outcome = 'kind' in request ? request : await send(context, planned, request, time)
+    isLeftUnread = !hasBody(outcome)
     return outcome.kind === 'stream' ? { ...outcome, abort } : outcome
-  } catch (error) {
-    if (signal.aborted) return { kind: 'abandoned', usage }
-    if (!time.isOver()) return failed(connectionReason(error), status)
-    if (!client.hints.stream && runtime.now() >= context.deadlineMs) {
-      return { kind: 'timed_out', usage }
-    }
-    // Silence before any header says less about the account than silence after it has accepted.
-    return failed(status !== null && client.hints.stream ? 'overloaded' : 'timeout', status)
   } finally {
     time.stop()
     signal.removeEventListener('abort', abort)
-    // What was left unread, such as a refusal too long to show, must not keep its connection.
+    // A body that is not read to its end, such as a refusal that is too long, must not keep its connection.
     if (isLeftUnread) abort()
+  }
+}
+
+const hasBody = (outcome: Outcome) =>
+  'body' in outcome ? outcome.body !== undefined : outcome.kind === 'stream'
+
+/** The request to the account, or the outcome when there is none to send. */
+async function prepared(
+  context: AttemptContext,
+  planned: PlannedAccount,
+  signal: AbortSignal,
+  time: Patience,
+): Promise<PreparedRequest | Outcome> {
+  const { runtime, client } = context
+  try {
+    const request = await upstreamRequest(context, planned, signal)
+    return client.signal.aborted ? { kind: 'unsent' } : request
+  } catch (error) {
+    if (client.signal.aborted) return { kind: 'unsent' }
+    if (time.isOver()) return failed('timeout')
+    const { id: accountId } = planned.account
+    runtime.log.error('credential_unreadable', { accountId, reason: String(error) })
+    return failed('credential_unreadable')
+  }
+}
+
+async function send(
+  context: AttemptContext,
+  planned: PlannedAccount,
+  { url, init }: PreparedRequest,
+  time: Patience,
+): Promise<Outcome> {
+  const { runtime, dialect, client, deadlineMs } = context
+  const usage = dialect.createUsageReader(client.body.length)
+  let status: number | null = null
+  try {
+    const response = await runtime.fetch(url, init)
+    status = response.status
+    return await readOutcome(context, planned, response, usage, time.onEvent)
+  } catch (error) {
+    if (client.signal.aborted) return { kind: 'abandoned', usage }
+    if (!time.isOver()) return failed(connectionReason(error), status)
+    if (!client.hints.stream && runtime.now() >= deadlineMs) return { kind: 'timed_out', usage }
+    // Silence before any header says less about the account than silence after it has accepted.
+    return failed(status !== null && client.hints.stream ? 'overloaded' : 'timeout', status)
   }
 }
 
@@ -52,23 +82,15 @@ const failed = (reason: FailureReason, status: number | null = null): Outcome =>
   status,
 })
 
-/** The proxy layer names its errors; whatever else breaks a connection is the upstream's. */
+/** Errors of the proxy have codes of their own; every other broken connection is the upstream's. */
 function connectionReason(error: unknown): FailureReason {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return /^ERR_(PRIVATE_)?PROXY/.test(code) ? 'proxy_failed' : 'connect_failed'
 }
 
-function readable({ runtime, ...context }: AttemptContext, planned: PlannedAccount) {
-  try {
-    return upstreamRequest(context, planned)
-  } catch (error) {
-    const { id: accountId } = planned.account
-    runtime.log.error('credential_unreadable', { accountId, reason: String(error) })
-    return undefined
-  }
-}
+type Patience = ReturnType<typeof createPatience>
 
-/** How long one attempt may take: until its first byte, then from event to event, and never for ever. */
+/** How long one attempt may take: to its first byte, then from event to event, up to the deadline. */
 function createPatience({ runtime, client, deadlineMs }: AttemptContext, abort: () => void) {
   const { config, now } = runtime
   const leftMs = () => Math.max(1, deadlineMs - now())
@@ -82,7 +104,7 @@ function createPatience({ runtime, client, deadlineMs }: AttemptContext, abort: 
     abort()
   })
   return {
-    /** An event before the answer buys time. */
+    /** Each event before the answer begins allows more time. */
     onEvent: () => watchdog.touch(Math.min(idleMs, leftMs())),
     isOver: () => isOver,
     stop: watchdog.stop,

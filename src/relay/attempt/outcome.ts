@@ -1,8 +1,9 @@
 /** What an attempt is given, and what can come of it. */
 
-import type { Sealer } from '../../crypto.ts'
-import type { Protocol, UsageReader } from '../../dialects/dialect.ts'
+import type { OpenSecrets } from '../../catalog/account-secrets.ts'
+import type { Dialect, UsageReader } from '../../dialects/dialect.ts'
 import type { AccountFailure } from '../../domain/account-failure.ts'
+import type { Operation } from '../../domain/operation.ts'
 import type { Runtime } from '../../runtime.ts'
 import type { ClientRequest } from '../request/client-request.ts'
 import type { OpenStream } from '../stream/gate.ts'
@@ -21,17 +22,18 @@ export type Outcome =
   | (Head & { kind: 'refusal'; body: Uint8Array<ArrayBuffer> | undefined })
   /** The account failed, and another may be tried; `status` is null without an answer. */
   | { kind: 'failure'; failure: AccountFailure; status: number | null }
-  /** No time is left for another account. What a JSON answer may have cost by then is booked. */
+  /** No time is left for another account. What a JSON answer may have cost by then is charged. */
   | { kind: 'timed_out'; usage: UsageReader }
-  /** The caller left before there was anything to show. */
+  /** The client went away before there was anything to show. */
   | { kind: 'abandoned'; usage: UsageReader }
-  /** The caller left before anything was sent. */
+  /** The client went away before anything was sent. */
   | { kind: 'unsent' }
 
 export interface AttemptContext {
   runtime: Runtime
-  sealer: Sealer
-  protocol: Protocol
+  openSecrets: OpenSecrets
+  dialect: Dialect
+  operation: Operation
   client: ClientRequest
   /** When the last account must have begun to answer. */
   deadlineMs: number

@@ -71,21 +71,6 @@ export function readHints(body: Uint8Array<ArrayBuffer>): Hints {
   }
 }
 
-/** A copy of `body` in which the value of `model` is replaced and every other byte is kept. */
-export function replaceModel(
-  body: Uint8Array<ArrayBuffer>,
-  hints: Pick<Hints, 'modelStart' | 'modelEnd'>,
-  model: string,
-): Uint8Array<ArrayBuffer> {
-  const value = new TextEncoder().encode(JSON.stringify(model))
-  const { modelStart, modelEnd } = hints
-  const copy = new Uint8Array(body.length - (modelEnd - modelStart) + value.length)
-  copy.set(body.subarray(0, modelStart))
-  copy.set(value, modelStart)
-  copy.set(body.subarray(modelEnd), modelStart + value.length)
-  return copy
-}
-
 /** Spellings that differ only in case collide too: some upstreams match names that way. */
 function refuseDuplicates(members: JsonMember[]): void {
   const seen = new Set<string>()

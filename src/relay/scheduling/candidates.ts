@@ -5,19 +5,22 @@ import type { ApiKey } from '../../catalog/api-key.ts'
 import type { Pool } from '../../catalog/catalog.ts'
 import type { Candidate } from '../../domain/candidate.ts'
 import { type ModelFamily, modelFamily } from '../../domain/model-family.ts'
-import type { Platform } from '../../domain/platform.ts'
+import type { PoolId } from '../../domain/platform.ts'
 import { GatewayError } from '../../errors.ts'
 import { quotaDayAt } from '../../ledger/calendar.ts'
 import { toNanoUsd } from '../../money.ts'
+import type { Platform } from '../../platforms/platform.ts'
 
 export interface PlannedAccount {
   account: Account
+  /** How the account is called. */
+  platform: Platform
   /** The model to ask this account for; another than the client's when the account renames it. */
   upstreamModel: string
   family: ModelFamily
 }
 
-/** An account that its settings keep from serving a request. */
+/** An account that cannot serve a request because of its settings. */
 export interface Excluded {
   accountId: string
   why: keyof typeof refusals
@@ -27,13 +30,13 @@ export interface Choice {
   candidates: PlannedAccount[]
   /** The first of the accounts that cannot serve it, and why. */
   excluded: Excluded[]
-  /** What the caller hears when nobody can. */
+  /** The answer to the caller when no account can. */
   refusal: GatewayError | undefined
 }
 
 const maxExcluded = 20
 
-/** What a caller hears when nobody can serve, by the reason that came closest to a candidate. */
+/** The answer when no account can serve, by the reason of the account that came closest. */
 const refusals = {
   bound_elsewhere:
     'The upstream account that this gateway key is bound to does not exist any more; ask your administrator to bind it to another',
@@ -49,59 +52,73 @@ const refusals = {
     'The upstream accounts for this request need an outbound proxy (proxy), which this host cannot use; ask your administrator',
 } as const
 
-/** From the first obstacle to the last: whoever fails a later one came closer. */
+/** From the first obstacle to the last: an account that fails a later one came closer to serving. */
 const order = Object.keys(refusals) as Excluded['why'][]
 
-/**
- * The accounts that may serve `model` for this key: the bound one alone, or else the shared ones.
- * Without any, the refusal `no_account` names the setting that is in the way.
- */
-export function findCandidates(request: {
-  pool: Pool
+interface Search {
+  /** All accounts of the gateway. */
+  accounts: Pool['accounts']
   apiKey: ApiKey
-  platform: Platform
+  poolId: PoolId
+  /** The platforms of that pool whose accounts the key may use. */
+  platforms: Platform[]
   model: string
   canProxy: boolean
-}): Choice {
-  const { pool, apiKey, platform, model, canProxy } = request
-  const boundId = platform === 'codex' ? apiKey.codexAccountId : apiKey.claudeConsoleAccountId
+}
+
+/**
+ * The accounts of the pool that may serve `model` for this key: those that the key is bound to, or
+ * else the shared ones. If there are none, the refusal `no_account` names the setting that prevents it.
+ */
+export function findCandidates(search: Search): Choice {
+  const { accounts, platforms, model } = search
+  const boundIds = boundAccountIds(search)
   const candidates: PlannedAccount[] = []
   const excluded: Excluded[] = []
   let closest: Excluded['why'] | undefined
-  for (const { record: account } of pool.accounts.values()) {
-    if (account.platform !== platform) continue
+  for (const { record: account } of accounts.values()) {
+    const platform = platforms.find(({ id }) => id === account.platform)
+    if (!platform) continue
     const asked = upstreamModel(account, model)
-    const why = obstacle(account, boundId, asked, canProxy)
+    const why = obstacle(account, asked, boundIds, search.canProxy)
     if (why === undefined && asked !== undefined) {
-      candidates.push({ account, upstreamModel: asked, family: modelFamily(asked) })
+      candidates.push({ account, platform, upstreamModel: asked, family: modelFamily(asked) })
     } else if (why !== undefined) {
       if (excluded.length < maxExcluded) excluded.push({ accountId: account.id, why })
       if (closest === undefined || order.indexOf(why) > order.indexOf(closest)) closest = why
     }
   }
   if (candidates.length > 0) return { candidates, excluded, refusal: undefined }
-  if (boundId) closest ??= 'bound_elsewhere'
-  const message = closest
-    ? refusals[closest]
-    : `This gateway has no ${platform} account; ask your administrator to add one`
-  return { candidates, excluded, refusal: new GatewayError('no_account', message) }
+  if (boundIds.length > 0) closest ??= 'bound_elsewhere'
+  const refusal = new GatewayError('no_account', refusalMessage(closest, search.poolId))
+  return { candidates, excluded, refusal }
 }
+
+function boundAccountIds({ apiKey, platforms }: Search): string[] {
+  return platforms.flatMap(({ boundAccountField }) => apiKey[boundAccountField] || [])
+}
+
+const refusalMessage = (closest: Excluded['why'] | undefined, poolId: PoolId) =>
+  closest
+    ? refusals[closest]
+    : `This gateway has no ${poolId} account; ask your administrator to add one`
 
 function obstacle(
   account: Account,
-  boundId: string | null,
   asked: string | undefined,
+  boundIds: string[],
   canProxy: boolean,
 ): Excluded['why'] | undefined {
-  if (boundId && account.id !== boundId) return 'bound_elsewhere'
+  const isBound = boundIds.length > 0
+  if (isBound && !boundIds.includes(account.id)) return 'bound_elsewhere'
   if (!account.isActive) return 'inactive'
   if (!account.schedulable) return 'not_schedulable'
-  if (!boundId && account.accountType === 'dedicated') return 'dedicated'
+  if (!isBound && account.accountType === 'dedicated') return 'dedicated'
   if (asked === undefined) return 'model_not_supported'
   return account.proxy && !canProxy ? 'proxy_unsupported' : undefined
 }
 
-/** Accounts as the scripts choose among them. */
+/** The accounts in the form that the store's scripts choose from. */
 export function asCandidates(
   planned: PlannedAccount[],
   { nowMs, timeZone }: { nowMs: number; timeZone: string },

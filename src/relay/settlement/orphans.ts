@@ -1,5 +1,5 @@
 /** Orphans: requests whose process vanished are found, freed and booked by whoever comes by. */
-import type { Platform } from '../../domain/platform.ts'
+import type { PoolId } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
 import { orphanedSums } from '../../ledger/ledger.ts'
@@ -52,11 +52,14 @@ async function quotaDayOf({ catalog, runtime }: Gateway, accountId: string): Pro
   return quotaDayAt(now(), config.TIMEZONE, account?.quotaResetTime ?? '00:00').day
 }
 
-/** Frees and books every expired lease of a platform; for start-up and for reading the books. */
-export async function sweep(gateway: Gateway, platform: Platform): Promise<void> {
+/** Frees and books every expired lease of a pool; for start-up and for reading the books. */
+export async function sweep(gateway: Gateway, poolId: PoolId): Promise<void> {
   const limit = 100
   for (;;) {
-    const members = await sweepScript(gateway.runtime.redis, gateway.keyspace, { platform, limit })
+    const members = await sweepScript(gateway.runtime.redis, gateway.keyspace, {
+      platform: poolId,
+      limit,
+    })
     await settleOrphans(gateway, members)
     if (members.length < limit) return
   }

@@ -30,9 +30,9 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
   const { runtime } = gateway
   const { plan, accountId } = admission
   const { usage, estimated, planned, verdict } = ending
-  const { upstreamModel: model, family, account } = planned
+  const { upstreamModel: model, family, account, platform } = planned
   const nowMs = runtime.now()
-  const { priceProvider: provider } = plan.protocol
+  const { priceProvider: provider } = platform
   const cost = gateway.pricer.priceUsage({ provider, model, usage, atMs: nowMs })
   if (cost === 'unpriced') {
     runtime.log.warn('unpriced_model', { ledgerId: plan.ledgerId, model })
@@ -135,21 +135,20 @@ function endVoid(
   runtime.defer(deliver(gateway, input))
 }
 
-function asker({ requestId, apiKey, protocol, plannedAtMs }: Plan) {
+function asker({ requestId, apiKey, poolId, plannedAtMs }: Plan) {
   const { id: keyId } = apiKey
-  return { requestId, keyId, platform: protocol.platform, receivedAtMs: plannedAtMs }
+  return { requestId, keyId, platform: poolId, receivedAtMs: plannedAtMs }
 }
 
 /** The trace as log fields: who asked, how it ended, every attempt and everybody passed over. */
 function traceFields(plan: Plan, trace: Trace) {
-  const { requestId, ledgerId, apiKey, protocol, model } = plan
+  const { requestId, ledgerId, apiKey, poolId, model } = plan
   const { receivedAtMs, ...rest } = trace
-  return { ...rest, requestId, ledgerId, keyId: apiKey.id, platform: protocol.platform, model }
+  return { ...rest, requestId, ledgerId, keyId: apiKey.id, platform: poolId, model }
 }
 
 function identity(plan: Plan, accountId: string) {
-  const { ledgerId, requestId, apiKey, model } = plan
+  const { ledgerId, requestId, apiKey, poolId: platform, model } = plan
   const requestName = requestId === ledgerId ? undefined : requestId
-  const { platform } = plan.protocol
   return { ledgerId, requestName, platform, keyId: apiKey.id, accountId, model }
 }

@@ -1,6 +1,6 @@
 /** Hold open: keeps a streaming client alive with comments while no account has begun to answer. */
 
-import type { Protocol } from '../../dialects/dialect.ts'
+import type { Dialect } from '../../dialects/dialect.ts'
 import { GatewayError, ownFaults } from '../../errors.ts'
 import type { Logger } from '../../runtime.ts'
 import { unreadableRefusal } from '../respond.ts'
@@ -11,7 +11,7 @@ const comment = ': waiting for the upstream\n\n'
 const encoder = new TextEncoder()
 
 export interface HoldOpenOptions {
-  protocol: Protocol
+  dialect: Dialect
   requestId: string
   /** How long to wait for the answer itself, and then between two comments. */
   intervalMs: number
@@ -83,20 +83,20 @@ function waitingResponse(answer: Promise<Response>, options: HoldOpenOptions): R
  */
 async function follow(
   response: Response,
-  { protocol }: HoldOpenOptions,
+  { dialect }: HoldOpenOptions,
 ): Promise<ReadableStream<Uint8Array>> {
   const { status, body } = response
   if (isEventStream(response) && body) return body
   if (status < 400) {
     throw new GatewayError('upstream_failed', 'The upstream did not answer with a stream')
   }
-  const refusal = protocol.refusalEvent(await response.text())
+  const refusal = dialect.refusalEvent(await response.text())
   if (!refusal) throw unreadableRefusal(status)
   return events(refusal)
 }
 
 /** The error as an event. Nobody above hears of it any more, so it is logged here. */
-function errorEvent(error: unknown, { protocol, requestId, log }: HoldOpenOptions): string {
+function errorEvent(error: unknown, { dialect, requestId, log }: HoldOpenOptions): string {
   const isKnown = error instanceof GatewayError
   const told = isKnown
     ? error
@@ -104,7 +104,7 @@ function errorEvent(error: unknown, { protocol, requestId, log }: HoldOpenOption
   const { code, cause } = told
   if (ownFaults.has(code)) log.error('failed', { requestId, code, error: String(cause ?? told) })
   else log.info('refused', { requestId, code })
-  return protocol.errorEvent(told, requestId)
+  return dialect.errorEvent(told, requestId)
 }
 
 const events = (text: string): ReadableStream<Uint8Array> =>

@@ -10,7 +10,7 @@ export type StreamEnd = 'complete' | 'upstream_truncated' | 'client_aborted'
 export interface MeterOptions {
   stream: OpenStream
   usage: UsageReader
-  /** The protocol's own error event, which ends a stream that the upstream did not. */
+  /** The dialect's own error event, which ends a stream that the upstream did not. */
   cutEvent: string
   /** Ends the upstream request at once. */
   abort: () => void

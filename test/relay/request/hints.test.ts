@@ -1,10 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '../../../src/errors.ts'
-import { maxModelLength, readHints, replaceModel } from '../../../src/relay/request/hints.ts'
+import { maxModelLength, readHints } from '../../../src/relay/request/hints.ts'
 
 const encode = (text: string) => new TextEncoder().encode(text)
-const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 const read = (text: string) => readHints(encode(text))
 
 function refusal(text: string): GatewayError {
@@ -123,27 +121,5 @@ describe('readHints', () => {
   it('refuses what is not JSON', () => {
     expect(refusal('{"model":"m"').code).toBe('invalid_json')
     expect(refusal('["model"]').code).toBe('invalid_request')
-  })
-})
-
-describe('replaceModel', () => {
-  it('changes the value of the model and no other byte', () => {
-    const around = fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 })
-    fc.assert(
-      fc.property(around, around, fc.string(), (before, after, model) => {
-        const inner = (members: object) => JSON.stringify(members).slice(1, -1)
-        const parts = [inner({ b: before }), '"model" : "old"', inner({ c: after })]
-        const text = `{ ${parts.join(' , ')} }`
-        const renamed = replaceModel(encode(text), read(text), model)
-        expect(decode(renamed)).toBe(text.replace('"old"', () => JSON.stringify(model)))
-      }),
-    )
-  })
-
-  it('leaves the original body alone', () => {
-    const text = '{"model":"old"}'
-    const body = encode(text)
-    replaceModel(body, readHints(body), 'a-longer-name')
-    expect(decode(body)).toBe(text)
   })
 })

@@ -124,7 +124,7 @@ describe('a client that waits for a stream', () => {
     })
     const { log } = room.gateway.runtime
     const onLeave = () => {}
-    const options = { protocol: anthropic, requestId: 'r', intervalMs, onLeave, log }
+    const options = { dialect: anthropic, requestId: 'r', intervalMs, onLeave, log }
     const { text } = await heard(await holdOpen(fault, options))
     expect(errorIn(text).error).toEqual({ type: 'api_error', message: 'The gateway failed' })
     const error = 'TypeError: x is not a function'
