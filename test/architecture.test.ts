@@ -65,6 +65,23 @@ describe('the code base', () => {
     expect(files.filter((file) => reaches(file, file))).toEqual([])
   })
 
+  it('platforms are reached through their registry, and dialects through the table of routes', () => {
+    const importers = (folder: string, shared: string[]) =>
+      files.filter((file) =>
+        localImports(file).some(
+          (target) =>
+            target.startsWith(folder) &&
+            !file.startsWith(folder) &&
+            !shared.includes(target.slice(folder.length)),
+        ),
+      )
+    const ofPlatforms = ['platform.ts', 'prepare-request.ts', 'registry.ts']
+    expect(importers('platforms/', ofPlatforms)).toEqual([])
+    const ofDialects = ['dialect.ts', 'headers.ts', 'json-scan.ts']
+    // The application answers unknown routes in the dialect of most clients.
+    expect(importers('dialects/', ofDialects).toSorted()).toEqual(['app.ts', 'relay/routes.ts'])
+  })
+
   it('only the Node host imports from node:, but for node:crypto', () => {
     const strays = files
       .filter((file) => rankOf(file) < hostRank)

@@ -53,7 +53,7 @@ const hour = 60 * minute
  * Plans a request with the catalog at hand.
  * @returns the plan; one without candidates has a `refusal`.
  * @throws GatewayError a refusal (`invalid_api_key`, `key_disabled`, `key_expired`, `not_permitted`,
- * `model_not_permitted`). Either holds for this snapshot only: the caller confirms it with a fresh one.
+ * `model_not_permitted`). Both are valid for this snapshot only: the caller confirms a refusal with a fresh one.
  */
 export function plan(input: PlanInput): Plan {
   const { ledgerId, requestId, snapshot, route, headers, hints, canProxy, nowMs } = input

@@ -14,7 +14,7 @@ const readStream = (text: string, requestBytes = 400) => {
 const event = (fields: object) => `data: ${JSON.stringify(fields)}\n\n`
 
 describe('the usage of an Anthropic stream', () => {
-  it('takes start and delta together, with both lives of the cache', () => {
+  it('adds up start and delta, with both lifetimes of the cache', () => {
     const { reader } = readStream(readFixture('anthropic-text.sse').toString())
     expect(reader.state()).toBe('complete')
     expect(reader.total()).toEqual({
@@ -69,7 +69,7 @@ describe('the usage of an Anthropic stream', () => {
     })
   })
 
-  it('survives events that are no JSON, and counts that are no numbers', () => {
+  it('ignores events that are not JSON, and counts that are not numbers', () => {
     const { reader, kinds } = readStream(
       'data: nonsense\n\n' +
         event({ type: 'message_delta', usage: { input_tokens: 'x', output_tokens: 3 }, delta: 7 }),
@@ -78,7 +78,7 @@ describe('the usage of an Anthropic stream', () => {
     expect(reader.total().usage).toMatchObject({ outputTokens: 3 })
   })
 
-  it('knows preamble, content and error apart', () => {
+  it('distinguishes preamble, content and error', () => {
     const of = (name: string) => readStream(readFixture(name).toString()).kinds
     expect(of('anthropic-error-first.sse')).toEqual(['error'])
     expect(of('anthropic-text.sse').slice(0, 3)).toEqual(['preamble', 'content', 'preamble'])

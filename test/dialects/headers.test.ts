@@ -9,7 +9,7 @@ import { readFixture } from '../support/fixtures.ts'
 const upstream = (headers: Headers) => upstreamHeaders(headers, commonHeaderRules)
 
 describe('headers towards the upstream', () => {
-  it('carry nothing of the caller’s credentials, connection or way here', () => {
+  it('carry nothing of the caller’s credentials, connection or proxies', () => {
     const headers = new Headers({
       'x-api-key': 'cr_1',
       authorization: 'Bearer cr_1',
@@ -42,7 +42,7 @@ describe('headers towards the upstream', () => {
 })
 
 describe('headers back to the caller', () => {
-  it('tell nothing about the account, its limits or the servers in between', () => {
+  it('reveal nothing about the account, its limits or the servers in between', () => {
     const headers = new Headers({
       'content-type': 'application/json',
       'request-id': 'req_1',

@@ -42,7 +42,7 @@ describe('priceUsage agrees with prices worked out by hand', () => {
     expect(cost('gpt-5-codex', everything)).toBe(45_000_000)
   })
 
-  it('for Sonnet 4.5 beyond 200,000 tokens of input, where every token is dearer', () => {
+  it('for Sonnet 4.5 beyond 200,000 tokens of input, where every token is more expensive', () => {
     const input = { inputTokens: 100_000, cacheReadTokens: 100_000, outputTokens: 1_000 }
     expect(cost('claude-sonnet-4-5', input)).toBe(345_000_000)
     // 100001 × 6000 + 100000 × 600 + 1000 × 22500
@@ -107,7 +107,7 @@ describe('priceUsage', () => {
     ['claude-opus-4-6[1m]', 'claude-opus-4-6'],
     ['gpt-5-nano-2025-08-07', 'gpt-5-nano'],
     ['gpt-5-2025-08-07', 'gpt-5'],
-  ])('knows %s and %s for the same model', (one, other) => {
+  ])('prices %s and %s as the same model', (one, other) => {
     expect(cost(one, everything)).toBeGreaterThan(0)
     expect(cost(one, everything)).toBe(cost(other, everything))
   })

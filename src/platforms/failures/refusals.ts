@@ -152,7 +152,7 @@ const sentences: [ErrorVerdict, RegExp[]][] = [
 
 /**
  * What depends on the model or the program that asks: OpenAI's projects, Claude Code's credentials,
- * relays (new-api, claude-relay-service). A caller who forges one only prevents a cooldown.
+ * relays (new-api, claude-relay-service). When a caller fakes one, the only effect is that no account cools down.
  */
 const unsupportedByAccount = [
   /^Project `?[\w-]+`? does not have access to model /,

@@ -46,7 +46,7 @@ export function namedEndMs(headers: Headers, error: WireError | undefined, nowMs
   const wanted = retryAfterMs(headers, nowMs)
   if (wanted > 0) return wanted
   const exhausted = limitsOf(headers, nowMs).filter(({ state }) => state === 'exhausted')
-  // The headers of a request may tell of the windows of families that it did not ask for.
+  // Headers may also describe the windows of families that the request did not ask for.
   const binding = exhausted.some(({ isOfFamily }) => !isOfFamily)
     ? exhausted.filter(({ isOfFamily }) => !isOfFamily)
     : exhausted
@@ -98,7 +98,7 @@ function anthropicLimit(headers: Headers, name: string): Omit<Limit, 'endMs'> | 
     const isEmpty = fields(headers, `${prefix}-remaining`).some(isNone)
     return { state: isEmpty ? 'exhausted' : 'unsaid', isOfFamily: false }
   }
-  // Others, such as `unified-overage`, tell of a budget that the limits do not depend on.
+  // Others, such as `unified-overage`, describe a budget that the limits do not depend on.
   if (!/^unified(-\d+[mhd](_.+)?)?$/.test(window)) return undefined
   const status = fields(headers, `${prefix}-status`)
   const isUsedUp = status.length

@@ -1,8 +1,8 @@
-/** Reads a body whole, within a bound. */
+/** Reads a whole body, up to a limit. */
 
 /**
  * Reads `stream` to its end.
- * @returns the bytes, or undefined when there are more than `limitBytes`; the rest is cancelled.
+ * @returns the bytes, or undefined when there are more than `limitBytes`: then the stream is cancelled.
  * @throws what reading the stream throws.
  */
 export async function readWhole(
@@ -26,7 +26,7 @@ export async function readWhole(
   return whole
 }
 
-/** The same for a message with headers: one that declares a length is not streamed to be counted. */
+/** The same for a message with headers; where they declare a length, the bytes are not counted. */
 export async function readMessage(
   message: Request | Response,
   limitBytes: number,

@@ -1,4 +1,4 @@
-/** Reads the few fields of a request body that the gateway acts on, and leaves the rest as bytes. */
+/** Reads the few fields of a request body that the gateway needs; the body itself stays bytes. */
 
 import { arrayElements, type JsonMember, scanObject } from '../../dialects/json-scan.ts'
 import { GatewayError } from '../../errors.ts'
@@ -8,7 +8,7 @@ export const maxModelLength = 256
 
 const outputLimits = ['max_tokens', 'max_output_tokens', 'max_completion_tokens']
 
-/** Every member that a decision may rest on: two of one name could be read differently upstream. */
+/** The members that decisions depend on: of two with one name, the upstream might read the other. */
 const hintKeys = new Set([
   'model',
   'stream',
@@ -22,7 +22,7 @@ const hintKeys = new Set([
   'previous_response_id',
 ])
 
-/** What the gateway knows of a request body; the rest of it is never parsed. */
+/** What the gateway reads of a request body; other members are never parsed. */
 export interface Hints {
   model: string
   /** Byte offsets of the model's JSON text in the body, quotes included, end exclusive. */
@@ -71,7 +71,7 @@ export function readHints(body: Uint8Array<ArrayBuffer>): Hints {
   }
 }
 
-/** Spellings that differ only in case collide too: some upstreams match names that way. */
+/** Names that differ only in case count as the same, since some upstreams ignore the case. */
 function refuseDuplicates(members: JsonMember[]): void {
   const seen = new Set<string>()
   for (const { key } of members) {

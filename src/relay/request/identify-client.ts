@@ -1,4 +1,4 @@
-/** Tells which program sent a request, by its headers: a policy aid, no authentication. */
+/** Identifies the program that sent a request by its headers, which anyone can forge: no authentication. */
 import type { ClientName } from '../../catalog/api-key.ts'
 
 const claudeCode = /^claude-cli\/\d+\.\d+\.\d+\S* \(external(?:, [^)]*)?\)/
@@ -28,7 +28,7 @@ export function identifyClient(headers: Headers): ClientName | undefined {
   return identifyCodex(headers, agent) ?? sdks.find(([pattern]) => pattern.test(agent))?.[1]
 }
 
-/** Codex names itself twice; a program built on its engine does so under a name of its own. */
+/** Codex names itself in two headers; a program built on its engine does so with its own name. */
 function identifyCodex(headers: Headers, agent: string): ClientName | undefined {
   const originator = headers.get('originator') ?? ''
   if (originator === '') return undefined

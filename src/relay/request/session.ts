@@ -10,14 +10,14 @@ const deviceUser = /^[0-9a-f]{64}$/i
  * The session key of a request, from the first source that exists: Claude Code's header and
  * `metadata.user_id`, Codex's headers and `prompt_cache_key`, the device, and at last a digest of
  * the opening of the conversation. It consists of at most 128 characters of `[\w.:-]` and is
- * unique only together with the id of the gateway key. Undefined if there is nothing to go by.
+ * unique only together with the id of the gateway key. Undefined if there is no source.
  */
 export function sessionKey(headers: Headers, hints: Hints): string | undefined {
   const user = userId(hints.member('metadata'))
   const named =
     headers.get('x-claude-code-session-id')?.trim() ||
     userSession(user) ||
-    // Proxies such as nginx may drop names with an underscore; older Codex has only those.
+    // Older versions of Codex send only names with an underscore, which proxies such as nginx may drop.
     headers.get('session-id')?.trim() ||
     headers.get('session_id')?.trim() ||
     headers.get('conversation_id')?.trim() ||
@@ -35,7 +35,7 @@ function field(value: unknown, name: string): unknown {
 
 const userId = (metadata: unknown) => text(field(metadata, 'user_id'))
 
-/** Claude Code writes JSON since 2.1.78 and an underscored form before. */
+/** Claude Code writes JSON since 2.1.78, and a form with underscores before. */
 function userSession(user: string): string {
   if (!user.startsWith('{')) return legacyUser.exec(user)?.[1] ?? ''
   try {
@@ -67,7 +67,7 @@ function firstUserParts(hints: Hints): string[] {
       isList = true
       if (field(message, 'role') === 'user') return parts(field(message, 'content'))
     }
-    // Responses also takes its input as one string; a long list is not parsed a second time.
+    // The input of Responses may also be one string; a list is not parsed a second time.
     const said = isList ? '' : text(hints.member(key))
     if (said !== '') return [said]
   }
@@ -104,7 +104,7 @@ export function affinityDigest(headers: Headers, hints: Hints): string | undefin
   return turnState ? digestOf('turn', turnState) : undefined
 }
 
-/** The digests of the ids in an answer that later requests may come back with. */
+/** The digests of the ids in an answer that later requests may refer to. */
 export function issuedAffinities(headers: Headers, responseId: string | undefined): string[] {
   const turnState = headers.get(turnStateHeader)?.trim()
   return [

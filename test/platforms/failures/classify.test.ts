@@ -60,7 +60,7 @@ describe('an answer without a reply', () => {
     expect(judgeError(status, { type: 'invalid_request_error', message: 'x' })).toBeUndefined()
   })
 
-  it('a 403 that is a page comes from something in front, which the caller may have provoked', () => {
+  it('a 403 with an HTML page comes from a firewall, which may have objected to the request', () => {
     expect(judge(403, '<html><h1>Blocked</h1></html>')).toEqual(accountFailure('bad_answer'))
   })
 
@@ -146,7 +146,7 @@ describe('what a body says of the account', () => {
     expect(judgeError(429, { type: 'billing_error' }, soon)?.reason).toBe('account_refused')
   })
 
-  it('what depends on the model or the client program is tried on another account, and nothing cools down', () => {
+  it('what depends on the model or the client program fails over, and nothing cools down', () => {
     const unsupportedByAccount = { reason: 'unsupported_by_account', scope: 'none' }
     const message = 'Project `proj_x` does not have access to model `gpt-5`'
     expect(judgeError(403, { code: 'model_not_found', message })).toMatchObject(

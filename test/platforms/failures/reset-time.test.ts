@@ -28,7 +28,7 @@ describe('the end that retry-after names', () => {
     ['unix milliseconds', String(now + minute), minute],
     ['a duration', '1m30s', 90 * second],
     ['an RFC 3339 time', '2026-11-22T12:01:00Z', minute],
-    ['more than is believed', '99999999', longestResetMs],
+    ['more than a week: a week', '99999999', longestResetMs],
     ['two values: the later', '30, 60', minute],
     ['two dates: the later', 'Sun, 22 Nov 2026 12:01:00 GMT, Sun, 22 Nov 2026 12:02:00 GMT', 120e3],
     ['a usable value beside one that is not', 'soon, 30', 30 * second],
@@ -153,7 +153,7 @@ describe('the end of a limit that is used up', () => {
       3 * second,
     ],
     [
-      'Codex’s windows: the latest that is full',
+      'Codex’s windows: the latest that is used up',
       {
         'x-codex-primary-used-percent': '100',
         'x-codex-primary-reset-after-seconds': '600',
@@ -166,7 +166,7 @@ describe('the end of a limit that is used up', () => {
       day,
     ],
     [
-      'Codex’s full window, not the one with room',
+      'Codex’s window that is used up, not the one that is open',
       {
         'x-codex-primary-used-percent': '100',
         'x-codex-primary-reset-after-seconds': '600',
@@ -319,7 +319,7 @@ describe('whatever an upstream sends', () => {
   )
   const moment = fc.integer({ min: Date.parse('2025-01-01'), max: Date.parse('2060-01-01') })
 
-  it('gives no end, or one ahead and within what is believed', () => {
+  it('gives no end, or one that lies ahead, a week at most', () => {
     fc.assert(
       fc.property(pairs, body, moment, (sent, text, nowMs) => {
         const headers = new Headers()

@@ -23,7 +23,7 @@ describe('readHints', () => {
     expect(text.slice(hints.modelStart, hints.modelEnd)).toBe('"claude-opus-4-5"')
   })
 
-  it('sees through escapes in keys and values', () => {
+  it('decodes escapes in keys and values', () => {
     const hints = read('{"\\u006dodel":"gpt\\u002d5","str\\u0065am":true}')
     expect(hints).toMatchObject({ model: 'gpt-5', stream: true })
   })

@@ -121,7 +121,7 @@ describe('sessionKey falls back to the opening of the conversation', () => {
     )
   })
 
-  it('and tells other openings apart', () => {
+  it('and differs for other openings', () => {
     const openings = [
       opening,
       { ...opening, system: [{ type: 'text', text: 'You are another' }] },
