@@ -1,6 +1,6 @@
 /** The upstream account record: what an admin sets, what is stored, what is shown. */
 import { z } from '@hono/zod-openapi'
-import type { Platform } from '../domain/platform.ts'
+import type { PlatformId } from '../domain/platform.ts'
 
 const text = (max: number) => z.string().trim().max(max)
 
@@ -86,7 +86,7 @@ export interface StoredProxy extends z.infer<typeof ProxyAddress> {
 /** What the store holds: credentials only sealed. */
 export interface Account extends AccountSettings {
   id: string
-  platform: Platform
+  platform: PlatformId
   sealedApiKey: string
   proxy: StoredProxy | null
   createdAt: string
