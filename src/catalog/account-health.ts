@@ -1,6 +1,6 @@
 /** The health of accounts, read from the records that the scripts keep. */
 import { modelFamilies } from '../domain/model-family.ts'
-import type { Platform } from '../domain/platform.ts'
+import type { PlatformId } from '../domain/platform.ts'
 import { decodeHealth, healthField } from '../store/records/health.ts'
 import type { CatalogContext } from './context.ts'
 
@@ -37,7 +37,7 @@ export const healthFields = (accountId: string): string[] => [
 /** Reads the health of accounts, in their order, in one round trip. */
 export async function readHealths(
   { runtime, keyspace }: CatalogContext,
-  platform: Platform,
+  platform: PlatformId,
   accountIds: string[],
 ): Promise<AccountHealth[]> {
   if (accountIds.length === 0) return []

@@ -8,7 +8,3 @@ export type PlatformId = (typeof platformIds)[number]
  * name; leases, health and load are kept in the store by pool.
  */
 export type PoolId = string
-
-// The administration still uses the names that these had before pools existed.
-export { platformIds as platforms }
-export type Platform = PlatformId

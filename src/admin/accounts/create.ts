@@ -5,7 +5,7 @@ import { healthy } from '../../catalog/account-health.ts'
 import { checkProxy, sealProxy } from '../../catalog/proxy.ts'
 import { ensureSealingKey } from '../../catalog/sealing.ts'
 import type { Actor } from '../../domain/actor.ts'
-import type { Platform } from '../../domain/platform.ts'
+import type { PlatformId } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
 import { changedMeanwhile } from '../patch.ts'
 import { requirePermission } from '../permissions.ts'
@@ -20,7 +20,7 @@ import { writeAccount } from './write-account.ts'
  */
 export async function createAccount(
   gateway: Gateway,
-  { actor, platform, input }: { actor: Actor; platform: Platform; input: AccountInput },
+  { actor, platform, input }: { actor: Actor; platform: PlatformId; input: AccountInput },
 ): Promise<AccountState> {
   requirePermission(actor, 'accounts:write')
   const { runtime, sealer } = gateway

@@ -3,7 +3,7 @@ import type { Account } from '../../catalog/account.ts'
 import { type AccountHealth, healthy, readHealths } from '../../catalog/account-health.ts'
 import type { Stored } from '../../catalog/catalog.ts'
 import type { Actor } from '../../domain/actor.ts'
-import type { Platform } from '../../domain/platform.ts'
+import type { PlatformId } from '../../domain/platform.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 
@@ -16,7 +16,7 @@ export interface AccountState {
 /** What a verb on one account is given. */
 export interface AccountRequest {
   actor: Actor
-  platform: Platform
+  platform: PlatformId
   accountId: string
 }
 

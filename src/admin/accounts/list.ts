@@ -3,7 +3,7 @@ import type { Account } from '../../catalog/account.ts'
 import { healthy, readHealths } from '../../catalog/account-health.ts'
 import type { Stored } from '../../catalog/catalog.ts'
 import type { Actor } from '../../domain/actor.ts'
-import type { Platform } from '../../domain/platform.ts'
+import type { PlatformId } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { Page, PageRequest } from '../page.ts'
 import { requirePermission } from '../permissions.ts'
@@ -16,7 +16,7 @@ export type AccountFilter = {
 
 export interface AccountListRequest extends PageRequest {
   actor: Actor
-  platform: Platform
+  platform: PlatformId
   filter: AccountFilter
 }
 
@@ -42,7 +42,7 @@ export async function listAccounts(
 /** Reads the health of all of them in one round trip. */
 async function withHealths(
   gateway: Gateway,
-  platform: Platform,
+  platform: PlatformId,
   accounts: Stored<Account>[],
 ): Promise<AccountState[]> {
   const ids = accounts.map(({ record }) => record.id)

@@ -3,13 +3,13 @@ import { z } from '@hono/zod-openapi'
 import { type Account, AccountSettings, ProxyAddress } from '../../catalog/account.ts'
 import { cooldownModels } from '../../catalog/account-health.ts'
 import { shownProxy } from '../../catalog/proxy.ts'
-import { platforms } from '../../domain/platform.ts'
+import { platformIds } from '../../domain/platform.ts'
 import { IdPath } from '../input.ts'
 import type { AccountState } from './find.ts'
 
 export const tags = ['Accounts']
 
-export const PlatformPath = z.object({ platform: z.enum(platforms) })
+export const PlatformPath = z.object({ platform: z.enum(platformIds) })
 export const AccountPath = PlatformPath.extend(IdPath.shape)
 
 const ProxyView = z.object({
@@ -22,7 +22,7 @@ export const AccountView = z
     ...AccountSettings.shape,
     proxy: ProxyView.nullable(),
     id: z.uuid(),
-    platform: z.enum(platforms),
+    platform: z.enum(platformIds),
     createdAt: z.string(),
     updatedAt: z.string(),
   })

@@ -1,6 +1,6 @@
 /** What is checked of a gateway key before it is written. */
 import { type ApiKey, type ApiKeySettings, settingIssues } from '../../catalog/api-key.ts'
-import type { Platform } from '../../domain/platform.ts'
+import type { PlatformId } from '../../domain/platform.ts'
 import { GatewayError, type Issue } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 
@@ -22,7 +22,7 @@ export async function checkBoundAccounts(
   if (claudeConsoleAccountId === null && codexAccountId === null) return
   const { accounts } = await gateway.catalog.loadPool()
   const issues: Issue[] = []
-  const check = (field: string, accountId: string | null, platform: Platform) => {
+  const check = (field: string, accountId: string | null, platform: PlatformId) => {
     if (accountId === null || accounts.get(accountId)?.record.platform === platform) return
     issues.push({ field, message: `No ${platform} account has this id` })
   }

@@ -1,7 +1,6 @@
 /** What a gateway key has consumed, and the verb that reads it. */
 import { z } from '@hono/zod-openapi'
 import type { Actor } from '../../domain/actor.ts'
-import { platforms } from '../../domain/platform.ts'
 import type { Sums } from '../../domain/sums.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt } from '../../ledger/calendar.ts'
@@ -52,7 +51,7 @@ export async function getKeyStats(
   requirePermission(actor, 'usage:read')
   const { redis, config, now } = gateway.runtime
   await findApiKey(gateway, keyId)
-  for (const platform of platforms) await sweep(gateway, platform)
+  for (const poolId of gateway.platforms.poolIds) await sweep(gateway, poolId)
   const book = gateway.keyspace.books.key(keyId)
   const { total, daily, monthly } = await readBook(redis, book, bucketsAt(now(), config.TIMEZONE))
   return {

@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { toIso } from '../../dates.ts'
 import type { Actor } from '../../domain/actor.ts'
-import { platforms } from '../../domain/platform.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
@@ -63,10 +62,9 @@ async function settled(
 ): Promise<RequestRecord> {
   if (record.state !== 'admitted') return record
   if (Number(record.expiresAtMs) > gateway.runtime.now()) return record
-  const { platform } = readMember(record.member)
-  const known = platforms.find((one) => one === platform)
-  if (!known) return record
-  await sweep(gateway, known)
+  const { platform: poolId } = readMember(record.member)
+  if (poolId === null) return record
+  await sweep(gateway, poolId)
   return readRecord(gateway, ledgerId)
 }
 
