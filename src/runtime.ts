@@ -1,6 +1,7 @@
 /** The one seam to the host: everything above it borrows the world through a `Runtime`. */
 import type { Redis } from '@upstash/redis'
 import type { Context } from 'hono'
+import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 
 /** Structured log fields; secrets, prompt content and upstream URLs never belong here. */
@@ -49,7 +50,8 @@ export interface SettlementJournal {
   pending(): { ledgerId: string; payload: string; createdAtMs: number }[]
 }
 
-export interface Runtime {
+/** What the host lends; its clock, too: `runtime` can be handed on as a `Clock`. */
+export interface Runtime extends Clock {
   config: Config
   /** Typed client over the engine; replies are raw strings, never decoded JSON. */
   redis: Redis
@@ -59,8 +61,6 @@ export interface Runtime {
   canProxy: boolean
   /** Where a request comes from, as the host itself knows it; undefined where it does not. */
   clientAddress: (c: Context) => string | undefined
-  /** Milliseconds since the epoch. */
-  now: () => number
   /** Lets work outlive the response; the host waits for it as long as it can. */
   defer: (work: Promise<unknown>) => void
   log: Logger

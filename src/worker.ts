@@ -1,6 +1,7 @@
 /** Entry of the Workers host: composes a Runtime once per isolate. */
 import { waitUntil } from 'cloudflare:workers'
 import { createApp } from './app.ts'
+import type { Clock } from './clock.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { createGateway } from './gateway.ts'
 import { createLogger } from './observe/log.ts'
@@ -35,17 +36,27 @@ function readConfig(environment: Environment): Config & { url: string; token: st
   )
 }
 
+/** In workerd time moves with input and output only, and a timer belongs to the request that sets it. */
+const clock: Clock = {
+  now: Date.now,
+  monotonicMs: () => Math.floor(performance.now()),
+  setTimer(run, delayMs) {
+    const timer = setTimeout(run, delayMs)
+    return { clear: () => clearTimeout(timer) }
+  },
+}
+
 function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
   const { url, token, STORE_TIMEOUT_MS: timeoutMs } = config
-  const log = createLogger(config.LOG_LEVEL, (line) => console.log(line), Date.now)
+  const log = createLogger(config.LOG_LEVEL, (line) => console.log(line), clock.now)
   return {
+    ...clock,
     config,
     redis: createRedis(createUpstashEngine({ url, token, timeoutMs })),
     fetch: (address, { body, ...request }) => fetch(address, { ...request, body: body ?? null }),
     canProxy: false,
     // Set by Cloudflare itself, whatever the client sent.
     clientAddress: (c) => c.req.header('cf-connecting-ip'),
-    now: Date.now,
     log,
     defer: (work) =>
       waitUntil(work.catch((error) => log.error('deferred_failed', { error: String(error) }))),

@@ -16,6 +16,7 @@ import { sweep } from '../relay/settlement/orphans.ts'
 import type { Runtime } from '../runtime.ts'
 import { ttl } from '../store/keyspace.ts'
 import { createRedis } from '../store/redis.ts'
+import { systemClock } from './clock.ts'
 import { openEngine } from './engine.ts'
 import { type Environment, readGatewayEnvironment } from './environment.ts'
 import { openJournal } from './journal.ts'
@@ -53,14 +54,14 @@ export async function startNode(
     allowPrivateProxies: config.ALLOW_PRIVATE_PROXIES,
   })
   const deferred = new Set<Promise<unknown>>()
-  const log = createLogger(config.LOG_LEVEL, write, Date.now)
+  const log = createLogger(config.LOG_LEVEL, write, systemClock.now)
   const runtime: Runtime = {
+    ...systemClock,
     config,
     redis: createRedis(engine),
     fetch: transport.fetch,
     canProxy: true,
     clientAddress: (c) => getConnInfo(c).remote.address,
-    now: Date.now,
     log,
     defer(work) {
       const tracked = work

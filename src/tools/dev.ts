@@ -8,6 +8,7 @@ import { ensureSealingKey } from '../catalog/sealing.ts'
 import type { Config } from '../config.ts'
 import { generatePassword } from '../crypto.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
+import { systemClock } from '../node/clock.ts'
 import { openEngine } from '../node/engine.ts'
 import { welcome } from '../node/welcome.ts'
 import { createLogger } from '../observe/log.ts'
@@ -27,14 +28,14 @@ const say = (text: string) => process.stdout.write(`${text}\n`)
 /** A gateway over the Worker's store that serves nobody: it only prepares that store. */
 function openGateway(config: Config, engine: Engine): Gateway {
   return createGateway({
+    ...systemClock,
     config,
     redis: createRedis(engine),
     canProxy: false,
     fetch: () => Promise.reject(new Error('Only the Worker calls upstreams')),
     clientAddress: () => undefined,
-    now: Date.now,
     defer: () => {},
-    log: createLogger('silent', () => {}, Date.now),
+    log: createLogger('silent', () => {}, systemClock.now),
   })
 }
 

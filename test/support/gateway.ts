@@ -2,8 +2,10 @@
 import { expect } from 'vitest'
 import { issueToken } from '../../src/admin/session/token.ts'
 import { createApp } from '../../src/app.ts'
+import type { Clock } from '../../src/clock.ts'
 import { loadConfig } from '../../src/config.ts'
 import { createGateway, type Gateway } from '../../src/gateway.ts'
+import { systemClock } from '../../src/node/clock.ts'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import { createTransport } from '../../src/node/transport/transport.ts'
 import { createLogger } from '../../src/observe/log.ts'
@@ -31,8 +33,10 @@ export interface TestGatewayOptions {
   canProxy?: boolean
   /** Where requests come from; by default nobody knows. */
   clientAddress?: Runtime['clientAddress']
-  /** The clock of the gateway, and of the store where that is the default one. */
+  /** The wall clock of the gateway, and of the store where that is the default one. */
   now?: () => number
+  /** The whole clock of the gateway; by default the real one, but for `now`. */
+  clock?: Clock
 }
 
 export interface TestGateway {
@@ -53,8 +57,10 @@ export interface TestGateway {
 /** Composes a gateway; several over one engine are several processes over one store. */
 export function createTestGateway(options: TestGatewayOptions = {}): TestGateway {
   const config = loadConfig({ ...testConfig, ...options.config })
-  const now = options.now ?? Date.now
-  const engine = options.engine ?? createEmbeddedEngine({ path: ':memory:', now })
+  const { now } = options
+  // A test that sets the time means both clocks.
+  const clock = options.clock ?? { ...systemClock, ...(now && { now, monotonicMs: now }) }
+  const engine = options.engine ?? createEmbeddedEngine({ path: ':memory:', now: clock.now })
   const transport = createTransport({
     connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT_SECONDS * 1000,
     allowPrivateUpstreams: config.ALLOW_PRIVATE_UPSTREAMS,
@@ -62,14 +68,14 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
   })
   const lines: string[] = []
   const pending = new Set<Promise<unknown>>()
-  const log = createLogger(config.LOG_LEVEL, (line) => lines.push(line), now)
+  const log = createLogger(config.LOG_LEVEL, (line) => lines.push(line), clock.now)
   const runtime: Runtime = {
+    ...clock,
     config,
     redis: createRedis(engine),
     fetch: options.fetch ?? transport.fetch,
     canProxy: options.canProxy ?? true,
     clientAddress: options.clientAddress ?? (() => undefined),
-    now,
     log,
     defer(work) {
       const tracked = work
