@@ -75,3 +75,9 @@ export class GatewayError extends Error {
     this.issues = details.issues
   }
 }
+
+/** The error that a caller is answered with for anything thrown: `internal`, unless it is a GatewayError. */
+export function asGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  return new GatewayError('internal', 'The gateway failed', { cause: error })
+}

@@ -3,6 +3,7 @@ import type { Redis } from '@upstash/redis'
 import type { Context } from 'hono'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
+import type { Observer } from './domain/events.ts'
 
 /** Structured log fields; secrets, prompt content and upstream URLs never belong here. */
 export type LogFields = Record<
@@ -63,6 +64,8 @@ export interface Runtime extends Clock {
   clientAddress: (c: Context) => string | undefined
   /** Lets work outlive the response; the host waits for it as long as it can. */
   defer: (work: Promise<unknown>) => void
+  /** Is told every event of the gateway; never throws. */
+  observe: Observer
   log: Logger
   /** Absent where there is no disk (Workers). */
   journal?: SettlementJournal

@@ -4,7 +4,8 @@ import { createApp } from './app.ts'
 import type { Clock } from './clock.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { createGateway } from './gateway.ts'
-import { createLogger } from './observe/log.ts'
+import { fanOut } from './observe/fan-out.ts'
+import { createLog, createLogger } from './observe/log.ts'
 import type { Runtime } from './runtime.ts'
 import { createRedis } from './store/redis.ts'
 import { createUpstashEngine } from './store/upstash.ts'
@@ -48,7 +49,8 @@ const clock: Clock = {
 
 function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
   const { url, token, STORE_TIMEOUT_MS: timeoutMs } = config
-  const log = createLogger(config.LOG_LEVEL, (line) => console.log(line), clock.now)
+  const write = (line: string) => console.log(line)
+  const observe = fanOut(createLog(config.LOG_LEVEL, write, clock.now))
   return {
     ...clock,
     config,
@@ -57,9 +59,10 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
     canProxy: false,
     // Set by Cloudflare itself, whatever the client sent.
     clientAddress: (c) => c.req.header('cf-connecting-ip'),
-    log,
+    observe,
+    log: createLogger(config.LOG_LEVEL, write, clock.now),
     defer: (work) =>
-      waitUntil(work.catch((error) => log.error('deferred_failed', { error: String(error) }))),
+      waitUntil(work.catch((error: unknown) => observe({ type: 'deferred_failed', error }))),
   }
 }
 

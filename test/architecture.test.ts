@@ -93,7 +93,7 @@ describe('the code base', () => {
     expect(strays).toEqual([])
   })
 
-  it('only the hosts import a subscriber of events, which nobody else may ask', () => {
+  it('only the hosts import observers of events, which nothing else may ask', () => {
     const askers = files
       .filter((file) => rankOf(file) < hostRank && !file.startsWith('observe/'))
       .filter((file) => localImports(file).some((target) => target.startsWith('observe/')))

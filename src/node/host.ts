@@ -10,7 +10,8 @@ import { ensureSealingKey } from '../catalog/sealing.ts'
 import { loadConfig } from '../config.ts'
 import { generatePassword } from '../crypto.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
-import { createLogger } from '../observe/log.ts'
+import { fanOut } from '../observe/fan-out.ts'
+import { createLog, createLogger } from '../observe/log.ts'
 import { replayJournal } from '../relay/settlement/deliver.ts'
 import { sweep } from '../relay/settlement/orphans.ts'
 import type { Runtime } from '../runtime.ts'
@@ -54,7 +55,7 @@ export async function startNode(
     allowPrivateProxies: config.ALLOW_PRIVATE_PROXIES,
   })
   const deferred = new Set<Promise<unknown>>()
-  const log = createLogger(config.LOG_LEVEL, write, systemClock.now)
+  const observe = fanOut(createLog(config.LOG_LEVEL, write, systemClock.now))
   const runtime: Runtime = {
     ...systemClock,
     config,
@@ -62,10 +63,11 @@ export async function startNode(
     fetch: transport.fetch,
     canProxy: true,
     clientAddress: (c) => getConnInfo(c).remote.address,
-    log,
+    observe,
+    log: createLogger(config.LOG_LEVEL, write, systemClock.now),
     defer(work) {
       const tracked = work
-        .catch((error: unknown) => log.error('deferred_failed', { error: String(error) }))
+        .catch((error: unknown) => observe({ type: 'deferred_failed', error }))
         .finally(() => deferred.delete(tracked))
       deferred.add(tracked)
     },
@@ -101,13 +103,13 @@ export async function startNode(
     const close = async () => {
       await drain(server, [inFlight, deferred], config.DRAIN_TIMEOUT_SECONDS * 1000)
       await closeStore()
-      log.info('stopped')
+      observe({ type: 'stopped' })
     }
     const created = await prepareStore(gateway).catch(async (error: unknown) => {
       server.close()
       throw error
     })
-    log.info('started', { url, store: name })
+    observe({ type: 'started', url, store: name })
     if (created) say(welcome({ url, username: config.ADMIN_USERNAME, ...created }))
     return { url, close }
   } catch (error) {

@@ -1,10 +1,80 @@
-/** Structured JSON lines; the host says where they go. */
+/** The log: an observer that writes each event as one line of JSON. */
+import type { GatewayEvent, Observer } from '../domain/events.ts'
 import type { LogFields, Logger } from '../runtime.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof levels)[number]
 
-/** A logger that writes one JSON object a line, from `level` upwards. */
+/** The level `error` is for faults of the gateway or its store, never for what a client did. */
+const levelOf: { [Type in GatewayEvent['type']]: Exclude<LogLevel, 'silent'> } = {
+  served: 'info',
+  rejected: 'info',
+  refused: 'info',
+  failed: 'error',
+  denied: 'info',
+  attempt_failed: 'warn',
+  account_cooling: 'info',
+  account_recovered: 'info',
+  credential_unreadable: 'error',
+  settled: 'debug',
+  settlement_delayed: 'warn',
+  settlement_undelivered: 'error',
+  orphaned_request: 'warn',
+  journal_failed: 'error',
+  journal_entry_too_old: 'error',
+  unpriced_model: 'warn',
+  started: 'info',
+  stopped: 'info',
+  deferred_failed: 'error',
+  admin_created: 'info',
+  admin_login: 'info',
+  admin_logout: 'info',
+  admin_password_changed: 'info',
+  admin_password_rehashed: 'info',
+  record_changed: 'info',
+}
+
+/** @param write takes each line, `{ time, level, event, …fields }`; events below `level` have none. */
+export function createLog(
+  level: LogLevel,
+  write: (line: string) => void,
+  now: () => number,
+): Observer {
+  const threshold = levels.indexOf(level)
+  return (event) => {
+    const level = levelOf[event.type]
+    if (levels.indexOf(level) < threshold) return
+    write(JSON.stringify({ time: new Date(now()).toISOString(), level, ...lineOf(event) }))
+  }
+}
+
+/** The name of an event in the log, and its fields. */
+function lineOf({ type, ...fields }: GatewayEvent): { event: string } & Record<string, unknown> {
+  if ('action' in fields) return changeLine(fields)
+  if (!('error' in fields)) return { event: type, ...fields }
+  const { error } = fields
+  const stack = levelOf[type] === 'error' && error instanceof Error ? error.stack : undefined
+  return { event: type, ...fields, error: String(error), stack }
+}
+
+/** Fields that name the record of an action such as `api_key.updated`. */
+const idFields = new Map([
+  ['api_key', 'keyId'],
+  ['account', 'accountId'],
+])
+
+type Change = Omit<Extract<GatewayEvent, { type: 'record_changed' }>, 'type'>
+
+function changeLine({ action, targetId, by }: Change) {
+  const [record = ''] = action.split('.')
+  return {
+    event: action.replaceAll('.', '_'),
+    [idFields.get(record) ?? 'targetId']: targetId,
+    by,
+  }
+}
+
+/** Writes the same lines for those parts that do not tell events yet. */
 export function createLogger(
   level: LogLevel,
   write: (line: string) => void,

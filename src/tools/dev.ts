@@ -35,6 +35,7 @@ function openGateway(config: Config, engine: Engine): Gateway {
     fetch: () => Promise.reject(new Error('Only the Worker calls upstreams')),
     clientAddress: () => undefined,
     defer: () => {},
+    observe: () => {},
     log: createLogger('silent', () => {}, systemClock.now),
   })
 }

@@ -4,11 +4,13 @@ import { issueToken } from '../../src/admin/session/token.ts'
 import { createApp } from '../../src/app.ts'
 import type { Clock } from '../../src/clock.ts'
 import { loadConfig } from '../../src/config.ts'
+import type { Observer } from '../../src/domain/events.ts'
 import { createGateway, type Gateway } from '../../src/gateway.ts'
 import { systemClock } from '../../src/node/clock.ts'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import { createTransport } from '../../src/node/transport/transport.ts'
-import { createLogger } from '../../src/observe/log.ts'
+import { fanOut } from '../../src/observe/fan-out.ts'
+import { createLog, createLogger } from '../../src/observe/log.ts'
 import type { Runtime } from '../../src/runtime.ts'
 import { createRedis, type Engine } from '../../src/store/redis.ts'
 
@@ -33,6 +35,8 @@ export interface TestGatewayOptions {
   canProxy?: boolean
   /** Where requests come from; by default nobody knows. */
   clientAddress?: Runtime['clientAddress']
+  /** Is told every event, beside the log. */
+  observe?: Observer
   /** The wall clock of the gateway, and of the store where that is the default one. */
   now?: () => number
   /** The whole clock of the gateway; by default the real one, but for `now`. */
@@ -68,7 +72,9 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
   })
   const lines: string[] = []
   const pending = new Set<Promise<unknown>>()
-  const log = createLogger(config.LOG_LEVEL, (line) => lines.push(line), clock.now)
+  const write = (line: string) => void lines.push(line)
+  const log = createLog(config.LOG_LEVEL, write, clock.now)
+  const observe = fanOut(log, ...(options.observe ? [options.observe] : []))
   const runtime: Runtime = {
     ...clock,
     config,
@@ -76,10 +82,11 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
     fetch: options.fetch ?? transport.fetch,
     canProxy: options.canProxy ?? true,
     clientAddress: options.clientAddress ?? (() => undefined),
-    log,
+    observe,
+    log: createLogger(config.LOG_LEVEL, write, clock.now),
     defer(work) {
       const tracked = work
-        .catch((error: unknown) => log.error('deferred_failed', { error: String(error) }))
+        .catch((error: unknown) => observe({ type: 'deferred_failed', error }))
         .finally(() => pending.delete(tracked))
       pending.add(tracked)
     },

@@ -1,0 +1,120 @@
+/** Events: everything that the gateway tells of itself, as a closed union. Log, metrics and alerts observe it. */
+import { type ErrorCode, type GatewayError, ownFaults } from '../errors.ts'
+import type { FailureReason } from './account-failure.ts'
+import type { ModelFamily } from './model-family.ts'
+import type { RequestTrace } from './request-trace.ts'
+import type { Usage } from './usage.ts'
+
+/** No event holds a secret, the content of a prompt, or the URL of an upstream: ids, words and numbers only. */
+export type GatewayEvent =
+  | RequestEvent
+  | AccountEvent
+  | SettlementEvent
+  | HostEvent
+  | AdministrationEvent
+
+/** Takes events as they happen. It must return at once; what it throws is ignored. */
+export type Observer = (event: GatewayEvent) => void
+
+/** A request that was planned, and has ended. */
+interface EndedRequest extends Omit<RequestTrace, 'receivedAtMs'> {
+  ledgerId: string
+  keyId: string
+  platform: string
+  /** The model that the client asked for. */
+  model: string
+  /** The last account it was sent to; empty where there was none. */
+  accountId: string
+}
+
+/** Where an error met its request; `keyId` is missing while the key is not known. */
+export interface ErrorPlace {
+  requestId: string
+  route?: string
+  keyId?: string | undefined
+}
+
+export type RequestEvent =
+  /** It consumed something, and was charged. */
+  | ({ type: 'served'; estimated: boolean; costNanoUsd: number } & EndedRequest & Usage)
+  /** It consumed nothing: no account took it, or all failed, or the upstream refused it; `end` says which. */
+  | ({ type: 'rejected' } & EndedRequest)
+  /** The caller was answered with an error that is no fault of the gateway. */
+  | ({ type: 'refused'; code: ErrorCode } & ErrorPlace)
+  /** The caller was answered with an error that is a fault of the gateway or of its store. */
+  | ({ type: 'failed'; code: ErrorCode; error: unknown } & ErrorPlace)
+  /** A limit of the key refused it; `limit` and `used` are requests, or nano-USD for a cost. */
+  | {
+      type: 'denied'
+      requestId: string
+      keyId: string
+      cause: string
+      limit: number
+      used: number
+    }
+  | {
+      type: 'attempt_failed'
+      requestId: string
+      ledgerId: string
+      accountId: string
+      reason: FailureReason
+    }
+
+/** What cools down: an account of a platform's pool, or (`family` not null) one family of its models. */
+interface CoolingScope {
+  accountId: string
+  platform: string
+  family: ModelFamily | null
+}
+
+export type AccountEvent =
+  /** A cooldown begins, or begins anew. */
+  | ({ type: 'account_cooling'; reason: FailureReason; untilMs: number } & CoolingScope)
+  /** An account answers again after a cooldown. */
+  | ({ type: 'account_recovered' } & CoolingScope)
+  | { type: 'credential_unreadable'; accountId: string; reason: string }
+
+type SettlementKind = 'final' | 'void' | 'orphan'
+
+export type SettlementEvent =
+  | {
+      type: 'settled'
+      ledgerId: string
+      kind: SettlementKind
+      reply: 'booked' | 'voided' | 'duplicate'
+    }
+  /** The first try to settle failed; others follow. */
+  | { type: 'settlement_delayed'; ledgerId: string; kind: SettlementKind; error: unknown }
+  /** All tries failed; `receipt` is the last copy of the settlement where there is no journal. */
+  | { type: 'settlement_undelivered'; ledgerId: string; receipt: string }
+  /** The process that served a request has vanished; the request is settled at its estimate. */
+  | { type: 'orphaned_request'; ledgerId: string; keyId: string; accountId: string }
+  | { type: 'journal_failed'; ledgerId: string; error: unknown }
+  | { type: 'journal_entry_too_old'; ledgerId: string }
+  /** The price list does not name the model. */
+  | { type: 'unpriced_model'; ledgerId: string; model: string }
+
+export type HostEvent =
+  | { type: 'started'; url: string; store: string }
+  | { type: 'stopped' }
+  | { type: 'deferred_failed'; error: unknown }
+
+export type AdministrationEvent =
+  | {
+      type:
+        | 'admin_created'
+        | 'admin_login'
+        | 'admin_logout'
+        | 'admin_password_changed'
+        | 'admin_password_rehashed'
+      username: string
+    }
+  /** `action` is the audit trail's word, such as `api_key.updated`; `by` is the administrator's name. */
+  | { type: 'record_changed'; action: `${string}.${string}`; targetId: string; by: string }
+
+/** The event for an error that a caller is answered with. */
+export function errorEvent(answer: GatewayError, place: ErrorPlace): RequestEvent {
+  const { code, cause } = answer
+  if (!ownFaults.has(code)) return { type: 'refused', ...place, code }
+  return { type: 'failed', ...place, code, error: cause ?? answer }
+}

@@ -1,0 +1,58 @@
+/** The decision trace of a request: which accounts were considered, why not, which attempts ran and how they ended. */
+import type { Affinity } from './affinity.ts'
+
+/**
+ * How a request ended: `complete`; `upstream_truncated` by the upstream; `client_aborted` by its client; `refused` by the
+ * upstream for its own fault; `timed_out`, a JSON answer that took too long; `failed`, every account
+ * that was tried; `rejected`, no account could be tried.
+ */
+export const ends = [
+  'complete',
+  'upstream_truncated',
+  'client_aborted',
+  'refused',
+  'timed_out',
+  'failed',
+  'rejected',
+] as const
+export type End = (typeof ends)[number]
+
+/** One attempt at one account. */
+export interface AttemptTrace {
+  accountId: string
+  /** Another than the client's when the account renames it. */
+  model: string
+  /** When it was sent, counted from the arrival of the request. */
+  afterMs: number
+  /** Until it was decided: an answer begun, or a failure. */
+  tookMs: number
+  /** `answer`, `stream`, `refusal`, `abandoned` …, or the reason of the failure. */
+  outcome: string
+  /** The upstream's; null without an answer. */
+  status: number | null
+  /** Until when the account cools down for it, in milliseconds since the epoch; a stored name. */
+  restsUntilMs?: number
+}
+
+/** An account that was passed over. */
+export interface PassedOver {
+  accountId: string
+  why: string
+  /** When that ends by itself, in milliseconds since the epoch. */
+  untilMs?: number
+}
+
+/** What is kept of a request that has ended; nothing of what was asked or answered. */
+export interface RequestTrace {
+  requestId: string
+  receivedAtMs: number
+  stream: boolean
+  affinity: Affinity
+  passedOver: PassedOver[]
+  attempts: AttemptTrace[]
+  /** Moves of the session that this request made. */
+  sessionMoves: number
+  end: End
+  /** From the arrival of the request to its end. */
+  tookMs: number
+}
