@@ -9,7 +9,8 @@ import { adminRoutes } from './admin/routes.ts'
 import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
 import { anthropic } from './dialects/anthropic.ts'
 import type { Dialect } from './dialects/dialect.ts'
-import { GatewayError, ownFaults } from './errors.ts'
+import { errorEvent } from './domain/events.ts'
+import { asGatewayError, GatewayError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import { relay } from './relay/pipeline.ts'
 import { type RelayRoute, relayRoutes } from './relay/routes.ts'
@@ -18,6 +19,8 @@ export { createGateway } from './gateway.ts'
 export interface AppVariables extends RequestIdVariables {
   /** Makes the answer to an error on this route; without one, errors speak Anthropic Messages. */
   errorEnvelope?: ErrorEnvelope
+  /** The gateway key of the request, once it is known. */
+  keyId?: string
 }
 type AppEnv = { Variables: AppVariables }
 type App = Context<AppEnv>
@@ -27,13 +30,16 @@ const adminBodyLimitBytes = 1024 * 1024
 
 /** @param routes of the relay; a request below one of them gets errors in its dialect. */
 export function createApp(gateway: Gateway, routes: readonly RelayRoute[] = relayRoutes) {
-  const { config, log, now } = gateway.runtime
+  const { config, observe, now } = gateway.runtime
   const app = new Hono<AppEnv>()
   app.use(requestId({ limitLength: 128, generator: () => uuidv7({ msecs: now() }) }))
 
   for (const route of routes) {
     app.use(`${route.path}/*`, errorsAs(relayErrors(route.dialect)))
-    app.post(route.path, (c) => relay(gateway, route, c.req.raw, c.get('requestId')))
+    app.post(route.path, (c) => {
+      const onKey = (keyId: string) => c.set('keyId', keyId)
+      return relay(gateway, route, c.req.raw, { requestId: c.get('requestId'), onKey })
+    })
   }
 
   // The routes of the relay come first, so that what follows neither delays nor changes their answers.
@@ -58,14 +64,10 @@ export function createApp(gateway: Gateway, routes: readonly RelayRoute[] = rela
 
   app.notFound((c) => answerError(c, new GatewayError('not_found', `No route ${c.req.path}`)))
   app.onError((error, c) => {
-    const known = error instanceof GatewayError
-    const answer = known ? error : new GatewayError('internal', 'The gateway failed')
-    // The route, not the path: somebody may have put a key there.
-    const fields = { requestId: c.get('requestId'), route: routePath(c), code: answer.code }
-    const reason = String(known ? (error.cause ?? error) : error)
-    // What accounts and vendors do is no fault of the gateway, and has its own lines.
-    if (ownFaults.has(answer.code)) log.error('failed', { ...fields, error: reason })
-    else log.info('refused', fields)
+    const answer = asGatewayError(error)
+    const { requestId, keyId } = c.var
+    // The route, not the path: a client may have put a key there.
+    observe(errorEvent(answer, { requestId, route: routePath(c), keyId }))
     return answerError(c, answer)
   })
   return app
@@ -111,10 +113,10 @@ const adminError: ErrorEnvelope = (c, error) => {
 /** 200 with the store's latency, or 503 when it does not answer in time. */
 async function health(gateway: Gateway, c: App): Promise<Response> {
   const { runtime } = gateway
-  const startedMs = runtime.now()
+  const startedMs = runtime.monotonicMs()
   try {
     await runtime.redis.ping()
-    return c.json({ status: 'ok', store: { latencyMs: runtime.now() - startedMs } })
+    return c.json({ status: 'ok', store: { latencyMs: runtime.monotonicMs() - startedMs } })
   } catch {
     return c.json({ status: 'unavailable', store: { error: 'The store does not answer' } }, 503)
   }

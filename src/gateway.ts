@@ -6,6 +6,12 @@ import { createSealer } from './crypto.ts'
 import { createPricer, type Pricer } from './ledger/pricer.ts'
 import type { Platform } from './platforms/platform.ts'
 import { createPlatformRegistry, type PlatformRegistry } from './platforms/registry.ts'
+import {
+  type ConcurrencyLimit,
+  createConcurrencyLimit,
+  createRateLimit,
+  type RateLimit,
+} from './process-limits.ts'
 import type { Runtime } from './runtime.ts'
 import { createKeyspace } from './store/keyspace.ts'
 
@@ -14,7 +20,14 @@ export interface Gateway extends CatalogContext {
   platforms: PlatformRegistry
   pricer: Pricer
   openSecrets: OpenSecrets
+  /** Requests that wait for an account: no limit of their key counts them. */
+  waitingRequests: ConcurrencyLimit
+  /** Requests that no account could take, whose trace is stored: they cost their key nothing. */
+  storedRejections: RateLimit
 }
+
+const maxWaitingPerKey = 100
+const storedRejectionsPerMinute = 30
 
 /** @param platforms the kinds of account that it can call, by default those of the product. */
 export function createGateway(runtime: Runtime, platforms?: readonly Platform[]): Gateway {
@@ -23,10 +36,12 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
   return {
     runtime,
     keyspace,
-    catalog: createCatalog(runtime.redis, keyspace, runtime.now),
+    catalog: createCatalog(runtime.redis, keyspace, runtime.monotonicMs),
     platforms: createPlatformRegistry(platforms),
     pricer: createPricer(),
     sealer,
     openSecrets: createSecretOpener(sealer),
+    waitingRequests: createConcurrencyLimit(maxWaitingPerKey),
+    storedRejections: createRateLimit(storedRejectionsPerMinute, runtime.monotonicMs),
   }
 }

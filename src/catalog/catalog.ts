@@ -44,7 +44,7 @@ const unknownForMs = 1_000
 export function createCatalog(
   redis: Redis,
   keyspace: Keyspace,
-  now: () => number,
+  monotonicMs: () => number,
   convert = (found: Schema): Promise<boolean> => migrate(redis, keyspace, found),
 ) {
   let pool: Pool | undefined
@@ -55,7 +55,7 @@ export function createCatalog(
     apiKeys.delete(digest)
     unknown.delete(digest)
     if (stored) apiKeys.set(digest, stored)
-    else unknown.set(digest, now() + unknownForMs)
+    else unknown.set(digest, monotonicMs() + unknownForMs)
     evictOldest(apiKeys)
     evictOldest(unknown)
   }
@@ -67,7 +67,7 @@ export function createCatalog(
     /** What memory knows about a key, without asking the store; undefined when it cannot tell. */
     peek(digest: string): Snapshot | undefined {
       const apiKey = apiKeys.get(digest)
-      const isUnknown = (unknown.get(digest) ?? 0) > now()
+      const isUnknown = (unknown.get(digest) ?? 0) > monotonicMs()
       return pool && (apiKey || isUnknown) ? { digest, pool, apiKey } : undefined
     },
 

@@ -30,8 +30,8 @@ export interface AttemptTrace {
   outcome: string
   /** The upstream's; null without an answer. */
   status: number | null
-  /** Until when the account cools down for it, in milliseconds since the epoch; a stored name. */
-  restsUntilMs?: number
+  /** Until when the account cools down for it, in milliseconds since the epoch. */
+  cooldownUntilMs?: number
 }
 
 /** An account that was passed over. */

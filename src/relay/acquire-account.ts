@@ -1,4 +1,4 @@
-/** Place: plans and admits until the request has an account, or must be refused. */
+/** Acquires an account: plans and admits until the request has one, or must be refused. */
 import { v7 as uuidv7 } from 'uuid'
 import type { Snapshot } from '../catalog/catalog.ts'
 import { GatewayError } from '../errors.ts'
@@ -16,7 +16,8 @@ import { notePassedOver, type Trace } from './settlement/trace.ts'
 /** An edit may race with its own effect a few times; more means the store is not consistent. */
 const maxPlans = 5
 
-export interface Placement {
+/** A request that needs an account. */
+export interface Acquisition {
   route: RelayRoute
   client: ClientRequest
   principal: Awaited<ReturnType<typeof authenticate>>
@@ -24,26 +25,30 @@ export interface Placement {
 }
 
 /**
- * Places a request on an account; waits a little where every account rests or is full.
- * @throws GatewayError the refusal of the plan, of a limit, or that no account is free.
+ * Acquires an account for a request; waits a little where every account is cooling down or at capacity.
+ * @throws GatewayError the refusal of the plan or of a limit, that no account is available, `client_closed`.
  */
-export async function place(gateway: Gateway, placement: Placement): Promise<Admission> {
+export async function acquireAccount(
+  gateway: Gateway,
+  acquisition: Acquisition,
+): Promise<Admission> {
   const { runtime } = gateway
-  const { client, trace } = placement
+  const { client, principal, trace } = acquisition
   // A name that the client chose may come twice, and must never merge two requests.
   const isOurs = client.headers.get('x-request-id') !== client.requestId
   const ledgerId = isOurs ? client.requestId : uuidv7({ msecs: runtime.now() })
-  const keyId = placement.principal.snapshot.apiKey?.record.id ?? ''
-  const waiting = createWaiting(runtime, keyId, client.signal)
-  let known = placement.principal
+  const keyId = principal.snapshot.apiKey?.record.id ?? ''
+  const waiting = createWaiting(gateway, keyId, client.signal)
+  let known = principal
   for (;;) {
-    const outcome = await planAndAdmit(gateway, placement, ledgerId, known)
-    if (!('busy' in outcome)) return outcome
-    if (!(await waiting.pause(outcome.busy))) {
+    const outcome = await planAndAdmit(gateway, acquisition, ledgerId, known)
+    if (!('noAccountAvailable' in outcome)) return outcome
+    const afterPause = await waiting.pause(outcome.noAccountAvailable)
+    if (afterPause === 'client_gone') throw clientClosed()
+    if (afterPause === 'too_late') {
       settleRejected(gateway, outcome.plan, trace)
       throw outcome.refusal
     }
-    if (waiting.isOver()) throw clientClosed()
     known = { snapshot: outcome.plan.snapshot, isFresh: false }
   }
 }
@@ -51,9 +56,9 @@ export async function place(gateway: Gateway, placement: Placement): Promise<Adm
 /** Plans with the catalog in memory, and again with a newer one when that turns out to be old. */
 async function planAndAdmit(
   gateway: Gateway,
-  { route, client, trace }: Placement,
+  { route, client, trace }: Acquisition,
   ledgerId: string,
-  known: Placement['principal'],
+  known: Acquisition['principal'],
 ) {
   const { catalog, runtime } = gateway
   const planWith = (snapshot: Snapshot) =>

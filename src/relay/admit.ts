@@ -17,9 +17,9 @@ import { notePassedOver, type Trace } from './settlement/trace.ts'
 /** One request at a time tries a recovering account for this long. */
 export const probeMs = 30_000
 
-/** No account is free; `refusal` is what the caller hears unless it waits. */
-export interface Busy {
-  busy: NoneReply
+/** No account is available now; `refusal` is what the caller is answered unless it waits. */
+export interface NotAdmitted {
+  noAccountAvailable: NoneReply
   plan: Plan
   refusal: GatewayError
 }
@@ -27,14 +27,14 @@ export interface Busy {
 /**
  * One round trip.
  * @returns the admission, the catalog's newer rows when the plan was made with old ones, or that
- * nobody is free now.
+ * no account is available now.
  * @throws GatewayError the refusal of a limit, or `store_unavailable`.
  */
 export async function admit(
   gateway: Gateway,
   plan: Plan,
   trace: Trace,
-): Promise<Admission | Extract<AdmitReply, { kind: 'stale' }> | Busy> {
+): Promise<Admission | Extract<AdmitReply, { kind: 'stale' }> | NotAdmitted> {
   const { runtime } = gateway
   const reply = await decide(gateway, plan)
   switch (reply.kind) {
@@ -43,20 +43,20 @@ export async function admit(
     case 'deny': {
       const { requestId, apiKey } = plan
       const { cause, limit, used } = reply
-      runtime.log.info('denied', { requestId, keyId: apiKey.id, cause, limit, used })
+      runtime.observe({ type: 'denied', requestId, keyId: apiKey.id, cause, limit, used })
       // What vanished processes still hold would refuse this key for ever, were it never swept.
       if (reply.reservedNanoUsd > 0) runtime.defer(sweep(gateway, plan.poolId))
       throw denial(reply, runtime.config.TIMEZONE)
     }
     case 'none':
       notePassedOver(trace, [...plan.excluded, ...reply.skipped])
-      return { busy: reply, plan, refusal: unavailable({ ...reply, failed: [] }) }
+      return { noAccountAvailable: reply, plan, refusal: unavailable({ ...reply, failed: [] }) }
     case 'gone':
       throw new GatewayError('internal', 'This request was ended before it began')
     case 'ok':
       if (reply.orphans.length > 0) runtime.defer(settleOrphans(gateway, reply.orphans))
       notePassedOver(trace, plan.excluded)
-      return admissionOf(plan, trace, reply)
+      return admissionOf(plan, trace, reply, runtime.monotonicMs())
   }
 }
 

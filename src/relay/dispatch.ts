@@ -26,16 +26,16 @@ const maxAttempts = 5
 
 /**
  * Sends the request upstream, switching account on each failure.
- * @throws GatewayError as `unavailable` makes it when nobody is left to try, `upstream_timeout` when no
- * time is, `store_unavailable` when the store cannot move the lease.
+ * @throws GatewayError as `unavailable` makes it when no account is left to try, `upstream_timeout` when
+ * no time is, `store_unavailable` when the store cannot move the lease.
  */
 export async function dispatch(
   gateway: Gateway,
   context: AttemptContext,
   first: Admission,
 ): Promise<Exchange> {
-  const { log } = gateway.runtime
-  const waiting = createWaiting(gateway.runtime, first.plan.apiKey.id, context.client.signal)
+  const { runtime } = gateway
+  const waiting = createWaiting(gateway, first.plan.apiKey.id, context.client.signal)
   const tried: PlannedAccount[] = []
   const failed: FailedAttempt[] = []
   let admission = first
@@ -47,12 +47,12 @@ export async function dispatch(
     const { plan, accountId } = admission
     const { requestId, ledgerId } = plan
     const { reason } = outcome.failure
-    log.warn('attempt_failed', { requestId, ledgerId, accountId, reason })
+    runtime.observe({ type: 'attempt_failed', requestId, ledgerId, accountId, reason })
     const latest = { failure: outcome.failure, cooldownUntilMs: 0 }
     failed.push(latest)
     const untried = plan.candidates.filter((candidate) => !tried.includes(candidate))
     // An id that only this account knows keeps the request here, whatever else is free.
-    const isLate = gateway.runtime.now() >= context.deadlineMs
+    const isLate = runtime.monotonicMs() >= context.deadlineMonotonicMs
     const isLast = isLate || tried.length >= maxAttempts || admission.affinity === 'required'
     const failover = { admission, planned, untried, isLate, isLast, latest, failed }
     admission = await failOver(gateway, failover, waiting)
@@ -70,14 +70,14 @@ async function tracedAttempt(
   { trace }: Admission,
   planned: PlannedAccount,
 ): Promise<Outcome> {
-  const { now } = context.runtime
-  const startedMs = now()
+  const { monotonicMs } = context.runtime
+  const startedMs = monotonicMs()
   const outcome = await attempt(context, planned)
   trace.attempts.push({
     accountId: planned.account.id,
     model: planned.upstreamModel,
-    afterMs: startedMs - trace.receivedAtMs,
-    tookMs: now() - startedMs,
+    afterMs: startedMs - trace.receivedMonotonicMs,
+    tookMs: monotonicMs() - startedMs,
     outcome: outcome.kind === 'failure' ? outcome.failure.reason : outcome.kind,
     status: 'status' in outcome ? outcome.status : null,
   })
@@ -87,7 +87,7 @@ async function tracedAttempt(
 interface Failover {
   admission: Admission
   planned: PlannedAccount
-  /** Who has not been asked; nobody of them will be after the last attempt. */
+  /** The candidates that have not been asked; after the last attempt none of them will be. */
   untried: PlannedAccount[]
   isLast: boolean
   /** The deadline ended it. */
@@ -96,7 +96,7 @@ interface Failover {
   failed: FailedAttempt[]
 }
 
-/** Records the failure and moves the lease on; with nobody to move it to, soon, it ends the request. */
+/** Records the failure and moves the lease to another account; if none is available in time, it ends the request. */
 async function failOver(
   gateway: Gateway,
   failover: Failover,
@@ -104,41 +104,43 @@ async function failOver(
 ): Promise<Admission> {
   const { admission, planned, untried, isLast, isLate, latest, failed } = failover
   const { plan, trace, accountId } = admission
+  const { runtime } = gateway
   const { family } = planned
   let isRecorded = false
-  const give = (error: unknown): never => {
+  const failRequest = (error: unknown): never => {
     const verdict = isRecorded ? undefined : latest.failure
     settleVoid(gateway, plan, { accountId, family, verdict, trace, how: 'failed' })
     throw error
   }
   for (;;) {
-    // Told once: who waits here must not undo what the account has recovered from meanwhile.
+    // Recorded once: a request that waits here must not undo a recovery of the account meanwhile.
     const failure = isRecorded ? alreadyRecorded(latest.failure) : latest.failure
-    const reply = await reassign(gateway, failover, failure).catch(give)
-    const nowMs = gateway.runtime.now()
-    if (reply.kind === 'gone') return give(unavailable({ ...nobodyElse, nowMs, failed }))
-    if (!isRecorded) noteRest(failover, reply.cooldownUntilMs)
+    const reply = await reassign(gateway, failover, failure).catch(failRequest)
+    const nowMs = runtime.now()
+    if (reply.kind === 'gone') return failRequest(unavailable({ ...noOthers, nowMs, failed }))
+    if (!isRecorded) noteCooldown(failover, reply.cooldownUntilMs)
     isRecorded = true
-    if (reply.kind === 'ok') return admissionOf(plan, trace, reply)
+    if (reply.kind === 'ok') return admissionOf(plan, trace, reply, runtime.monotonicMs())
     notePassedOver(trace, reply.skipped)
+    if (isLate) return failRequest(new GatewayError('upstream_timeout', tooLate))
+    // Its place on the account that failed is kept meanwhile; that account is cooling down anyway.
     const isHopeless = isLast || untried.length === 0
-    // Its place on the account that failed is kept meanwhile, which keeps nobody waiting for long.
-    if (isLate) return give(new GatewayError('upstream_timeout', tooLate))
-    if (isHopeless || !(await waiting.pause(reply))) return give(unavailable({ ...reply, failed }))
-    if (waiting.isOver()) return give(clientClosed())
+    const afterPause = isHopeless ? 'too_late' : await waiting.pause(reply)
+    if (afterPause === 'too_late') return failRequest(unavailable({ ...reply, failed }))
+    if (afterPause === 'client_gone') return failRequest(clientClosed())
   }
 }
 
 const alreadyRecorded = (failure: AccountFailure): AccountFailure => ({ ...failure, scope: 'none' })
 
-function noteRest({ admission, latest }: Failover, cooldownUntilMs: number): void {
+function noteCooldown({ admission, latest }: Failover, cooldownUntilMs: number): void {
   latest.cooldownUntilMs = cooldownUntilMs
   const attempted = admission.trace.attempts.at(-1)
   if (attempted) attempted.cooldownUntilMs = cooldownUntilMs
 }
 
 const tooLate = 'No upstream account began to answer in time'
-const nobodyElse = { soonestMs: 0, cooling: 0, limited: 0, atCapacity: 0, overQuota: 0 }
+const noOthers = { soonestMs: 0, cooling: 0, limited: 0, atCapacity: 0, overQuota: 0 }
 
 function reassign(
   { runtime, keyspace }: Gateway,
@@ -159,7 +161,7 @@ function reassign(
     leaseMs: LEASE_SECONDS * 1000,
     probeMs,
     warmMs: SESSION_RETURN_SECONDS * 1000,
-    // Others who are only not asked any more may well be free.
+    // Others that are only not asked any more may well be available.
     onlyAccountCooldownMs: offered.length < untried.length ? 0 : onlyAccountCooldownMs(failure),
     candidates: asCandidates(offered, { nowMs: runtime.now(), timeZone }),
   })

@@ -1,59 +1,76 @@
 /** The relay on one screen: authenticate → plan → admit → dispatch → gate → meter → settle. */
 
 import type { Gateway } from '../gateway.ts'
-import { place } from './acquire-account.ts'
+import type { Runtime } from '../runtime.ts'
+import { acquireAccount } from './acquire-account.ts'
 import { authenticate } from './authenticate.ts'
 import { dispatch } from './dispatch.ts'
 import { readClientRequest } from './request/client-request.ts'
 import { respond } from './respond.ts'
 import type { RelayRoute } from './routes.ts'
 import { startTrace } from './settlement/trace.ts'
-import { holdOpen } from './stream/keep-alive.ts'
+import { sendKeepAlives } from './stream/keep-alive.ts'
+
+/** How a request is known to those who answer and log its errors. */
+export interface RequestNames {
+  /** Names the request in answers and logs; the ledger names it on its own. */
+  requestId: string
+  /** Is told which gateway key the request carries, as soon as that is known. */
+  onKey: (keyId: string) => void
+}
 
 /**
  * Serves one relay request.
- * @param requestId names the request in answers and logs; the ledger names it on its own.
- * @throws GatewayError whatever the caller has to be told; nothing stays taken then.
+ * @throws GatewayError whatever the caller has to be told; the request holds nothing then.
  */
-export async function relay(
+export function relay(
   gateway: Gateway,
   route: RelayRoute,
   request: Request,
-  requestId: string,
+  names: RequestNames,
 ): Promise<Response> {
-  const answer = serve(gateway, route, request, requestId)
-  // workerd drops a request whose client has left, unless something is asked to outlive it at once.
-  const outlive = () => gateway.runtime.defer(answer.catch(() => {}))
-  request.signal.addEventListener('abort', outlive, { once: true })
-  try {
-    return await answer
-  } finally {
-    request.signal.removeEventListener('abort', outlive)
-  }
+  const answer = serve(gateway, route, request, names)
+  keepAliveUntilSettled(gateway.runtime, request.signal, answer)
+  return answer
 }
 
 async function serve(
   gateway: Gateway,
   route: RelayRoute,
   request: Request,
-  requestId: string,
+  { requestId, onKey }: RequestNames,
 ): Promise<Response> {
   const { runtime, openSecrets } = gateway
   const { dialect, operation } = route
   const { BODY_LIMIT_BYTES, REQUEST_DEADLINE_SECONDS, STREAM_KEEPALIVE_SECONDS } = runtime.config
-  const receivedAtMs = runtime.now()
+  const received = { atMs: runtime.now(), monotonicMs: runtime.monotonicMs() }
   const principal = await authenticate(gateway.catalog, request.headers)
-  const { client, leave } = await readClientRequest(request, requestId, BODY_LIMIT_BYTES)
-  const trace = startTrace(requestId, client.hints.stream, receivedAtMs)
-  const deadlineMs = receivedAtMs + REQUEST_DEADLINE_SECONDS * 1000
-  const context = { runtime, openSecrets, dialect, operation, client, deadlineMs }
-  const answer = place(gateway, { route, client, principal, trace })
+  const keyId = principal.snapshot.apiKey?.record.id
+  if (keyId !== undefined) onKey(keyId)
+  const { client, abortClient } = await readClientRequest(request, requestId, BODY_LIMIT_BYTES)
+  const trace = startTrace(requestId, client.hints.stream, received)
+  const deadlineMonotonicMs = received.monotonicMs + REQUEST_DEADLINE_SECONDS * 1000
+  const context = { runtime, openSecrets, dialect, operation, client, deadlineMonotonicMs }
+  const answer = acquireAccount(gateway, { route, client, principal, trace })
     .then((admission) => dispatch(gateway, context, admission))
     .then((exchange) => respond(gateway, client, exchange))
-  // What a client leaves behind is settled later than it is noticed.
-  const outlive = () => runtime.defer(answer.then(() => {}).catch(() => {}))
-  client.signal.addEventListener('abort', outlive, { once: true })
+  keepAliveUntilSettled(runtime, client.signal, answer)
   if (!client.hints.stream) return answer
   const intervalMs = STREAM_KEEPALIVE_SECONDS * 1000
-  return holdOpen(answer, { dialect, requestId, intervalMs, onLeave: leave, log: runtime.log })
+  return sendKeepAlives(runtime, answer, { dialect, requestId, keyId, intervalMs, abortClient })
+}
+
+/**
+ * workerd drops a request when its client goes, unless it is handed work to wait for in that very
+ * moment; and what the client leaves behind is settled later than it is noticed.
+ */
+function keepAliveUntilSettled(
+  { defer }: Runtime,
+  signal: AbortSignal,
+  work: Promise<unknown>,
+): void {
+  const settled = work.catch(() => {})
+  const keepAlive = () => defer(settled)
+  signal.addEventListener('abort', keepAlive, { once: true })
+  settled.then(() => signal.removeEventListener('abort', keepAlive))
 }

@@ -62,7 +62,7 @@ function streamResponse(
     cutEvent: plan.dialect.errorEvent(brokenOff, plan.requestId),
     abort,
     clientSignal: client.signal,
-    watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime.now, timeoutMs, onTimeout),
+    watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime, timeoutMs, onTimeout),
     idleTimeoutMs,
     onProgress: leaseRenewal(gateway, exchange),
     onEnd: (how) => {
@@ -88,15 +88,16 @@ function verdictOf(
   return planned.platform.classifyErrorEvent(error, rateLimitMs, runtime.now()) ?? 'success'
 }
 
-/** Renews the lease when progress is seen in its second half, so that no timer has to live. */
+/** Renews the lease when progress is seen in its second half, so that it needs no timer. */
 function leaseRenewal(gateway: Gateway, { admission }: Exchange): () => void {
   const { runtime, keyspace } = gateway
   const leaseMs = runtime.config.LEASE_SECONDS * 1000
   const { plan, generation } = admission
-  let dueMs = admission.expiresAtMs - leaseMs / 2
+  let dueMs = admission.leasedMonotonicMs + leaseMs / 2
   return () => {
-    if (runtime.now() < dueMs) return
-    dueMs = runtime.now() + leaseMs / 2
+    const nowMs = runtime.monotonicMs()
+    if (nowMs < dueMs) return
+    dueMs = nowMs + leaseMs / 2
     const input = {
       ledgerId: plan.ledgerId,
       platform: plan.poolId,
@@ -109,7 +110,7 @@ function leaseRenewal(gateway: Gateway, { admission }: Exchange): () => void {
   }
 }
 
-/** A probe that streams may go on for long: its account is well again now. */
+/** A probe that streams may go on for long: its account has recovered now. */
 function recover({ runtime, keyspace }: Gateway, { admission, planned }: Exchange): void {
   const { plan, generation } = admission
   const { ledgerId, poolId: platform } = plan
@@ -132,7 +133,7 @@ function settle(
   })
 }
 
-/** The caller's request was at fault: nobody pays, and the account is well. */
+/** The caller's request was at fault: nothing is charged, and the account is healthy. */
 const refuse = (gateway: Gateway, exchange: Exchange) =>
   release(gateway, exchange, { how: 'refused', verdict: 'success' })
 

@@ -50,7 +50,7 @@ export async function tryAccount(
   const opened = openCredentials(gateway, account)
   if ('fault' in opened) return after(failed(opened.fault))
   const late = new AbortController()
-  const timer = setTimeout(() => late.abort(), timeoutMs)
+  const timer = runtime.setTimer(() => late.abort(), timeoutMs)
   try {
     const request = await buildTrial(platform, account, opened, asked, late.signal)
     if (!request) return after(failed(unusableCredential))
@@ -65,7 +65,7 @@ export async function tryAccount(
     const way = opened.proxy ? ' through the proxy' : ''
     return after(failed(`The connection to the upstream${way} failed${reasonOf(error)}`))
   } finally {
-    clearTimeout(timer)
+    timer.clear()
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { z } from '@hono/zod-openapi'
 import { affinities } from '../../domain/affinity.ts'
-import { ends } from '../../relay/settlement/trace.ts'
+import { ends } from '../../domain/request-trace.ts'
 import { KeyStats } from '../keys/stats.ts'
 
 /** What a request is, by the state of its record. */

@@ -49,7 +49,7 @@ async function prepared(
     if (client.signal.aborted) return { kind: 'unsent' }
     if (time.isOver()) return failed('timeout')
     const { id: accountId } = planned.account
-    runtime.log.error('credential_unreadable', { accountId, reason: String(error) })
+    runtime.observe({ type: 'credential_unreadable', accountId, reason: String(error) })
     return failed('credential_unreadable')
   }
 }
@@ -60,7 +60,7 @@ async function send(
   { url, init }: PreparedRequest,
   time: Patience,
 ): Promise<Outcome> {
-  const { runtime, dialect, client, deadlineMs } = context
+  const { runtime, dialect, client, deadlineMonotonicMs } = context
   const usage = dialect.createUsageReader(client.body.length)
   let status: number | null = null
   try {
@@ -70,7 +70,9 @@ async function send(
   } catch (error) {
     if (client.signal.aborted) return { kind: 'abandoned', usage }
     if (!time.isOver()) return failed(connectionReason(error), status)
-    if (!client.hints.stream && runtime.now() >= deadlineMs) return { kind: 'timed_out', usage }
+    if (!client.hints.stream && runtime.monotonicMs() >= deadlineMonotonicMs) {
+      return { kind: 'timed_out', usage }
+    }
     // Silence before any header says less about the account than silence after it has accepted.
     return failed(status !== null && client.hints.stream ? 'overloaded' : 'timeout', status)
   }
@@ -91,15 +93,18 @@ function connectionReason(error: unknown): FailureReason {
 type Patience = ReturnType<typeof createPatience>
 
 /** How long one attempt may take: to its first byte, then from event to event, up to the deadline. */
-function createPatience({ runtime, client, deadlineMs }: AttemptContext, abort: () => void) {
-  const { config, now } = runtime
-  const leftMs = () => Math.max(1, deadlineMs - now())
+function createPatience(
+  { runtime, client, deadlineMonotonicMs }: AttemptContext,
+  abort: () => void,
+) {
+  const { config } = runtime
+  const leftMs = () => Math.max(1, deadlineMonotonicMs - runtime.monotonicMs())
   const firstSeconds = client.hints.stream
     ? config.UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS
     : config.UPSTREAM_JSON_TIMEOUT_SECONDS
   const idleMs = config.UPSTREAM_IDLE_TIMEOUT_SECONDS * 1000
   let isOver = false
-  const watchdog = createWatchdog(now, Math.min(firstSeconds * 1000, leftMs()), () => {
+  const watchdog = createWatchdog(runtime, Math.min(firstSeconds * 1000, leftMs()), () => {
     isOver = true
     abort()
   })

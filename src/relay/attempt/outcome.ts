@@ -35,6 +35,6 @@ export interface AttemptContext {
   dialect: Dialect
   operation: Operation
   client: ClientRequest
-  /** When the last account must have begun to answer. */
-  deadlineMs: number
+  /** When the last account must have begun to answer, by the monotonic clock. */
+  deadlineMonotonicMs: number
 }

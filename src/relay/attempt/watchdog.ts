@@ -1,4 +1,5 @@
 /** A time-out that progress postpones, with one timer however often it is touched. */
+import type { Clock } from '../../clock.ts'
 
 export interface Watchdog {
   /** Progress was made: allow `timeoutMs` from now. */
@@ -6,32 +7,32 @@ export interface Watchdog {
   stop(): void
 }
 
-/** Calls `onTimeout` once, `timeoutMs` after the last touch. */
+/** Calls `onTimeout` once, `timeoutMs` after the last touch, whatever happens to the wall clock. */
 export function createWatchdog(
-  now: () => number,
+  { monotonicMs, setTimer }: Clock,
   timeoutMs: number,
   onTimeout: () => void,
 ): Watchdog {
-  let dueMs = now() + timeoutMs
-  let timer = setTimeout(check, timeoutMs)
+  let dueMs = monotonicMs() + timeoutMs
+  let timer = setTimer(check, timeoutMs)
   function check() {
-    const leftMs = dueMs - now()
+    const leftMs = dueMs - monotonicMs()
     // Timers go before sockets: what arrived while this process was busy deserves one more turn.
-    timer = leftMs > 0 ? setTimeout(check, leftMs) : setTimeout(confirm, 0)
+    timer = leftMs > 0 ? setTimer(check, leftMs) : setTimer(confirm, 0)
   }
   function confirm() {
-    if (dueMs > now()) check()
+    if (dueMs > monotonicMs()) check()
     else onTimeout()
   }
   return {
     touch(nextTimeoutMs) {
-      const nextDueMs = now() + nextTimeoutMs
-      const sooner = nextDueMs < dueMs
+      const nextDueMs = monotonicMs() + nextTimeoutMs
+      const isSooner = nextDueMs < dueMs
       dueMs = nextDueMs
-      if (!sooner) return
-      clearTimeout(timer)
-      timer = setTimeout(check, nextTimeoutMs)
+      if (!isSooner) return
+      timer.clear()
+      timer = setTimer(check, nextTimeoutMs)
     },
-    stop: () => clearTimeout(timer),
+    stop: () => timer.clear(),
   }
 }

@@ -26,7 +26,7 @@ export async function readClientRequest(
   request: Request,
   requestId: string,
   limitBytes: number,
-): Promise<{ client: ClientRequest; leave: () => void }> {
+): Promise<{ client: ClientRequest; abortClient: () => void }> {
   const { headers, signal, url } = request
   const type = headers.get('content-type') ?? 'application/json'
   if (!/^application\/json\b/i.test(type)) {
@@ -45,9 +45,9 @@ export async function readClientRequest(
   const query = url.indexOf('?')
   const search = query < 0 ? '' : url.slice(query)
   const gone = new AbortController()
-  const leave = () => gone.abort()
-  if (signal.aborted) leave()
-  else signal.addEventListener('abort', leave, { once: true })
+  const abortClient = () => gone.abort()
+  if (signal.aborted) abortClient()
+  else signal.addEventListener('abort', abortClient, { once: true })
   const client = { requestId, headers, search, body, hints: readHints(body), signal: gone.signal }
-  return { client, leave }
+  return { client, abortClient }
 }

@@ -1,10 +1,10 @@
-/** Unavailable: what a caller hears when every account failed, cools down or is at capacity. */
+/** Unavailable: what a caller is answered when every account failed, is cooling down or is at capacity. */
 import type { AccountFailure } from '../../domain/account-failure.ts'
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 
-/** Why nobody can serve: the accounts that were passed over, and those that failed this request. */
-export interface Standstill {
-  /** When the first of those passed over is free by itself; 0 when none is by time. */
+/** Why no account can serve: those that were passed over, by reason, and those that failed this request. */
+export interface NoAccountAvailable {
+  /** When the first of those passed over is available again by itself; 0 when time ends none of the reasons. */
   soonestMs: number
   cooling: number
   limited: number
@@ -21,22 +21,22 @@ export interface FailedAttempt {
 }
 
 /** Failures that a repeat of the same request would meet again. */
-const lasting = new Set(['bad_answer', 'account_refused', 'credential_unreadable'])
+const permanent = new Set(['bad_answer', 'account_refused', 'credential_unreadable'])
 
 /** The refusal, with the soonest time at which a repeat can succeed; never which account, and never its words. */
-export function unavailable(standstill: Standstill): GatewayError {
-  const { atCapacity, nowMs } = standstill
-  const failures = standstill.failed.map(({ failure }) => failure)
-  const passedOver = standstill.cooling + atCapacity + standstill.overQuota
-  if (passedOver === 0 && failures.length > 0 && failures.every((f) => lasting.has(f.reason))) {
+export function unavailable(none: NoAccountAvailable): GatewayError {
+  const { atCapacity, nowMs } = none
+  const failures = none.failed.map(({ failure }) => failure)
+  const passedOver = none.cooling + atCapacity + none.overQuota
+  if (passedOver === 0 && failures.length > 0 && failures.every((f) => permanent.has(f.reason))) {
     return new GatewayError('upstream_failed', 'No upstream account could answer this request')
   }
   const soonestMs = soonest([
-    standstill.soonestMs,
-    ...standstill.failed.map(({ cooldownUntilMs }) => cooldownUntilMs),
+    none.soonestMs,
+    ...none.failed.map(({ cooldownUntilMs }) => cooldownUntilMs),
   ])
   const retryAfterSeconds = atCapacity > 0 || soonestMs === 0 ? 1 : secondsUntil(soonestMs, nowMs)
-  const [code, state] = stateOf(standstill)
+  const [code, state] = stateOf(none)
   return new GatewayError(
     code,
     `All upstream accounts ${state}; try again in ${retryAfterSeconds} s`,
@@ -50,7 +50,7 @@ function stateOf({
   atCapacity,
   overQuota,
   failed,
-}: Standstill): [ErrorCode, string] {
+}: NoAccountAvailable): [ErrorCode, string] {
   const isLimited = ({ failure }: FailedAttempt) => failure.reason === 'rate_limited'
   const others =
     cooling - limited + atCapacity + failed.filter((attempt) => !isLimited(attempt)).length

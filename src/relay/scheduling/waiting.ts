@@ -1,68 +1,59 @@
-/** Waiting: a request for which nobody is free stays a little, for a rest that ends soon. */
-import type { Runtime } from '../../runtime.ts'
+/** Waiting: a request for which no account is available stays a little, for a cooldown that ends soon. */
+import { sleep } from '../../clock.ts'
+import type { Gateway } from '../../gateway.ts'
 import type { NoneReply } from '../../store/scripts/admit.ts'
 
-/** What is full or being tried may be free at any time: ask again, ever less often. */
+/** An account that is at capacity or being tried may be free at any time: ask again, ever less often. */
 const firstPollMs = 100
 const pollGrowth = 1.5
 const longestPollMs = 1_000
 
-/** Spreads those who wait together: each takes its own part, between half and all, of a pause. */
-let spread = 0
-function part(ms: number): number {
-  spread = (spread + 0.618) % 1
-  return ms * (0.5 + spread / 2)
-}
+/** Spreads those who wait together: each place takes its own part, between half and all, of a pause. */
+const spread = (ms: number, place: number) => ms * (0.5 + ((place * 0.618) % 1) / 2)
+
+/**
+ * What comes after a pause:
+ * - `retry`: it is worth asking the store again
+ * - `too_late`: no account will be available in time; there was no pause
+ * - `client_gone`: the client does not wait any more
+ */
+export type AfterPause = 'retry' | 'too_late' | 'client_gone'
 
 export interface Waiting {
-  /** Resolves to true when it is worth to ask again, to false at once when that would be too late. */
-  pause(busy: Pick<NoneReply, 'soonestMs' | 'nowMs' | 'atCapacity' | 'probing'>): Promise<boolean>
-  /** Whether the client has gone, so that nobody waits any more. */
-  isOver(): boolean
+  /** @param none why no account is available, as the store has just answered. */
+  pause(
+    none: Pick<NoneReply, 'soonestMs' | 'nowMs' | 'atCapacity' | 'probing'>,
+  ): Promise<AfterPause>
 }
 
-/** Requests of one key that may wait here at a time: no limit of the key counts them. */
-const maxWaitingPerKey = 100
-const waitingByKey = new Map<string, number>()
-
-/** The patience of one request, `ACCOUNT_WAIT_SECONDS` from its first pause; a client that leaves ends it. */
+/** The patience of one request: `ACCOUNT_WAIT_SECONDS` from its first pause, until its client has gone. */
 export function createWaiting(
-  { now, config }: Runtime,
+  { runtime, waitingRequests }: Gateway,
   keyId: string,
   signal: AbortSignal,
 ): Waiting {
-  let endsAtMs: number | undefined
+  const waitMs = runtime.config.ACCOUNT_WAIT_SECONDS * 1000
+  let endsMonotonicMs: number | undefined
   let pollMs = firstPollMs
   return {
-    isOver: () => signal.aborted,
     async pause({ soonestMs, nowMs, atCapacity, probing }) {
-      if (signal.aborted) return true
-      endsAtMs ??= now() + config.ACCOUNT_WAIT_SECONDS * 1000
-      // Ends of quotas are of this clock, and `nowMs` is the store's.
-      const restMs = soonestMs > 0 ? Math.max(soonestMs - nowMs, firstPollMs) : Infinity
-      const pauseMs = atCapacity + probing > 0 ? Math.min(part(pollMs), restMs) : restMs
-      if (now() + pauseMs >= endsAtMs) return false
-      pollMs = Math.min(pollGrowth * pollMs, longestPollMs)
-      const others = waitingByKey.get(keyId) ?? 0
-      if (others >= maxWaitingPerKey) return false
-      waitingByKey.set(keyId, others + 1)
-      await sleep(pauseMs, signal)
-      const left = (waitingByKey.get(keyId) ?? 1) - 1
-      if (left > 0) waitingByKey.set(keyId, left)
-      else waitingByKey.delete(keyId)
-      return true
+      if (signal.aborted) return 'client_gone'
+      const startedMonotonicMs = runtime.monotonicMs()
+      endsMonotonicMs ??= startedMonotonicMs + waitMs
+      const place = waitingRequests.enter(keyId)
+      if (!place) return 'too_late'
+      try {
+        // Both are of the store's clock; ends of quotas are of the wall clock here.
+        const cooldownMs = soonestMs > 0 ? Math.max(soonestMs - nowMs, firstPollMs) : Infinity
+        const isPolling = atCapacity + probing > 0
+        const pauseMs = isPolling ? Math.min(spread(pollMs, place.number), cooldownMs) : cooldownMs
+        if (startedMonotonicMs + pauseMs >= endsMonotonicMs) return 'too_late'
+        pollMs = Math.min(pollGrowth * pollMs, longestPollMs)
+        await sleep(runtime, pauseMs, signal)
+        return signal.aborted ? 'client_gone' : 'retry'
+      } finally {
+        place.leave()
+      }
     },
   }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end)
-  })
 }

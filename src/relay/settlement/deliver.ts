@@ -1,20 +1,21 @@
 /** Deliver: brings a settlement to the store exactly once, however often that fails. */
+import { sleep } from '../../clock.ts'
 import type { Gateway } from '../../gateway.ts'
 import { ttl } from '../../store/keyspace.ts'
 import { type SettleInput, settleScript } from '../../store/scripts/settle.ts'
 
 const firstRetryMs = 100
 const longestRetryMs = 10_000
-/** Without a journal: about as long as a host lets work outlive its request. */
+/** Without a journal: about as long as a host lets work go on after its request. */
 const patienceMs = 20_000
 
-/** Journals a settlement. A disk that fails must not keep it from being sent. */
-export async function keep({ runtime }: Gateway, input: SettleInput): Promise<void> {
+/** Writes a settlement to the journal. A disk that fails must not keep it from being sent. */
+export async function writeToJournal({ runtime }: Gateway, input: SettleInput): Promise<void> {
   const { ledgerId } = input
   try {
     await runtime.journal?.put(ledgerId, JSON.stringify(input), runtime.now())
   } catch (error) {
-    runtime.log.error('journal_failed', { ledgerId, error: String(error) })
+    runtime.observe({ type: 'journal_failed', ledgerId, error })
   }
 }
 
@@ -36,26 +37,26 @@ export async function deliver(gateway: Gateway, input: SettleInput): Promise<voi
   const { runtime, keyspace } = gateway
   const { ledgerId, kind } = input
   const isJournaled = runtime.journal !== undefined && kind !== 'orphan'
-  const endsAtMs = runtime.now() + (isJournaled ? ttl.journalMs : patienceMs)
+  const endsMonotonicMs = runtime.monotonicMs() + (isJournaled ? ttl.journalMs : patienceMs)
   for (let delayMs = firstRetryMs; ; delayMs = Math.min(2 * delayMs, longestRetryMs)) {
     try {
       const reply = await settleScript(runtime.redis, keyspace, input)
       // An orphan stands for a receipt that may still be in the journal: it has its own entry to end.
       if (isJournaled) runtime.journal?.remove(ledgerId)
-      runtime.log.debug('settled', { ledgerId, kind, reply: reply.kind })
+      runtime.observe({ type: 'settled', ledgerId, kind, reply: reply.kind })
       return
     } catch (error) {
       if (delayMs === firstRetryMs) {
-        runtime.log.warn('settlement_delayed', { ledgerId, kind, error: String(error) })
+        runtime.observe({ type: 'settlement_delayed', ledgerId, kind, error })
         // What is journaled keeps its age: the marker that makes a repeat safe does not live for ever.
-        if (isJournaled && !runtime.journal?.get(ledgerId)) await keep(gateway, input)
+        if (isJournaled && !runtime.journal?.get(ledgerId)) await writeToJournal(gateway, input)
       }
     }
-    if (runtime.now() + delayMs > endsAtMs) break
-    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    if (runtime.monotonicMs() + delayMs > endsMonotonicMs) break
+    await sleep(runtime, delayMs)
   }
   // The last copy of the receipt where there is no journal; the expired lease books an orphan.
-  runtime.log.error('settlement_undelivered', { ledgerId, receipt: JSON.stringify(input) })
+  runtime.observe({ type: 'settlement_undelivered', ledgerId, receipt: JSON.stringify(input) })
 }
 
 /** Sends journaled settlements that an earlier process could not deliver. */
@@ -63,7 +64,7 @@ export async function replayJournal(gateway: Gateway, maxAgeMs: number): Promise
   const { runtime } = gateway
   for (const { ledgerId, payload, createdAtMs } of runtime.journal?.pending() ?? []) {
     if (runtime.now() - createdAtMs > maxAgeMs) {
-      runtime.log.error('journal_entry_too_old', { ledgerId })
+      runtime.observe({ type: 'journal_entry_too_old', ledgerId })
       continue
     }
     await deliver(gateway, fromJournal(payload))

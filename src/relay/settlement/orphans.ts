@@ -1,4 +1,4 @@
-/** Orphans: requests whose process vanished are found, freed and booked by whoever comes by. */
+/** Orphans: requests whose process vanished. Other requests find them, and free and book what they held. */
 import type { PoolId } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
@@ -22,7 +22,7 @@ export async function settleOrphans(gateway: Gateway, members: string[]): Promis
       await deliver(gateway, fromJournal(journaled))
       continue
     }
-    runtime.log.warn('orphaned_request', { ledgerId, keyId, accountId })
+    runtime.observe({ type: 'orphaned_request', ledgerId, keyId, accountId })
     await deliver(gateway, {
       ledgerId,
       platform: poolId,

@@ -1,5 +1,7 @@
 /** Settle: what a request consumed and how it went, told to the ledger when it ends. */
+import type { GatewayEvent } from '../../domain/events.ts'
 import type { ModelFamily } from '../../domain/model-family.ts'
+import type { End, RequestTrace } from '../../domain/request-trace.ts'
 import type { Usage } from '../../domain/usage.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
@@ -10,8 +12,8 @@ import type { SettleInput } from '../../store/scripts/settle.ts'
 import type { Plan } from '../plan.ts'
 import type { Admission } from '../scheduling/admission.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
-import { deliver, keep } from './deliver.ts'
-import { type End, endTrace, packTrace, type Trace } from './trace.ts'
+import { deliver, writeToJournal } from './deliver.ts'
+import { endTrace, packTrace, type Trace } from './trace.ts'
 
 /** How a request that reached an upstream ended. */
 export interface Ending {
@@ -35,11 +37,12 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
   const { priceProvider: provider } = platform
   const cost = gateway.pricer.priceUsage({ provider, model, usage, atMs: nowMs })
   if (cost === 'unpriced') {
-    runtime.log.warn('unpriced_model', { ledgerId: plan.ledgerId, model })
+    runtime.observe({ type: 'unpriced_model', ledgerId: plan.ledgerId, model })
   }
   const costNanoUsd = cost === 'unpriced' ? 0 : cost.costNanoUsd
-  const trace = endTrace(admission.trace, ending.how, nowMs)
-  runtime.log.info('served', {
+  const trace = endTrace(admission.trace, ending.how, runtime.monotonicMs())
+  runtime.observe({
+    type: 'served',
     ...traceFields(plan, trace),
     accountId,
     estimated,
@@ -61,7 +64,7 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
     issuedAffinities: ending.issuedAffinities,
     keepMs: ttl.requestMs,
   }
-  runtime.defer(keep(gateway, input).then(() => deliver(gateway, input)))
+  runtime.defer(writeToJournal(gateway, input).then(() => deliver(gateway, input)))
 }
 
 /** What is known of a request that consumed nothing: how it went, and what that says of its account. */
@@ -79,34 +82,21 @@ export function settleVoid(gateway: Gateway, plan: Plan, ending?: VoidEnding): v
 }
 
 /**
- * Keeps for a while why no account could take a request. It holds nothing, and no limit of its key
- * counts it: so of each key only some a minute are kept in the store, and all of them in the log.
+ * Stores for a while why no account could take a request. It holds nothing, and no limit of its key
+ * counts it: so of each key only some a minute are stored. All of them are told as events.
  */
 export function settleRejected(gateway: Gateway, plan: Plan, trace: Trace): void {
-  const nobody = { accountId: '', family: 'other', verdict: undefined } as const
-  const ending = { ...nobody, how: 'rejected', trace } as const
-  if (mayKeep(plan.apiKey.id, gateway.runtime.now())) {
+  const noAccount = { accountId: '', family: 'other', verdict: undefined } as const
+  const ending = { ...noAccount, how: 'rejected', trace } as const
+  if (gateway.storedRejections.allows(plan.apiKey.id)) {
     endVoid(gateway, plan, ending, ttl.refusalMs)
-  } else logVoid(gateway, plan, ending)
+  } else observeVoid(gateway, plan, ending)
 }
 
-const keptPerMinute = 30
-const kept = new Map<string, { minute: number; count: number }>()
-const maxCountedKeys = 10_000
-
-function mayKeep(keyId: string, nowMs: number): boolean {
-  const minute = Math.floor(nowMs / 60_000)
-  const known = kept.get(keyId)
-  const count = known?.minute === minute ? known.count + 1 : 1
-  if (kept.size >= maxCountedKeys) kept.clear()
-  kept.set(keyId, { minute, count })
-  return count <= keptPerMinute
-}
-
-function logVoid({ runtime }: Gateway, plan: Plan, ending: VoidEnding): Trace {
-  const trace = endTrace(ending.trace, ending.how, runtime.now())
+function observeVoid({ runtime }: Gateway, plan: Plan, ending: VoidEnding): RequestTrace {
+  const trace = endTrace(ending.trace, ending.how, runtime.monotonicMs())
   const { accountId } = ending
-  runtime.log.info('rejected', { ...traceFields(plan, trace), accountId })
+  runtime.observe({ type: 'rejected', ...traceFields(plan, trace), accountId })
   return trace
 }
 
@@ -118,7 +108,7 @@ function endVoid(
 ): void {
   const { runtime } = gateway
   const { accountId = '', family = 'other', verdict } = ending ?? {}
-  const trace = ending && logVoid(gateway, plan, ending)
+  const trace = ending && observeVoid(gateway, plan, ending)
   const input: SettleInput = {
     ...identity(plan, accountId),
     family,
@@ -140,8 +130,10 @@ function asker({ requestId, apiKey, poolId, plannedAtMs }: Plan) {
   return { requestId, keyId, platform: poolId, receivedAtMs: plannedAtMs }
 }
 
-/** The trace as log fields: who asked, how it ended, every attempt and everybody passed over. */
-function traceFields(plan: Plan, trace: Trace) {
+type EndedRequest = Omit<Extract<GatewayEvent, { type: 'rejected' }>, 'type' | 'accountId'>
+
+/** The trace as fields of an event: who asked, how it ended, every attempt and every account passed over. */
+function traceFields(plan: Plan, trace: RequestTrace): EndedRequest {
   const { requestId, ledgerId, apiKey, poolId, model } = plan
   const { receivedAtMs, ...rest } = trace
   return { ...rest, requestId, ledgerId, keyId: apiKey.id, platform: poolId, model }

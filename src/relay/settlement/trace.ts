@@ -1,77 +1,32 @@
-/** The decision trace: who was considered, why not, which attempts ran and how they ended. */
+/** Keeps the decision trace of a request while it runs, and packs it for the store. */
 
 import { z } from 'zod'
 import { type Affinity, affinities } from '../../domain/affinity.ts'
+import { type End, ends, type PassedOver, type RequestTrace } from '../../domain/request-trace.ts'
 
-/**
- * How a request ended: `complete`; `upstream_truncated` by the upstream; `client_aborted` by its client; `refused` by the
- * upstream for its own fault; `timed_out`, a JSON answer that took too long; `failed`, every account
- * that was tried; `rejected`, no account could be tried.
- */
-export const ends = [
-  'complete',
-  'upstream_truncated',
-  'client_aborted',
-  'refused',
-  'timed_out',
-  'failed',
-  'rejected',
-] as const
-export type End = (typeof ends)[number]
-
-/** One attempt at one account. */
-export interface AttemptTrace {
-  accountId: string
-  /** Another than the client's when the account renames it. */
-  model: string
-  /** When it was sent, counted from the arrival of the request. */
-  afterMs: number
-  /** Until it was decided: an answer begun, or a failure. */
-  tookMs: number
-  /** `answer`, `stream`, `refusal`, `abandoned` …, or the reason of the failure. */
-  outcome: string
-  /** The upstream's; null without an answer. */
-  status: number | null
-  /** How the account rests for it, in milliseconds since the epoch. */
-  cooldownUntilMs?: number
-}
-
-/** An account that was passed over. */
-export interface PassedOver {
-  accountId: string
-  why: string
-  /** When that ends by itself, in milliseconds since the epoch. */
-  untilMs?: number
-}
-
-/** What is kept of a decision; nothing of what was asked or answered. */
-export interface Trace {
-  requestId: string
-  receivedAtMs: number
-  stream: boolean
-  affinity: Affinity
-  passedOver: PassedOver[]
-  attempts: AttemptTrace[]
-  /** Moves of the session that this request made. */
-  sessionMoves: number
-  /** Null until it has ended. */
-  end: End | null
-  tookMs: number | null
+/** The trace of a request that has not ended. */
+export interface Trace extends Omit<RequestTrace, 'end' | 'tookMs'> {
+  /** Durations are counted from here. */
+  receivedMonotonicMs: number
 }
 
 const maxPassedOver = 40
 
-export function startTrace(requestId: string, stream: boolean, nowMs: number): Trace {
+/** @param received when the request came, by both clocks. */
+export function startTrace(
+  requestId: string,
+  stream: boolean,
+  received: { atMs: number; monotonicMs: number },
+): Trace {
   return {
     requestId,
-    receivedAtMs: nowMs,
+    receivedAtMs: received.atMs,
+    receivedMonotonicMs: received.monotonicMs,
     stream,
     affinity: 'none',
     passedOver: [],
     attempts: [],
     sessionMoves: 0,
-    end: null,
-    tookMs: null,
   }
 }
 
@@ -91,19 +46,20 @@ export function noteAffinity(trace: Trace, affinity: Affinity): void {
   if (affinity === 'moved' || affinity === 'returned') trace.sessionMoves++
 }
 
-/** The finished trace, as the store and the log keep it. */
-export function endTrace(trace: Trace, end: End, nowMs: number): Trace {
-  return { ...trace, end, tookMs: nowMs - trace.receivedAtMs }
+/** The trace of a request that ends now. */
+export function endTrace(trace: Trace, end: End, nowMonotonicMs: number): RequestTrace {
+  const { receivedMonotonicMs, ...rest } = trace
+  return { ...rest, end, tookMs: nowMonotonicMs - receivedMonotonicMs }
 }
 
 /** Who asked: all that is known of a request that left no trace. */
-interface Asker extends Pick<Trace, 'requestId' | 'receivedAtMs'> {
+interface Asker extends Pick<RequestTrace, 'requestId' | 'receivedAtMs'> {
   keyId: string
   platform: string
 }
 
 /** The text that the store keeps. */
-export const packTrace = (asker: Asker, trace: Trace | undefined): string =>
+export const packTrace = (asker: Asker, trace: RequestTrace | undefined): string =>
   JSON.stringify({ ...asker, ...trace })
 
 const text = z.string().nullable().catch(null)

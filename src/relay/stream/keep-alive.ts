@@ -1,8 +1,10 @@
-/** Hold open: keeps a streaming client alive with comments while no account has begun to answer. */
+/** Keep-alives: keeps a streaming client alive with comments while no account has begun to answer. */
 
+import { every, type Timer } from '../../clock.ts'
 import type { Dialect } from '../../dialects/dialect.ts'
-import { GatewayError, ownFaults } from '../../errors.ts'
-import type { Logger } from '../../runtime.ts'
+import { errorEvent } from '../../domain/events.ts'
+import { asGatewayError, GatewayError } from '../../errors.ts'
+import type { Runtime } from '../../runtime.ts'
 import { unreadableRefusal } from '../respond.ts'
 import { isEventStream } from './gate.ts'
 
@@ -10,14 +12,16 @@ import { isEventStream } from './gate.ts'
 const comment = ': waiting for the upstream\n\n'
 const encoder = new TextEncoder()
 
-export interface HoldOpenOptions {
+type Host = Pick<Runtime, 'setTimer' | 'observe'>
+
+export interface KeepAliveOptions {
   dialect: Dialect
   requestId: string
+  keyId: string | undefined
   /** How long to wait for the answer itself, and then between two comments. */
   intervalMs: number
   /** Called when the client has gone before the end of the answer. */
-  onLeave: () => void
-  log: Logger
+  abortClient: () => void
 }
 
 /**
@@ -25,35 +29,40 @@ export interface HoldOpenOptions {
  * the answer's bytes or with one error event. Nothing but comments precedes either.
  * @throws what `answer` throws in time.
  */
-export async function holdOpen(
+export async function sendKeepAlives(
+  host: Host,
   answer: Promise<Response>,
-  options: HoldOpenOptions,
+  options: KeepAliveOptions,
 ): Promise<Response> {
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let timer: Timer | undefined
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), options.intervalMs)
+    timer = host.setTimer(() => resolve(undefined), options.intervalMs)
   })
   try {
-    return (await Promise.race([answer, late])) ?? waitingResponse(answer, options)
+    return (await Promise.race([answer, late])) ?? waitingResponse(host, answer, options)
   } finally {
-    clearTimeout(timer)
+    timer?.clear()
   }
 }
 
-function waitingResponse(answer: Promise<Response>, options: HoldOpenOptions): Response {
-  const { requestId, intervalMs, onLeave } = options
+function waitingResponse(
+  host: Host,
+  answer: Promise<Response>,
+  options: KeepAliveOptions,
+): Response {
+  const { requestId, intervalMs, abortClient } = options
   let rest: ReadableStreamDefaultReader<Uint8Array> | undefined
-  let timer: ReturnType<typeof setInterval> | undefined
+  let timer: Timer | undefined
   const following = answer
     .then((response) => follow(response, options))
-    .catch((error: unknown) => events(errorEvent(error, options)))
-    // Whether or not the client reads: no comment may follow the answer, or outlive it.
-    .finally(() => clearInterval(timer))
+    .catch((error: unknown) => events(tellError(host, error, options)))
+    // Whether or not the client reads: no comment may come after the beginning of the answer.
+    .finally(() => timer?.clear())
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
       const remind = () => controller.enqueue(encoder.encode(comment))
       remind()
-      timer = setInterval(remind, intervalMs)
+      timer = every(host, remind, intervalMs)
     },
     async pull(controller) {
       rest ??= (await following).getReader()
@@ -62,8 +71,8 @@ function waitingResponse(answer: Promise<Response>, options: HoldOpenOptions): R
       else controller.enqueue(value)
     },
     cancel(reason) {
-      clearInterval(timer)
-      onLeave()
+      timer?.clear()
+      abortClient()
       following.then((stream) => (rest ?? stream).cancel(reason)).catch(() => {})
     },
   })
@@ -83,7 +92,7 @@ function waitingResponse(answer: Promise<Response>, options: HoldOpenOptions): R
  */
 async function follow(
   response: Response,
-  { dialect }: HoldOpenOptions,
+  { dialect }: KeepAliveOptions,
 ): Promise<ReadableStream<Uint8Array>> {
   const { status, body } = response
   if (isEventStream(response) && body) return body
@@ -95,16 +104,12 @@ async function follow(
   return events(refusal)
 }
 
-/** The error as an event. Nobody above hears of it any more, so it is logged here. */
-function errorEvent(error: unknown, { dialect, requestId, log }: HoldOpenOptions): string {
-  const isKnown = error instanceof GatewayError
-  const told = isKnown
-    ? error
-    : new GatewayError('internal', 'The gateway failed', { cause: error })
-  const { code, cause } = told
-  if (ownFaults.has(code)) log.error('failed', { requestId, code, error: String(cause ?? told) })
-  else log.info('refused', { requestId, code })
-  return dialect.errorEvent(told, requestId)
+/** The error as an event of the stream. The app's own error handler does not see it, so it is observed here. */
+function tellError(host: Host, error: unknown, options: KeepAliveOptions): string {
+  const { dialect, requestId, keyId } = options
+  const answer = asGatewayError(error)
+  host.observe(errorEvent(answer, { requestId, keyId }))
+  return dialect.errorEvent(answer, requestId)
 }
 
 const events = (text: string): ReadableStream<Uint8Array> =>

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { anthropic } from '../../../src/dialects/anthropic.ts'
-import { holdOpen } from '../../../src/relay/stream/keep-alive.ts'
+import { sendKeepAlives } from '../../../src/relay/stream/keep-alive.ts'
 import { anthropicJson, anthropicStream, bytes, html, json, reset } from '../../support/upstream.ts'
 import {
   comment,
@@ -122,14 +122,14 @@ describe('a client that waits for a stream', () => {
     const fault = delay(2 * intervalMs).then((): Response => {
       throw new TypeError('x is not a function')
     })
-    const { log } = room.gateway.runtime
-    const onLeave = () => {}
-    const options = { dialect: anthropic, requestId: 'r', intervalMs, onLeave, log }
-    const { text } = await heard(await holdOpen(fault, options))
+    const abortClient = () => {}
+    const names = { requestId: 'r', keyId: 'k' }
+    const options = { dialect: anthropic, ...names, intervalMs, abortClient }
+    const { text } = await heard(await sendKeepAlives(room.gateway.runtime, fault, options))
     expect(errorIn(text).error).toEqual({ type: 'api_error', message: 'The gateway failed' })
     const error = 'TypeError: x is not a function'
     expect(room.gateway.logged('failed')).toMatchObject([
-      { requestId: 'r', code: 'internal', error },
+      { ...names, code: 'internal', error, stack: expect.stringContaining('keep-alive.test.ts') },
     ])
   })
 })
