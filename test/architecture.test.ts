@@ -100,6 +100,17 @@ describe('the code base', () => {
     expect(askers).toEqual([])
   })
 
+  it('only the hosts know what time it is: everything else is lent a clock', () => {
+    const global =
+      /\b(setTimeout|setInterval|setImmediate|Date\.now|performance\.|AbortSignal\.timeout)|new Date\(\)/
+    // A program for browsers, which has a clock of its own.
+    const isPage = (file: string) => file === 'admin/docs/script.ts'
+    const readers = files
+      .filter((file) => rankOf(file) < hostRank && !isPage(file))
+      .filter((file) => global.test(readFileSync(join(root, file), 'utf8')))
+    expect(readers).toEqual([])
+  })
+
   it('only the hosts read the environment', () => {
     const readers = files
       .filter((file) => rankOf(file) < hostRank)

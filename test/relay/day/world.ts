@@ -1,9 +1,7 @@
 /** The simulated gateway: six accounts of two priorities, three keys, and a store in virtual time. */
-import { createEmbeddedEngine } from '../../../src/node/embedded/engine.ts'
 import type { Runtime } from '../../../src/runtime.ts'
-import type { Engine } from '../../../src/store/redis.ts'
-import { createTestAdmin, createTestGateway } from '../../support/gateway.ts'
-import { createVirtualTime } from '../../support/virtual-time.ts'
+import { createTestAdmin } from '../../support/gateway.ts'
+import { createVirtualGateway } from '../../support/virtual-gateway.ts'
 
 export const accountNames = ['north', 'south', 'west', 'east', 'spare', 'own'] as const
 export type AccountName = (typeof accountNames)[number]
@@ -26,39 +24,12 @@ const settings: Record<AccountName, { priority: number } & Record<string, unknow
 
 export const priorityOf = (name: AccountName) => settings[name].priority
 
-/** An engine that knows whether a request of it is unanswered: its commits are neither timers nor promises. */
-function watched(engine: Engine) {
-  let pending = 0
-  const wrapped: Engine = {
-    ...engine,
-    async request(request) {
-      pending++
-      try {
-        return await engine.request(request)
-      } finally {
-        pending--
-      }
-    },
-  }
-  return { engine: wrapped, isBusy: () => pending > 0 }
-}
-
 export type World = Awaited<ReturnType<typeof createWorld>>
 
 /** Composes the gateway. Its upstream is simulated, because a socket knows no virtual time. */
 export async function createWorld(startMs: number, fetch: Runtime['fetch']) {
-  // The store is made before the time that knows when it is idle.
-  let setupMs = startMs
-  // Ids are made of their moments, and their order decides between equals: each gets one of its own.
-  let now = () => setupMs++
-  const store = createEmbeddedEngine({ path: ':memory:', now: () => now() })
-  const { engine, isBusy } = watched(store)
-  const gateway = createTestGateway({
-    config: { LOG_LEVEL: 'silent' },
-    engine,
-    now: () => now(),
-    fetch,
-  })
+  const gateway = createVirtualGateway({ startMs, config: { LOG_LEVEL: 'silent' }, fetch })
+  const { time, engine } = gateway
   const admin = createTestAdmin(gateway)
   const ids = new Map<AccountName, string>()
   for (const name of accountNames) {
@@ -69,14 +40,14 @@ export async function createWorld(startMs: number, fetch: Runtime['fetch']) {
       apiKey: `sk-ant-${name}`,
     })
     ids.set(name, id)
+    // Ids are made of their moments, and their order decides between equals.
+    await time.pass(1)
   }
   const keys = new Map<KeyName, { id: string; key: string }>()
   for (const name of keyNames) {
     const bound = name === 'bound' ? { claudeConsoleAccountId: ids.get('own') } : {}
     keys.set(name, await admin.createKey({ name, ...bound }))
   }
-  const time = createVirtualTime(setupMs, isBusy)
-  now = time.now
   const { keyspace } = gateway.gateway
   /** Rows of a hash as they are at this very moment of the process. */
   const rows = async (key: string): Promise<Map<string, string>> => {
@@ -93,9 +64,6 @@ export async function createWorld(startMs: number, fetch: Runtime['fetch']) {
     health: () => rows(keyspace.health('claude-console')),
     load: () => rows(keyspace.load('claude-console')),
     rows,
-    async close() {
-      await gateway.close()
-      await store.close()
-    },
+    close: gateway.close,
   }
 }
