@@ -54,7 +54,7 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
   return {
     ...clock,
     config,
-    redis: createRedis(createUpstashEngine({ url, token, timeoutMs })),
+    redis: createRedis(createUpstashEngine({ url, token, timeoutMs, clock })),
     fetch: (address, { body, ...request }) => fetch(address, { ...request, body: body ?? null }),
     canProxy: false,
     // Set by Cloudflare itself, whatever the client sent.

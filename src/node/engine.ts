@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import type { Engine } from '../store/redis.ts'
+import { systemClock } from './clock.ts'
 
 export type EngineName = 'embedded' | 'redis' | 'upstash'
 
@@ -36,7 +37,7 @@ export async function openEngine(
 
 async function openUpstash(url: string, token: string, timeoutMs: number): Promise<Engine> {
   const { createUpstashEngine } = await import('../store/upstash.ts')
-  const engine = createUpstashEngine({ url, token, timeoutMs })
+  const engine = createUpstashEngine({ url, token, timeoutMs, clock: systemClock })
   try {
     const { error } = await engine.request({ body: ['PING'] })
     if (error === undefined) return engine

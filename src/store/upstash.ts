@@ -1,5 +1,6 @@
 /** The Upstash engine: raw commands over Upstash's REST protocol, each sent at most once. */
 import { errors, Redis } from '@upstash/redis'
+import type { Timers } from '../clock.ts'
 import { ConfigError } from '../config.ts'
 import type { Engine } from './redis.ts'
 import { findKeyLocking, findKeyLockingByText } from './script.ts'
@@ -9,6 +10,7 @@ export interface UpstashOptions {
   token: string
   /** How long a request may take, its answer included. */
   timeoutMs: number
+  clock: Timers
 }
 
 type Request = Parameters<Engine['request']>[0]
@@ -24,7 +26,7 @@ class Access extends Redis {
   }
 }
 
-function createRequester({ url, token, timeoutMs }: UpstashOptions): Requester {
+function createRequester({ url, token }: UpstashOptions): Requester {
   if (!/^(?! )[\x20-\x7e]+(?<! )$/.test(token)) {
     throw new ConfigError('UPSTASH_REDIS_REST_TOKEN: expected ASCII without blanks around it')
   }
@@ -40,7 +42,6 @@ function createRequester({ url, token, timeoutMs }: UpstashOptions): Requester {
       enableAutoPipelining: false,
       // A command that got no answer may have been executed: only its caller can decide to repeat it.
       retry: { retries: 0 },
-      signal: () => AbortSignal.timeout(timeoutMs),
     }).requester
   } catch {
     // The library's own error repeats the URL.
@@ -86,7 +87,7 @@ function readError(text: string): string {
 }
 
 /** The error that the store answered with. @throws Error, without secrets, if it gave no answer. */
-function readThrown(error: unknown, body: unknown, timeoutMs: number): { error: string } {
+function readThrown(error: unknown, body: unknown): { error: string } {
   if (error instanceof errors.UpstashJSONParseError) throw fault('the answer is not JSON')
   if (error instanceof errors.UpstashError) {
     const quotation = `, command was: ${JSON.stringify(body)}`
@@ -94,8 +95,7 @@ function readThrown(error: unknown, body: unknown, timeoutMs: number): { error: 
     const isQuoted = message.endsWith(quotation)
     return { error: isQuoted ? message.slice(0, -quotation.length) : '' }
   }
-  const { name, cause } = error instanceof Error ? error : new Error()
-  if (name === 'TimeoutError') throw fault(`no answer within ${timeoutMs} ms`)
+  const { cause } = error instanceof Error ? error : new Error()
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   throw fault(/^[A-Z_]+$/.test(code) ? `cannot be reached: ${code}` : 'cannot be reached')
 }
@@ -138,18 +138,23 @@ function discarded(commands: unknown[], error: string): Entry[] {
  * @throws ConfigError that names the setting which cannot work.
  */
 export function createUpstashEngine(options: UpstashOptions): Engine {
-  const { timeoutMs } = options
+  const { timeoutMs, clock } = options
   const requester = createRequester(options)
   let closed = false
 
   /** Sends `body` as it is and answers with what came back, error replies included. */
   async function exchange(request: Request): Promise<unknown> {
     if (closed) throw fault('the engine has been closed')
-    try {
-      return await requester.request(request)
-    } catch (error) {
-      return readThrown(error, request.body, timeoutMs)
-    }
+    const late = new AbortController()
+    // In workerd a timer belongs to the request that sets it: each exchange has its own.
+    const timer = clock.setTimer(() => late.abort(), timeoutMs)
+    const answer = await requester
+      .request({ ...request, signal: late.signal })
+      .catch((error: unknown) => late.signal.aborted || readThrown(error, request.body))
+      .finally(() => timer.clear())
+    // The library answers for a request that was aborted as if it had succeeded.
+    if (late.signal.aborted) throw fault(`no answer within ${timeoutMs} ms`)
+    return answer
   }
 
   async function single(body: unknown): Promise<Entry> {

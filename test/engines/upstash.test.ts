@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/node/clock.ts'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import { createTcpEngine } from '../../src/node/tcp-engine.ts'
 import { createKeyspace } from '../../src/store/keyspace.ts'
@@ -13,7 +14,7 @@ import { result, send } from './steps.ts'
 async function openThroughBridge(behind: Engine) {
   const bridge = await serveBridge(behind)
   const { url, token } = bridge
-  const engine = createUpstashEngine({ url, token, timeoutMs: 10_000 })
+  const engine = createUpstashEngine({ url, token, timeoutMs: 10_000, clock: systemClock })
   return {
     engine,
     bridge,

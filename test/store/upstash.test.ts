@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { GatewayError } from '../../src/errors.ts'
+import { systemClock as clock } from '../../src/node/clock.ts'
 import { openEngine } from '../../src/node/engine.ts'
 import { createKeyspace } from '../../src/store/keyspace.ts'
 import { createRedis } from '../../src/store/redis.ts'
@@ -31,7 +32,7 @@ async function storeThat(answer: string | ((socket: Socket, request: string) => 
     if (typeof answer === 'string') socket.write(answer)
     else answer(socket, request)
   })
-  return createUpstashEngine({ url: store.url, token: TOKEN, timeoutMs: TIMEOUT_MS })
+  return createUpstashEngine({ url: store.url, token: TOKEN, timeoutMs: TIMEOUT_MS, clock })
 }
 
 type Engine = Awaited<ReturnType<typeof storeThat>>
@@ -127,14 +128,15 @@ describe('a store that cannot serve', () => {
 describe('settings of Upstash that cannot work', () => {
   it('are named, and never repeated', () => {
     for (const url of ['name.upstash.io', 'redis://secret@host', 'https://']) {
-      const create = () => createUpstashEngine({ url, token: TOKEN, timeoutMs: 1 })
+      const create = () => createUpstashEngine({ url, token: TOKEN, timeoutMs: 1, clock })
       expect(create).toThrow('UPSTASH_REDIS_REST_URL: expected https://name.upstash.io')
     }
   })
 
   it('include a token that no header can carry', () => {
     for (const token of [`${TOKEN}\n`, ` ${TOKEN}`, '\u20ac', '']) {
-      const create = () => createUpstashEngine({ url: 'http://127.0.0.1:1', token, timeoutMs: 1 })
+      const create = () =>
+        createUpstashEngine({ url: 'http://127.0.0.1:1', token, timeoutMs: 1, clock })
       expect(create).toThrow(/^UPSTASH_REDIS_REST_TOKEN: expected ASCII without blanks around it$/)
     }
   })

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/node/clock.ts'
 import { createUpstashEngine } from '../../../src/store/upstash.ts'
 import { hasRedisServer, startRedisServer } from '../../engines/redis-server.ts'
 import { result } from '../../engines/steps.ts'
@@ -58,7 +59,8 @@ async function refusal(settings: Record<string, string>) {
   return { code: await exited, stderr: stderr() }
 }
 
-const open = (url: string, token: string) => createUpstashEngine({ url, token, timeoutMs: 2_000 })
+const open = (url: string, token: string) =>
+  createUpstashEngine({ url, token, timeoutMs: 2_000, clock: systemClock })
 
 describe('a bridge of its own', () => {
   it('prints the two settings to paste, serves, and ends on SIGTERM with its data kept', async () => {
