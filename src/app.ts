@@ -13,6 +13,7 @@ import { errorEvent } from './domain/events.ts'
 import { asGatewayError, GatewayError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import { relay } from './relay/pipeline.ts'
+import { clientClosed } from './relay/request/client-request.ts'
 import { type RelayRoute, relayRoutes } from './relay/routes.ts'
 
 export { createGateway } from './gateway.ts'
@@ -64,13 +65,21 @@ export function createApp(gateway: Gateway, routes: readonly RelayRoute[] = rela
 
   app.notFound((c) => answerError(c, new GatewayError('not_found', `No route ${c.req.path}`)))
   app.onError((error, c) => {
-    const answer = asGatewayError(error)
+    const answer = isBrokenOff(c, error) ? clientClosed() : asGatewayError(error)
     const { requestId, keyId } = c.var
     // The route, not the path: a client may have put a key there.
     observe(errorEvent(answer, { requestId, route: routePath(c), keyId }))
     return answerError(c, answer)
   })
   return app
+}
+
+/** Whether `error` is what reading a body throws that its client broke off: no fault of the gateway. */
+function isBrokenOff(c: App, error: Error): boolean {
+  const isOther = [GatewayError, TypeError, RangeError, ReferenceError].some(
+    (known) => error instanceof known,
+  )
+  return c.req.raw.signal.aborted && !isOther
 }
 
 function refuseLarge(): never {
