@@ -1,138 +1,166 @@
-/** The contract of waiting: a request for which nobody is free stays a little, and never in vain. */
+/** The contract of waiting: a request for which no account is available stays a little, and never in vain. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createTestAdmin, createTestGateway, type TestGateway } from '../../support/gateway.ts'
+import { createTestAdmin } from '../../support/gateway.ts'
+import { createVirtualGateway, type VirtualGateway } from '../../support/virtual-gateway.ts'
+import type { VirtualTime } from '../../support/virtual-time.ts'
 import {
   after,
-  anthropicJson,
-  json,
-  reset,
-  startUpstream,
-  type Upstream,
-} from '../../support/upstream.ts'
+  answer,
+  broken,
+  createVirtualUpstream,
+  message,
+  type VirtualUpstream,
+} from '../../support/virtual-upstream.ts'
 
-let upstream: Upstream
-let gateway: TestGateway
+let upstream: VirtualUpstream
+let gateway: VirtualGateway
+let time: VirtualTime
+let admin: ReturnType<typeof createTestAdmin>
 let key: string
 let account: Record<string, unknown>
 
 beforeEach(async () => {
-  upstream = await startUpstream()
-  gateway = createTestGateway()
-  const admin = createTestAdmin(gateway)
-  account = await admin.createAccount({ apiUrl: upstream.url, maxConcurrency: 1 })
+  upstream = createVirtualUpstream(() => time)
+  gateway = createVirtualGateway({ startMs: Date.UTC(2026, 2, 2), fetch: upstream.fetch })
+  time = gateway.time
+  admin = createTestAdmin(gateway)
+  account = await admin.createAccount({ maxConcurrency: 1 })
   ;({ key } = await admin.createKey())
 })
-afterEach(async () => {
-  await gateway.close()
-  await upstream.close()
-})
+afterEach(() => gateway.close())
 
-const send = (signal?: AbortSignal) =>
+const request = async (signal?: AbortSignal) =>
   gateway.app.request('/v1/messages', {
     method: 'POST',
     headers: { 'x-api-key': key, 'content-type': 'application/json' },
     body: '{"model":"claude-haiku-4-5","messages":[]}',
     ...(signal && { signal }),
   })
-const rest = async (ms: number, reason = 'connect_failed') => {
+/** Sends so many requests together; when all are answered, resolves to their answers and the time that took. */
+const send = async (count = 1, signal?: AbortSignal) => {
+  const startedMs = time.monotonicMs()
+  const responses = await time.run(() =>
+    Promise.all(Array.from({ length: count }, () => request(signal))),
+  )
+  const [first] = responses
+  const statuses = responses.map(({ status }) => status)
+  return { statuses, headers: first?.headers, tookMs: time.monotonicMs() - startedMs }
+}
+const coolDown = async (ms: number) => {
   const { keyspace, runtime } = gateway.gateway
-  const packed = `${Date.now() + ms}|1|${Date.now() - 1_000}|${reason}`
+  const packed = `${time.now() + ms}|1|${time.now() - 1_000}|connect_failed`
   await runtime.redis.hset(keyspace.health('claude-console'), { [String(account.id)]: packed })
 }
 
-describe('a request for which nobody is free', () => {
-  it('waits for the end of a rest that is near', async () => {
-    await rest(300)
-    const startedMs = Date.now()
-    expect((await send()).status).toBe(200)
-    expect(Date.now() - startedMs).toBeGreaterThanOrEqual(299)
+describe('a request for which no account is available', () => {
+  it('waits for the end of a cooldown that is near', async () => {
+    await coolDown(300)
+    expect(await send()).toMatchObject({ statuses: [200], tookMs: 300 })
   })
 
   it('waits for a place, in any number, and all are served', async () => {
-    upstream.respond(after(20, anthropicJson()))
-    const responses = await Promise.all(Array.from({ length: 6 }, () => send()))
-    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200])
-    await gateway.deferred()
+    upstream.respond(after(20, message()))
+    expect((await send(6)).statuses).toEqual([200, 200, 200, 200, 200, 200])
     expect(upstream.requests).toHaveLength(6)
+    expect(upstream.mostAtOnce()).toBe(1)
   })
 
   it('waits while another tries the account, and goes on as soon as that is answered', async () => {
-    await rest(-1)
-    upstream.respond(after(400, anthropicJson()), anthropicJson())
-    const startedMs = Date.now()
-    const responses = await Promise.all([send(), send(), send()])
-    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200])
-    expect(Date.now() - startedMs).toBeLessThan(5_000)
+    await coolDown(-1)
+    upstream.respond(after(400, message()), message())
+    const { statuses, tookMs } = await send(3)
+    expect(statuses).toEqual([200, 200, 200])
+    expect(tookMs).toBeLessThan(1_500)
   })
 
-  it('is refused at once when nobody will be free in time', async () => {
-    await rest(60_000)
-    const startedMs = Date.now()
-    const response = await send()
-    expect(response.status).toBe(529)
-    expect(response.headers.get('retry-after')).toBe('60')
-    expect(Date.now() - startedMs).toBeLessThan(250)
+  it('is refused at once when none will be available in time', async () => {
+    await coolDown(60_000)
+    const { statuses, headers, tookMs } = await send()
+    expect({ statuses, tookMs }).toEqual({ statuses: [529], tookMs: 0 })
+    expect(headers?.get('retry-after')).toBe('60')
   })
 
   it('is refused at once where waiting is switched off', async () => {
     Object.assign(gateway.runtime.config, { ACCOUNT_WAIT_SECONDS: 0 })
-    await rest(200)
-    expect((await send()).status).toBe(529)
+    await coolDown(200)
+    expect(await send()).toMatchObject({ statuses: [529], tookMs: 0 })
     expect(upstream.requests).toHaveLength(0)
   })
 
-  it('ends with its client, and asks nobody', async () => {
-    await rest(400)
+  it('is refused at once when a hundred of the same key wait already, and of that key only', async () => {
+    await coolDown(1_000)
+    const other = await admin.createKey()
+    const statuses = await time.run(async () => {
+      const first = Promise.all(Array.from({ length: 100 }, () => request()))
+      await time.sleep(10)
+      expect((await request()).status).toBe(529)
+      key = other.key
+      return [...(await first), await request()].map(({ status }) => status)
+    })
+    expect(statuses).toEqual(statuses.map(() => 200))
+  })
+
+  it('ends with its client, and asks no upstream', async () => {
+    await coolDown(400)
     const gone = new AbortController()
-    const answer = send(gone.signal)
-    setTimeout(() => gone.abort(), 50)
-    expect((await answer).status).toBe(499)
-    await new Promise((resolve) => setTimeout(resolve, 450))
+    time.setTimer(() => gone.abort(), 50)
+    expect(await send(1, gone.signal)).toMatchObject({ statuses: [499], tookMs: 50 })
+    await time.pass(1_000)
     expect(upstream.requests).toHaveLength(0)
   })
 
-  it('comes through the blip of an only account: one failure, and nobody else hears of it', async () => {
-    upstream.respond(reset(), anthropicJson())
-    expect((await send()).status).toBe(529)
-    const responses = await Promise.all([send(), send()])
-    expect(responses.map(({ status }) => status)).toEqual([200, 200])
+  it('comes through one failure of an only account', async () => {
+    upstream.respond(broken(), message())
+    expect((await send()).statuses).toEqual([529])
+    expect((await send(2)).statuses).toEqual([200, 200])
   })
 
   it('does not wait for what no time will end', async () => {
-    upstream.respond(json(401, { error: { type: 'authentication_error', message: 'no' } }))
-    expect((await send()).status).toBe(502)
-    expect((await send()).headers.get('x-should-retry')).toBe('false')
+    upstream.respond(answer(401, { error: { type: 'authentication_error', message: 'no' } }))
+    expect((await send()).statuses).toEqual([502])
+    expect((await send()).headers?.get('x-should-retry')).toBe('false')
+  })
+
+  it('goes on at the same time although the wall clock is set forward', async () => {
+    await coolDown(5_000)
+    time.setTimer(() => time.moveWallClock(60 * 60_000), 1_000)
+    expect(await send()).toMatchObject({ statuses: [200], tookMs: 5_000 })
+  })
+
+  it('waits no longer than it may although the wall clock is set back', async () => {
+    await coolDown(5_000)
+    time.setTimer(() => time.moveWallClock(-60 * 60_000), 1_000)
+    expect(await send()).toMatchObject({ statuses: [529], tookMs: 5_000 })
   })
 })
 
 describe('a request that failed on one account', () => {
-  it('waits for another that is full for a moment', async () => {
-    const admin = createTestAdmin(gateway)
-    await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-ant-failing', priority: 1 })
-    upstream.behave('sk-ant-test', after(400, anthropicJson()))
-    upstream.behave('sk-ant-failing', anthropicJson(), reset())
-    const [first, second] = await Promise.all([send(), send()])
-    expect([first.status, second.status]).toEqual([200, 200])
-    const busy = Promise.all([send(), send()])
-    expect((await busy).map(({ status }) => status)).toEqual([200, 200])
+  const failing = { apiKey: 'sk-ant-failing', priority: 1 }
+
+  it('waits for another that is at capacity for a moment', async () => {
+    await admin.createAccount(failing)
+    upstream.behave('sk-ant-test', after(400, message()))
+    upstream.behave('sk-ant-failing', message(), broken())
+    expect((await send(2)).statuses).toEqual([200, 200])
+    expect((await send(2)).statuses).toEqual([200, 200])
   })
 
   it('counts its wait from when it begins to wait, and leaves a recovery of the first alone', async () => {
     Object.assign(gateway.runtime.config, { ACCOUNT_WAIT_SECONDS: 1 })
-    const admin = createTestAdmin(gateway)
-    const fields = { apiUrl: upstream.url, apiKey: 'sk-ant-failing', priority: 1 }
-    const { id } = await admin.createAccount(fields)
-    upstream.behave('sk-ant-test', after(2_000, anthropicJson()))
-    upstream.behave('sk-ant-failing', reset(), after(1_300, reset()))
-    const busy = send()
-    await expect.poll(() => upstream.requests.length).toBe(2)
+    const { id } = await admin.createAccount(failing)
     const path = `/accounts/claude-console/${id}`
-    await admin.call('POST', `${path}/reset-rate-limit`)
-    const failing = send()
-    await expect.poll(() => gateway.logged('attempt_failed').length, { timeout: 3_000 }).toBe(2)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    await admin.call('POST', `${path}/reset-rate-limit`)
-    expect([(await busy).status, (await failing).status]).toEqual([200, 200])
+    upstream.behave('sk-ant-test', after(2_000, message()))
+    upstream.behave('sk-ant-failing', broken(), after(1_300, broken()))
+    await time.run(async () => {
+      const busy = request()
+      await time.sleep(10)
+      await admin.call('POST', `${path}/reset-rate-limit`)
+      const failed = request()
+      await time.sleep(1_400)
+      expect(gateway.logged('attempt_failed')).toHaveLength(2)
+      await admin.call('POST', `${path}/reset-rate-limit`)
+      expect([(await busy).status, (await failed).status]).toEqual([200, 200])
+    })
     await gateway.deferred()
     expect((await admin.call('GET', path)).json.health.status).toBe('healthy')
   })

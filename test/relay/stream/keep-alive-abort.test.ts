@@ -1,7 +1,8 @@
 /** A client that leaves a stream it waits for is settled once, and costs nobody a connection or a place. */
-import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { anthropicStream, hang } from '../../support/upstream.ts'
+import { createVirtualTime, type VirtualTime } from '../../support/virtual-time.ts'
 import {
   heard,
   intervalMs,
@@ -19,7 +20,6 @@ beforeEach(async () => {
   room = await openWaitingRoom()
 })
 afterEach(async () => {
-  vi.useRealTimers()
   await room.close()
 })
 
@@ -60,38 +60,57 @@ describe('a client that leaves', () => {
   })
 
   it('for a while, and reads on, was not reminded for longer than it had to wait', async () => {
-    room.upstream.respond(late(anthropicStream()))
-    const response = await room.send()
-    await expect.poll(() => room.upstream.served[0]?.completed, { timeout: 5_000 }).toBe(true)
-    await delay(30 * intervalMs)
+    const { room, time } = await openVirtualRoom()
+    const answer = onCall(anthropicStream())
+    room.upstream.respond(answer.behaviour)
+    const response = await begun(room, time)
+    await time.pass(3 * intervalMs)
+    answer.begin()
+    await expect.poll(() => room.upstream.served[0]?.completed, { timeout: 30_000 }).toBe(true)
+    await turns(20)
+    await time.pass(30 * intervalMs)
     const { comments, text } = await heard(response)
-    expect(comments).toBeLessThan(15)
+    expect(comments).toBe(4)
     expect(text).toBe(await saidBy(anthropicStream()))
     expect(await room.total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
   })
 
   it('without a word, and never reads, is settled when its patience is at an end', async () => {
-    vi.useFakeTimers({
-      toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'],
-    })
+    const { room, time } = await openVirtualRoom()
     const answer = onCall(anthropicStream({ stallAfterEvents: 4 }))
     room.upstream.respond(answer.behaviour)
-    const asked = room.send()
-    while (room.upstream.requests.length === 0) await turn()
-    await vi.advanceTimersByTimeAsync(intervalMs)
-    const response = await asked
+    const response = await begun(room, time)
     answer.begin()
     while (!room.upstream.served[0]?.usage) await turn()
-    for (let turns = 0; turns < 20; turns++) await turn()
-    await vi.advanceTimersByTimeAsync(9 * 60_000)
+    await turns(20)
+    await time.pass(9 * 60_000)
     expect(room.gateway.logged('served')).toEqual([])
-    await vi.advanceTimersByTimeAsync(2 * 60_000)
+    await time.pass(2 * 60_000)
     expect(room.gateway.logged('served')).toMatchObject([
       { end: 'client_aborted', estimated: true },
     ])
     expect(await room.upstream.requests[0]?.aborted).toBe(true)
-    vi.useRealTimers()
     expect(await room.total()).toMatchObject({ requests: 1, estimatedRequests: 1 })
     await response.body?.cancel()
   })
 })
+
+/** A room whose time passes by hand, while its sockets are real. */
+async function openVirtualRoom() {
+  const time = createVirtualTime(Date.UTC(2026, 2, 2))
+  await room.close()
+  room = await openWaitingRoom(time)
+  return { room, time }
+}
+
+/** The answer that a streaming client gets as soon as it had to wait. */
+async function begun({ upstream, send }: WaitingRoom, time: VirtualTime): Promise<Response> {
+  const asked = send()
+  while (upstream.requests.length === 0) await turn()
+  await time.pass(intervalMs)
+  return asked
+}
+
+const turns = async (count: number) => {
+  for (let i = 0; i < count; i++) await turn()
+}

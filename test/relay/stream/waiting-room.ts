@@ -1,4 +1,6 @@
 /** A gateway that keeps streams alive after a moment, and a client whose place nobody else may take. */
+import type { Clock } from '../../../src/clock.ts'
+import { systemClock } from '../../../src/node/clock.ts'
 import { createEmbeddedEngine } from '../../../src/node/embedded/engine.ts'
 import type { Engine } from '../../../src/store/redis.ts'
 import { createTestAdmin, createTestGateway } from '../../support/gateway.ts'
@@ -9,11 +11,10 @@ export const comment = ': waiting for the upstream\n\n'
 
 export type WaitingRoom = Awaited<ReturnType<typeof openWaitingRoom>>
 
-/** Three accounts at one upstream, and a store that can be lost. */
-export async function openWaitingRoom() {
-  const now = () => Date.now()
+/** Three accounts at one upstream, and a store that can be lost; by default in real time. */
+export async function openWaitingRoom(clock: Clock = systemClock) {
   const upstream = await startUpstream()
-  const store = createEmbeddedEngine({ path: ':memory:', now })
+  const store = createEmbeddedEngine({ path: ':memory:', now: clock.now })
   let isLost = false
   const engine: Engine = {
     ...store,
@@ -22,7 +23,7 @@ export async function openWaitingRoom() {
       return store.request(request)
     },
   }
-  const gateway = createTestGateway({ engine, now })
+  const gateway = createTestGateway({ engine, clock })
   Object.assign(gateway.runtime.config, { STREAM_KEEPALIVE_SECONDS: intervalMs / 1000 })
   const admin = createTestAdmin(gateway)
   for (const name of ['a', 'b', 'c']) {
