@@ -1,4 +1,4 @@
-/** The one seam to the host: everything above it borrows the world through a `Runtime`. */
+/** The one seam to the host: everything that the gateway needs of its host is in a `Runtime`. */
 import type { Redis } from '@upstash/redis'
 import type { Context } from 'hono'
 import type { Clock } from './clock.ts'
@@ -51,7 +51,7 @@ export interface SettlementJournal {
   pending(): { ledgerId: string; payload: string; createdAtMs: number }[]
 }
 
-/** What the host lends; its clock, too: `runtime` can be handed on as a `Clock`. */
+/** What the host lends. A `Runtime` is a `Clock` too, and can be handed on as one. */
 export interface Runtime extends Clock {
   config: Config
   /** Typed client over the engine; replies are raw strings, never decoded JSON. */
@@ -62,7 +62,7 @@ export interface Runtime extends Clock {
   canProxy: boolean
   /** Where a request comes from, as the host itself knows it; undefined where it does not. */
   clientAddress: (c: Context) => string | undefined
-  /** Lets work outlive the response; the host waits for it as long as it can. */
+  /** Lets work go on after the response; the host waits for it as long as it can. */
   defer: (work: Promise<unknown>) => void
   /** Is told every event of the gateway; never throws. */
   observe: Observer

@@ -123,7 +123,7 @@ async function failOver(
     if (reply.kind === 'ok') return admissionOf(plan, trace, reply, runtime.monotonicMs())
     notePassedOver(trace, reply.skipped)
     if (isLate) return failRequest(new GatewayError('upstream_timeout', tooLate))
-    // Its place on the account that failed is kept meanwhile; that account is cooling down anyway.
+    // Meanwhile it keeps its place on the account that failed, which is cooling down anyway.
     const isHopeless = isLast || untried.length === 0
     const afterPause = isHopeless ? 'too_late' : await waiting.pause(reply)
     if (afterPause === 'too_late') return failRequest(unavailable({ ...reply, failed }))

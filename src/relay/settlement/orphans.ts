@@ -1,4 +1,4 @@
-/** Orphans: requests whose process vanished. Other requests find them, and free and book what they held. */
+/** Orphans: requests whose process vanished. Other requests find their expired leases and settle them. */
 import type { PoolId } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
@@ -9,7 +9,7 @@ import { packSums } from '../../store/records/sums.ts'
 import { sweepScript } from '../../store/scripts/sweep.ts'
 import { deliver, fromJournal } from './deliver.ts'
 
-/** Books requests whose process vanished, from the lease members that a script handed out. */
+/** Settles requests whose process vanished, from the lease members that a script handed out. */
 export async function settleOrphans(gateway: Gateway, members: string[]): Promise<void> {
   const { runtime } = gateway
   for (const member of members) {
@@ -52,7 +52,7 @@ async function quotaDayOf({ catalog, runtime }: Gateway, accountId: string): Pro
   return quotaDayAt(now(), config.TIMEZONE, account?.quotaResetTime ?? '00:00').day
 }
 
-/** Frees and books every expired lease of a pool; for start-up and for reading the books. */
+/** Settles every expired lease of a pool; for the start, and before the usage ledger is read. */
 export async function sweep(gateway: Gateway, poolId: PoolId): Promise<void> {
   const limit = 100
   for (;;) {

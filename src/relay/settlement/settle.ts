@@ -1,4 +1,4 @@
-/** Settle: what a request consumed and how it went, told to the ledger when it ends. */
+/** Settle: writes to the usage ledger, when a request ends, what it consumed and how it went. */
 import type { GatewayEvent } from '../../domain/events.ts'
 import type { ModelFamily } from '../../domain/model-family.ts'
 import type { End, RequestTrace } from '../../domain/request-trace.ts'
@@ -27,7 +27,7 @@ export interface Ending {
   issuedAffinities: string[]
 }
 
-/** Books a request in the background. The promise of the booking is the host's to wait for. */
+/** Settles a request in the background; the host waits for that. */
 export function settleFinal(gateway: Gateway, admission: Admission, ending: Ending): void {
   const { runtime } = gateway
   const { plan, accountId } = admission

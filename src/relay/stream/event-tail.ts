@@ -1,4 +1,4 @@
-/** Releases a stream of server-sent events at event borders, so that a cut never glues two together. */
+/** Releases a stream of server-sent events at event boundaries, so that a stream that breaks off never joins two of them. */
 
 const lineFeed = 10
 const carriageReturn = 13
@@ -11,20 +11,20 @@ export interface EventTail {
   /** What is still held back: the beginning of an event whose end has not come. */
   rest(): Uint8Array[]
   /** False when part of an unfinished event had to be released, because it was too long to hold. */
-  isAtBorder(): boolean
+  isAtBoundary(): boolean
 }
 
 /** @param maxBytes the longest unfinished event that is held back. */
 export function createEventTail(maxBytes: number): EventTail {
   let held: Uint8Array[] = []
   let heldBytes = 0
-  let atBorder = true
+  let atBoundary = true
   // The last two bytes seen: a blank line may be split between chunks.
   let previous = 0
   let beforePrevious = 0
 
   /** Index after the last blank line that ends in `bytes`, or 0. A line ends in CR, LF or CRLF. */
-  const lastBorder = (bytes: Uint8Array): number => {
+  const lastBoundary = (bytes: Uint8Array): number => {
     const at = (index: number) =>
       index >= 0 ? bytes[index] : index === -1 ? previous : beforePrevious
     for (let end = bytes.length - 1; end >= 0; end--) {
@@ -39,14 +39,14 @@ export function createEventTail(maxBytes: number): EventTail {
     push(bytes) {
       const length = bytes.length
       if (length === 0) return []
-      const border = lastBorder(bytes)
+      const boundary = lastBoundary(bytes)
       beforePrevious = (length > 1 ? bytes[length - 2] : previous) ?? 0
       previous = bytes[length - 1] ?? previous
-      if (border > 0) {
-        const released = [...held, bytes.subarray(0, border)]
-        held = border < length ? [bytes.subarray(border)] : []
-        heldBytes = length - border
-        atBorder = true
+      if (boundary > 0) {
+        const released = [...held, bytes.subarray(0, boundary)]
+        held = boundary < length ? [bytes.subarray(boundary)] : []
+        heldBytes = length - boundary
+        atBoundary = true
         return released
       }
       held.push(bytes)
@@ -55,10 +55,10 @@ export function createEventTail(maxBytes: number): EventTail {
       const released = held
       held = []
       heldBytes = 0
-      atBorder = false
+      atBoundary = false
       return released
     },
     rest: () => held,
-    isAtBorder: () => atBorder,
+    isAtBoundary: () => atBoundary,
   }
 }

@@ -26,9 +26,9 @@ export interface MeterOptions {
 }
 
 const maxTailBytes = 256 * 1024
-/** How long a client may take nothing: then it is as good as gone. */
+/** How long a client may take nothing before it counts as gone. */
 const stalledClientMs = 10 * 60_000
-/** How long after its last word, be it an end or an error, an upstream may keep the connection open. */
+/** How long an upstream may keep the connection open after its last event, be it an end or an error. */
 const afterEndMs = 1_000
 
 /** The stream to answer with: what the gate held back, then the rest as the client takes it. */
@@ -44,18 +44,18 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
     if (ended) return
     ended = true
     watchdog.stop()
-    clientSignal.removeEventListener('abort', leave)
-    // A complete answer may have an upstream that does not hang up; to abort what has ended is not free.
+    clientSignal.removeEventListener('abort', onClientGone)
+    // An upstream may stay connected after a complete answer; aborting one that has ended costs time.
     if (!drained) abort()
     onEnd(how)
   }
-  const leave = () => end(isComplete() ? 'complete' : 'client_aborted')
+  const onClientGone = () => end(isComplete() ? 'complete' : 'client_aborted')
   const watchdog = options.watchdog(stalledClientMs, () => {
     if (awaiting) end(isComplete() ? 'complete' : 'upstream_truncated')
-    else leave()
+    else onClientGone()
   })
-  clientSignal.addEventListener('abort', leave, { once: true })
-  if (clientSignal.aborted) leave()
+  clientSignal.addEventListener('abort', onClientGone, { once: true })
+  if (clientSignal.aborted) onClientGone()
 
   type Controller = ReadableStreamDefaultController<Uint8Array>
   const forward = (controller: Controller, bytes: Uint8Array): boolean => {
@@ -68,8 +68,8 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
     if (isComplete()) for (const piece of tail.rest()) controller.enqueue(piece)
     // An upstream that reported its own failure has told the client already.
     if (usage.state() === 'open') {
-      const border = tail.isAtBorder() ? '' : '\n\n'
-      controller.enqueue(new TextEncoder().encode(border + options.cutEvent))
+      const boundary = tail.isAtBoundary() ? '' : '\n\n'
+      controller.enqueue(new TextEncoder().encode(boundary + options.cutEvent))
     }
     controller.close()
   }
@@ -97,6 +97,6 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
         options.onProgress()
       }
     },
-    cancel: leave,
+    cancel: onClientGone,
   })
 }

@@ -4,7 +4,7 @@ import { createEventTail } from '../../../src/relay/stream/event-tail.ts'
 
 const text = (pieces: Uint8Array[]) => Buffer.concat(pieces).toString()
 /** Two ends of lines, of which the last may be half of a CRLF that is cut in two. */
-const border = /(\r\n|\n|\r(?!\n)){2}$/
+const boundary = /(\r\n|\n|\r(?!\n)){2}$/
 
 describe('the tail of an event stream', () => {
   it('releases whole events only, however they are cut, and loses no byte', () => {
@@ -19,21 +19,21 @@ describe('the tail of an event stream', () => {
         let out = ''
         for (const [i, mark] of sorted.entries()) {
           out += text(tail.push(bytes.subarray(mark, sorted[i + 1] ?? bytes.length)))
-          if (out !== '') expect(out).toMatch(border)
+          if (out !== '') expect(out).toMatch(boundary)
         }
         expect(out + text(tail.rest())).toBe(bytes.toString())
         expect(text(tail.rest())).toBe(unfinished)
-        expect(tail.isAtBorder()).toBe(true)
+        expect(tail.isAtBoundary()).toBe(true)
       }),
     )
   })
 
-  it('releases an event that is too long to hold, and says so until the next border', () => {
+  it('releases an event that is too long to hold, and says so until the next boundary', () => {
     const tail = createEventTail(8)
     expect(tail.push(Buffer.from('data: 1'))).toEqual([])
     expect(text(tail.push(Buffer.from('234567')))).toBe('data: 1234567')
-    expect(tail.isAtBorder()).toBe(false)
+    expect(tail.isAtBoundary()).toBe(false)
     expect(text(tail.push(Buffer.from('\n\n')))).toBe('\n\n')
-    expect(tail.isAtBorder()).toBe(true)
+    expect(tail.isAtBoundary()).toBe(true)
   })
 })
