@@ -5,19 +5,6 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Observer } from './domain/events.ts'
 
-/** Structured log fields; secrets, prompt content and upstream URLs never belong here. */
-export type LogFields = Record<
-  string,
-  string | number | boolean | null | undefined | readonly object[]
->
-
-export interface Logger {
-  debug(event: string, fields?: LogFields): void
-  info(event: string, fields?: LogFields): void
-  warn(event: string, fields?: LogFields): void
-  error(event: string, fields?: LogFields): void
-}
-
 /** A proxy between the gateway and the upstream of one account. */
 export interface OutboundProxy {
   protocol: 'http' | 'https' | 'socks5'
@@ -66,7 +53,6 @@ export interface Runtime extends Clock {
   defer: (work: Promise<unknown>) => void
   /** Is told every event of the gateway; never throws. */
   observe: Observer
-  log: Logger
   /** Absent where there is no disk (Workers). */
   journal?: SettlementJournal
 }

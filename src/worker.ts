@@ -5,7 +5,7 @@ import type { Clock } from './clock.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { createGateway } from './gateway.ts'
 import { fanOut } from './observe/fan-out.ts'
-import { createLog, createLogger } from './observe/log.ts'
+import { createLog } from './observe/log.ts'
 import type { Runtime } from './runtime.ts'
 import { createRedis } from './store/redis.ts'
 import { createUpstashEngine } from './store/upstash.ts'
@@ -60,7 +60,6 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
     // Set by Cloudflare itself, whatever the client sent.
     clientAddress: (c) => c.req.header('cf-connecting-ip'),
     observe,
-    log: createLogger(config.LOG_LEVEL, write, clock.now),
     defer: (work) =>
       waitUntil(work.catch((error: unknown) => observe({ type: 'deferred_failed', error }))),
   }

@@ -110,7 +110,7 @@ export type AdministrationEvent =
       username: string
     }
   /** `action` is the audit trail's word, such as `api_key.updated`; `by` is the administrator's name. */
-  | { type: 'record_changed'; action: `${string}.${string}`; targetId: string; by: string }
+  | { type: 'record_changed'; action: string; targetId: string; by: string }
 
 /** The event for an error that a caller is answered with. */
 export function errorEvent(answer: GatewayError, place: ErrorPlace): RequestEvent {

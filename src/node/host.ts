@@ -11,7 +11,7 @@ import { loadConfig } from '../config.ts'
 import { generatePassword } from '../crypto.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { fanOut } from '../observe/fan-out.ts'
-import { createLog, createLogger } from '../observe/log.ts'
+import { createLog } from '../observe/log.ts'
 import { replayJournal } from '../relay/settlement/deliver.ts'
 import { sweep } from '../relay/settlement/orphans.ts'
 import type { Runtime } from '../runtime.ts'
@@ -64,7 +64,6 @@ export async function startNode(
     canProxy: true,
     clientAddress: (c) => getConnInfo(c).remote.address,
     observe,
-    log: createLogger(config.LOG_LEVEL, write, systemClock.now),
     defer(work) {
       const tracked = work
         .catch((error: unknown) => observe({ type: 'deferred_failed', error }))

@@ -1,6 +1,5 @@
 /** The log: an observer that writes each event as one line of JSON. */
 import type { GatewayEvent, Observer } from '../domain/events.ts'
-import type { LogFields, Logger } from '../runtime.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof levels)[number]
@@ -72,20 +71,4 @@ function changeLine({ action, targetId, by }: Change) {
     [idFields.get(record) ?? 'targetId']: targetId,
     by,
   }
-}
-
-/** Writes the same lines for those parts that do not tell events yet. */
-export function createLogger(
-  level: LogLevel,
-  write: (line: string) => void,
-  now: () => number,
-): Logger {
-  const threshold = levels.indexOf(level)
-  const at =
-    (name: LogLevel) =>
-    (event: string, fields: LogFields = {}) => {
-      if (levels.indexOf(name) < threshold) return
-      write(JSON.stringify({ time: new Date(now()).toISOString(), level: name, event, ...fields }))
-    }
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -11,7 +11,6 @@ import { createGateway, type Gateway } from '../gateway.ts'
 import { systemClock } from '../node/clock.ts'
 import { openEngine } from '../node/engine.ts'
 import { welcome } from '../node/welcome.ts'
-import { createLogger } from '../observe/log.ts'
 import { createRedis, type Engine } from '../store/redis.ts'
 import { readDevSettings } from './dev-settings.ts'
 import { openLocalBridge } from './local-bridge.ts'
@@ -36,7 +35,6 @@ function openGateway(config: Config, engine: Engine): Gateway {
     clientAddress: () => undefined,
     defer: () => {},
     observe: () => {},
-    log: createLogger('silent', () => {}, systemClock.now),
   })
 }
 

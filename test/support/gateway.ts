@@ -10,7 +10,7 @@ import { systemClock } from '../../src/node/clock.ts'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import { createTransport } from '../../src/node/transport/transport.ts'
 import { fanOut } from '../../src/observe/fan-out.ts'
-import { createLog, createLogger } from '../../src/observe/log.ts'
+import { createLog } from '../../src/observe/log.ts'
 import type { Runtime } from '../../src/runtime.ts'
 import { createRedis, type Engine } from '../../src/store/redis.ts'
 
@@ -83,7 +83,6 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
     canProxy: options.canProxy ?? true,
     clientAddress: options.clientAddress ?? (() => undefined),
     observe,
-    log: createLogger(config.LOG_LEVEL, write, clock.now),
     defer(work) {
       const tracked = work
         .catch((error: unknown) => observe({ type: 'deferred_failed', error }))

@@ -15,15 +15,17 @@ export async function resetAccountHealth(
   requirePermission(actor, 'accounts:write')
   const { runtime, keyspace } = gateway
   const { health, ...stored } = await findAccountState(gateway, { platform, accountId })
+  const by = actorName(actor)
+  const action = 'account.reset'
   const entry = packAuditEntry(gateway, {
-    actor: actorName(actor),
-    action: 'account.reset',
+    actor: by,
+    action,
     targetId: accountId,
     before: { ...health },
     after: { ...healthy },
   })
   const fields = healthFields(accountId)
   const reply = await resetHealthScript(runtime.redis, keyspace, { platform, fields, entry })
-  if (reply === 'ok') runtime.log.info('account_reset', { accountId, by: actorName(actor) })
+  if (reply === 'ok') runtime.observe({ type: 'record_changed', action, targetId: accountId, by })
   return { ...stored, health: healthy }
 }

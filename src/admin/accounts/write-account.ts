@@ -28,7 +28,9 @@ export async function writeAccount(
   const entry = packAuditEntry(gateway, { actor, action, targetId: accountId, before, after })
   const input = { accountId, expectedRevision, record, entry }
   const reply = await writeAccountScript(runtime.redis, keyspace, input)
-  if (reply === 'ok') runtime.log.info(action.replace('.', '_'), { accountId, by: actor })
+  if (reply === 'ok') {
+    runtime.observe({ type: 'record_changed', action, targetId: accountId, by: actor })
+  }
   return reply
 }
 

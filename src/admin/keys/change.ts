@@ -38,7 +38,7 @@ export function changeApiKey(
       entry: keyEntry(gateway, { actor, action, keyId, ...changed }),
     })
     if (reply === 'conflict') return undefined
-    runtime.log.info(action.replace('.', '_'), { keyId, by: actorName(actor) })
+    runtime.observe({ type: 'record_changed', action, targetId: keyId, by: actorName(actor) })
     return { record, revision: stored.revision + 1 }
   })
 }

@@ -31,6 +31,7 @@ export async function createApiKeys(
   const names = count === undefined ? [settings.name] : numberedNames(settings.name, count)
   checkSettings(settings)
   await checkBoundAccounts(gateway, settings)
+  const action = 'api_key.created'
   const createdBy = actorName(actor)
   const issued = names.map((name, seq) => issue(gateway, { ...settings, name }, createdBy, seq))
   const inputs = issued.map(({ stored: { record } }) => ({
@@ -39,7 +40,7 @@ export async function createApiKeys(
     record: JSON.stringify(record),
     entry: keyEntry(gateway, {
       actor,
-      action: 'api_key.created',
+      action,
       keyId: record.id,
       before: null,
       after: record,
@@ -47,7 +48,9 @@ export async function createApiKeys(
   }))
   const reply = await createApiKeysScript(runtime.redis, keyspace, inputs)
   if (reply === 'conflict') throw changedMeanwhile()
-  for (const { keyId } of inputs) runtime.log.info('api_key_created', { keyId, by: createdBy })
+  for (const { keyId: targetId } of inputs) {
+    runtime.observe({ type: 'record_changed', action, targetId, by: createdBy })
+  }
   return issued
 }
 

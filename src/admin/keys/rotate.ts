@@ -20,6 +20,7 @@ export async function rotateApiKey(
 ): Promise<IssuedApiKey> {
   requirePermission(actor, 'keys:write')
   const { runtime, keyspace } = gateway
+  const action = 'api_key.rotated'
   return retryConflicts(async () => {
     const { record: old, revision } = (await findApiKey(gateway, keyId)).stored
     refuseDeleted(old)
@@ -33,14 +34,14 @@ export async function rotateApiKey(
       record: JSON.stringify(record),
       entry: keyEntry(gateway, {
         actor,
-        action: 'api_key.rotated',
+        action,
         keyId,
         before: { keyPreview: old.keyPreview },
         after: { keyPreview: record.keyPreview },
       }),
     })
     if (reply === 'conflict') return undefined
-    runtime.log.info('api_key_rotated', { keyId, by: actorName(actor) })
+    runtime.observe({ type: 'record_changed', action, targetId: keyId, by: actorName(actor) })
     return { stored: { record, revision: revision + 1 }, plain }
   })
 }

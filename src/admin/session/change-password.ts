@@ -42,7 +42,7 @@ async function replacePassword(
   gateway: Gateway,
   { actor, session: { username }, currentPassword, newPassword }: PasswordChange,
 ): Promise<number> {
-  const { redis, log, now } = gateway.runtime
+  const { redis, observe, now } = gateway.runtime
   const stored = await readCredentials(gateway, username)
   const expectedHash = stored?.passwordHash ?? dummyHash
   if (!(await verifyPassword(currentPassword, expectedHash)) || !stored) {
@@ -68,7 +68,7 @@ async function replacePassword(
   if (reply === 'conflict') {
     throw new GatewayError('conflict', 'The password was changed meanwhile; log in again')
   }
-  log.info('admin_password_changed', { username })
+  observe({ type: 'admin_password_changed', username })
   return reply
 }
 

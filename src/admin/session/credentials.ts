@@ -47,7 +47,7 @@ async function upgradeHash(
   password: string,
   { passwordHash }: Credentials,
 ): Promise<void> {
-  const { redis, log, now } = gateway.runtime
+  const { redis, observe, now } = gateway.runtime
   await replacePasswordScript(redis, gateway.keyspace, {
     username,
     expectedHash: passwordHash,
@@ -55,5 +55,5 @@ async function upgradeHash(
     updatedAt: new Date(now()).toISOString(),
     entry: undefined,
   })
-  log.info('admin_password_rehashed', { username })
+  observe({ type: 'admin_password_rehashed', username })
 }

@@ -15,7 +15,7 @@ export async function ensureAdmin(
   { actor, password }: { actor: Actor; password?: string | undefined },
 ): Promise<'created' | 'exists'> {
   requirePermission(actor, 'admins:write')
-  const { redis, config, now, log } = gateway.runtime
+  const { redis, config, now, observe } = gateway.runtime
   const key = gateway.keyspace.admin(config.ADMIN_USERNAME)
   if (await redis.hexists(key, 'passwordHash')) return 'exists'
   const first = password ?? config.ADMIN_PASSWORD
@@ -31,6 +31,6 @@ export async function ensureAdmin(
     .hsetnx(key, 'updatedAt', nowIso)
     .exec()
   if (!isFirst) return 'exists'
-  log.info('admin_created', { username: config.ADMIN_USERNAME })
+  observe({ type: 'admin_created', username: config.ADMIN_USERNAME })
   return 'created'
 }

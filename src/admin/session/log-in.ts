@@ -18,7 +18,7 @@ export async function logIn(
 ): Promise<SessionToken> {
   const { username, password } = request
   const sinceMs = await throttled(gateway, request, () => checkLogin(gateway, username, password))
-  gateway.runtime.log.info('admin_login', { username })
+  gateway.runtime.observe({ type: 'admin_login', username })
   return newSession(gateway.runtime, username, sinceMs)
 }
 

@@ -11,5 +11,5 @@ export async function logOut(
 ): Promise<void> {
   requirePermission(actor, 'session:write')
   await revokeToken(gateway, session)
-  gateway.runtime.log.info('admin_logout', { username: session.username })
+  gateway.runtime.observe({ type: 'admin_logout', username: session.username })
 }
