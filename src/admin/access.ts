@@ -64,7 +64,8 @@ const authenticateAdmin =
 const authenticateGatewayKey =
   (body: DeclaredBody): Middleware<KeyCaller> =>
   async (c, next) => {
-    const { actor, apiKey } = await c.get('authentication').gatewayKey(c.req.raw.headers)
+    const onKey = (keyId: string) => c.set('keyId', keyId)
+    const { actor, apiKey } = await c.get('authentication').gatewayKey(c.req.raw.headers, onKey)
     c.set('actor', actor)
     c.set('apiKey', apiKey)
     await checkBody(c, body)

@@ -6,6 +6,8 @@ import { refuseInvalid } from './input.ts'
 
 export interface AdminVariables extends RequestIdVariables {
   authentication: Authentication
+  /** The gateway key of the caller, once it is known; the log names it. */
+  keyId?: string
 }
 export type AdminApp = OpenAPIHono<{ Variables: AdminVariables }>
 

@@ -22,8 +22,11 @@ export interface KeyCaller {
 export interface Authentication {
   /** @throws GatewayError `invalid_credentials` without a valid session. */
   admin(headers: Headers): Promise<AdminCaller>
-  /** @throws GatewayError `invalid_api_key`, `key_disabled`, `key_expired`, as the relay does. */
-  gatewayKey(headers: Headers): Promise<KeyCaller>
+  /**
+   * @param onKey is told which key it is as soon as that is known, before its state is checked.
+   * @throws GatewayError `invalid_api_key`, `key_disabled`, `key_expired`, as the relay does.
+   */
+  gatewayKey(headers: Headers, onKey: (keyId: string) => void): Promise<KeyCaller>
 }
 
 export function createAuthentication(gateway: Gateway): Authentication {
@@ -34,8 +37,9 @@ export function createAuthentication(gateway: Gateway): Authentication {
       await refuseRevoked(gateway, session)
       return { actor: { kind: 'admin', username: session.username, role: 'owner' }, session }
     },
-    async gatewayKey(headers) {
+    async gatewayKey(headers, onKey) {
       const { snapshot, isFresh } = await authenticate(catalog, headers)
+      if (snapshot.apiKey) onKey(snapshot.apiKey.record.id)
       const fresh = isFresh ? snapshot : await catalog.load(snapshot.digest)
       const apiKey = usableKey(fresh, runtime.now())
       return { actor: { kind: 'api_key', keyId: apiKey.id }, apiKey }

@@ -68,7 +68,7 @@ interface CoolingScope {
 }
 
 export type AccountEvent =
-  /** A cooldown begins, or begins anew. */
+  /** A cooldown begins; a later failure that prolongs it is not told. */
   | ({ type: 'account_cooling'; reason: FailureReason; untilMs: number } & CoolingScope)
   /** An account answers again after a cooldown. */
   | ({ type: 'account_recovered' } & CoolingScope)

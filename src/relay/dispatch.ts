@@ -10,6 +10,7 @@ import type { AttemptContext, Outcome } from './attempt/outcome.ts'
 import { clientClosed } from './request/client-request.ts'
 import { type Admission, admissionOf } from './scheduling/admission.ts'
 import { asCandidates, type PlannedAccount } from './scheduling/candidates.ts'
+import { tellHealthChanges } from './scheduling/health-events.ts'
 import { type FailedAttempt, unavailable } from './scheduling/unavailable.ts'
 import { createWaiting, type Waiting } from './scheduling/waiting.ts'
 import { settleVoid } from './settlement/settle.ts'
@@ -116,6 +117,7 @@ async function failOver(
     // Recorded once: a request that waits here must not undo a recovery of the account meanwhile.
     const failure = isRecorded ? alreadyRecorded(latest.failure) : latest.failure
     const reply = await reassign(gateway, failover, failure).catch(failRequest)
+    tellHealthChanges(runtime, plan.poolId, changesOf(reply))
     const nowMs = runtime.now()
     if (reply.kind === 'gone') return failRequest(unavailable({ ...noOthers, nowMs, failed }))
     if (!isRecorded) noteCooldown(failover, reply.cooldownUntilMs)
@@ -137,6 +139,13 @@ function noteCooldown({ admission, latest }: Failover, cooldownUntilMs: number):
   latest.cooldownUntilMs = cooldownUntilMs
   const attempted = admission.trace.attempts.at(-1)
   if (attempted) attempted.cooldownUntilMs = cooldownUntilMs
+}
+
+/** What has changed, with the end that a cooldown was shortened to where it was the only account's. */
+function changesOf(reply: ReassignReply): ReassignReply['healthChanges'] {
+  if (reply.kind === 'gone') return reply.healthChanges
+  const { healthChanges, cooldownUntilMs } = reply
+  return healthChanges.map((change) => ({ ...change, untilMs: cooldownUntilMs }))
 }
 
 const tooLate = 'No upstream account began to answer in time'

@@ -9,6 +9,7 @@ import { createWatchdog } from './attempt/watchdog.ts'
 import type { Exchange } from './dispatch.ts'
 import { type ClientRequest, clientClosed } from './request/client-request.ts'
 import { issuedAffinities } from './request/session.ts'
+import { tellHealthChanges } from './scheduling/health-events.ts'
 import { type Ending, settleFinal, settleVoid, type VoidEnding } from './settlement/settle.ts'
 import { meter, type StreamEnd } from './stream/meter.ts'
 
@@ -116,7 +117,10 @@ function recover({ runtime, keyspace }: Gateway, { admission, planned }: Exchang
   const { ledgerId, poolId: platform } = plan
   const input = { ledgerId, platform, generation, family: planned.family }
   // Its settlement says the same again.
-  runtime.defer(recoverScript(runtime.redis, keyspace, input).catch(() => {}))
+  const recovered = recoverScript(runtime.redis, keyspace, input)
+    .then(({ healthChanges }) => tellHealthChanges(runtime, platform, healthChanges))
+    .catch(() => {})
+  runtime.defer(recovered)
 }
 
 function settle(

@@ -65,7 +65,12 @@ describe('a request', () => {
     const { id: keyId, key } = await admin.createKey()
     expect((await admin.call('PUT', `/keys/${keyId}`, fields)).status).toBe(200)
     await send(key)
-    expect(gateway.logged('refused')).toMatchObject([{ level: 'info', keyId, code }])
+    const known = { level: 'info', keyId, code }
+    expect(gateway.logged('refused')).toMatchObject([known])
+    if (code === 'not_permitted') return
+    const headers = { 'x-api-key': key }
+    expect((await gateway.app.request('/api/v2/me', { headers })).status).toBe(401)
+    expect(gateway.logged('refused').slice(1)).toMatchObject([known])
   })
 
   it('whose key is deleted, or whose body is not JSON, is refused with the id of its key', async () => {

@@ -3,6 +3,7 @@ import { sleep } from '../../clock.ts'
 import type { Gateway } from '../../gateway.ts'
 import { ttl } from '../../store/keyspace.ts'
 import { type SettleInput, settleScript } from '../../store/scripts/settle.ts'
+import { tellHealthChanges } from '../scheduling/health-events.ts'
 
 const firstRetryMs = 100
 const longestRetryMs = 10_000
@@ -44,6 +45,7 @@ export async function deliver(gateway: Gateway, input: SettleInput): Promise<voi
       // An orphan stands for a receipt that may still be in the journal: it has its own entry to end.
       if (isJournaled) runtime.journal?.remove(ledgerId)
       runtime.observe({ type: 'settled', ledgerId, kind, reply: reply.kind })
+      tellHealthChanges(runtime, input.platform, reply.healthChanges)
       return
     } catch (error) {
       if (delayMs === firstRetryMs) {

@@ -23,6 +23,8 @@ return reply.ok({ healthChanges = healthChanges })
 `,
 })
 
+export type RecoverReply = ReplyOf<(typeof script)['replies']>
+
 /**
  * Records that the account which serves this request answers again; for a probe whose answer may go
  * on for minutes. Does nothing once the request has moved on or ended.
@@ -31,7 +33,7 @@ export function recoverScript(
   redis: Redis,
   keyspace: Keyspace,
   input: { ledgerId: string; platform: string; generation: number; family: string },
-): Promise<ReplyOf<(typeof script)['replies']>> {
+): Promise<RecoverReply> {
   const { generation, family } = input
   return runScript(redis, keyspace, script, {
     keys: {
