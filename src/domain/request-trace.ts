@@ -2,9 +2,9 @@
 import type { Affinity } from './affinity.ts'
 
 /**
- * How a request ended: `complete`; `upstream_truncated` by the upstream; `client_aborted` by its client; `refused` by the
- * upstream for its own fault; `timed_out`, a JSON answer that took too long; `failed`, every account
- * that was tried; `rejected`, no account could be tried.
+ * How a request ended: `complete`; `upstream_truncated`, the upstream broke off; `client_aborted`,
+ * the client left; `refused`, the upstream refused the request itself; `timed_out`, a JSON answer took
+ * too long; `failed`, every account that was tried failed; `rejected`, no account could be tried.
  */
 export const ends = [
   'complete',

@@ -6,6 +6,7 @@ import { resetHealthScript } from '../../store/scripts/catalog.ts'
 import { packAuditEntry } from '../audit/entry.ts'
 import { requirePermission } from '../permissions.ts'
 import { type AccountRequest, type AccountState, findAccountState } from './find.ts'
+import { observeRecovery } from './observe-recovery.ts'
 
 /** Ends every cooldown of an account at once, whatever its reason. @throws GatewayError `not_permitted`, `not_found` */
 export async function resetAccountHealth(
@@ -15,17 +16,19 @@ export async function resetAccountHealth(
   requirePermission(actor, 'accounts:write')
   const { runtime, keyspace } = gateway
   const { health, ...stored } = await findAccountState(gateway, { platform, accountId })
-  const by = actorName(actor)
-  const action = 'account.reset'
   const entry = packAuditEntry(gateway, {
-    actor: by,
-    action,
+    actor: actorName(actor),
+    action: 'account.reset',
     targetId: accountId,
     before: { ...health },
     after: { ...healthy },
   })
   const fields = healthFields(accountId)
   const reply = await resetHealthScript(runtime.redis, keyspace, { platform, fields, entry })
-  if (reply === 'ok') runtime.observe({ type: 'record_changed', action, targetId: accountId, by })
+  if (reply === 'ok') {
+    const by = actorName(actor)
+    runtime.observe({ type: 'record_changed', action: 'account.reset', targetId: accountId, by })
+    observeRecovery(gateway, { platform, accountId, health })
+  }
   return { ...stored, health: healthy }
 }

@@ -10,6 +10,7 @@ import { requirePermission } from '../permissions.ts'
 import { changeAccount } from './change.ts'
 import { checkApiUrl } from './check-api-url.ts'
 import { type AccountRequest, type AccountState, withHealth } from './find.ts'
+import { observeRecovery } from './observe-recovery.ts'
 
 /** Fields by which an administrator repairs an account: the cause of its cooldown may be gone. */
 const recoveryFields = ['sealedApiKey', 'apiUrl', 'proxy'] satisfies (keyof Account)[]
@@ -40,7 +41,9 @@ export async function updateAccount(
   })
   if (recoveryFields.some((field) => field in patch)) {
     const { runtime, keyspace } = gateway
+    const { health } = await withHealth(gateway, stored)
     await runtime.redis.hdel(keyspace.health(platform), ...healthFields(accountId))
+    observeRecovery(gateway, { platform, accountId, health })
   }
   return withHealth(gateway, stored)
 }
