@@ -91,6 +91,8 @@ export type SettlementEvent =
   | { type: 'orphaned_request'; ledgerId: string; keyId: string; accountId: string }
   | { type: 'journal_failed'; ledgerId: string; error: unknown }
   | { type: 'journal_entry_too_old'; ledgerId: string }
+  /** It is damaged, or a gateway of a newer format wrote it; it stays in the journal. */
+  | { type: 'journal_entry_unreadable'; ledgerId: string }
   /** The price list does not name the model. */
   | { type: 'unpriced_model'; ledgerId: string; model: string }
 

@@ -21,6 +21,7 @@ const levelOf: { [Type in GatewayEvent['type']]: Exclude<LogLevel, 'silent'> } =
   orphaned_request: 'warn',
   journal_failed: 'error',
   journal_entry_too_old: 'error',
+  journal_entry_unreadable: 'error',
   unpriced_model: 'warn',
   started: 'info',
   stopped: 'info',

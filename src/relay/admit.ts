@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { bucketsAt } from '../ledger/calendar.ts'
 import { limitValues, windowMs } from '../ledger/key-limits.ts'
+import { IncompatibleStore } from '../store/schema.ts'
 import { type AdmitReply, admitScript, type NoneReply } from '../store/scripts/admit.ts'
 import { activationMs, type Plan } from './plan.ts'
 import { type Admission, admissionOf } from './scheduling/admission.ts'
@@ -90,13 +91,8 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
       candidates: asCandidates(candidates, { nowMs, timeZone }),
     })
   } catch (error) {
-    // The catalog reads the store anew, and converts it or tells that it is a newer gateway's.
-    if (isIncompatible(error)) return { kind: 'stale', pool: [], apiKey: [] }
     // The script may have run although its reply was lost: the tombstone ends its lease either way.
-    settleVoid(gateway, plan)
+    if (!(error instanceof IncompatibleStore)) settleVoid(gateway, plan)
     throw error
   }
 }
-
-const isIncompatible = (error: unknown) =>
-  error instanceof GatewayError && error.code === 'store_incompatible'

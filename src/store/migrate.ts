@@ -1,8 +1,8 @@
 /** Migrations: bring an older store to the format of this gateway, from whichever host comes first. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from './keyspace.ts'
-import { incompatible, type Schema, schemaVersion } from './schema.ts'
-import { defineScript, runScript } from './script.ts'
+import { IncompatibleStore, type Schema, schemaVersion } from './schema.ts'
+import { callScript, defineScript } from './script.ts'
 
 /** Brings a store from format `to - 1` to `to`; safe to run twice, and by several hosts at once. */
 export interface Migration {
@@ -42,13 +42,13 @@ export async function migrate(
     steps: migrations,
   },
 ): Promise<boolean> {
-  if (found.version > target) throw incompatible(found, target)
+  if (found.version > target) throw new IncompatibleStore(found, target)
   const complete = found.isConverting ? found.version - 1 : found.version
   for (let version = complete + 1; version <= target; version++) {
     const step = steps.find(({ to }) => to === version)
-    if (!step) throw incompatible(found, target)
+    if (!step) throw new IncompatibleStore(found, target)
     const move = (from: string, to: string) =>
-      runScript(redis, keyspace, advance, { keys: {}, args: { from, to } })
+      callScript(redis, keyspace, advance, { keys: {}, args: { from, to } })
     await move(String(version - 1), `${version} converting`)
     await step.run(redis, keyspace)
     await move(`${version} converting`, String(version))

@@ -20,15 +20,16 @@ export function readSchema(field: string | null | undefined): Schema {
   return { version: Number(version), isConverting: converting !== undefined }
 }
 
-/** Whether a gateway of format `target` may read and write a store of this format. */
-export const isCompatible = ({ version, isConverting }: Schema, target = schemaVersion): boolean =>
-  version === target && !isConverting
+/** A gateway of format `target` met a store of another one; nothing was read or written. */
+export class IncompatibleStore extends GatewayError {
+  readonly found: Schema
 
-/** The refusal of a gateway of format `target` to use such a store; nothing was read or written. */
-export function incompatible({ version }: Schema, target = schemaVersion): GatewayError {
-  const what =
-    version > target
-      ? `The store has format ${version}, which is newer than this gateway (format ${target}); upgrade this gateway`
-      : `The store has an older format than this gateway (format ${target}) and is being converted; try again`
-  return new GatewayError('store_incompatible', what, { retryAfterSeconds: 5 })
+  constructor(found: Schema, target = schemaVersion) {
+    const what =
+      found.version > target
+        ? `The store has format ${found.version}, which is newer than this gateway (format ${target}); upgrade this gateway`
+        : `The store has an older format than this gateway (format ${target}) and is being converted; try again`
+    super('store_incompatible', what, { retryAfterSeconds: 5 })
+    this.found = found
+  }
 }

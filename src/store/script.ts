@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from './keyspace.ts'
-import { incompatible, readSchema, schemaVersion } from './schema.ts'
+import { IncompatibleStore, readSchema, schemaVersion } from './schema.ts'
 import { decodeReply, encodeArgs, encodeKeys } from './script-codec.ts'
 import type {
   ArgsOf,
@@ -59,10 +59,10 @@ export const findKeyLockingByText = (lua: string): LuaScript | undefined =>
 /**
  * Executes `script` atomically, in one round trip when the store knows its text.
  * @returns the answer, with its fields checked and converted.
- * @throws GatewayError `store_incompatible` when the store has another format than this gateway, and
- * what the engine throws, NOSCRIPT excepted.
+ * @throws IncompatibleStore when the store has another format than this gateway, and what the engine
+ * throws, NOSCRIPT excepted.
  */
-export async function runScript<
+export async function callScript<
   Keys extends readonly string[],
   Args extends Fields,
   Answers extends Replies,
@@ -78,7 +78,7 @@ export async function runScript<
   const args = encodeArgs(script, input.args)
   const raw = await evaluate(redis, script, keys, args)
   if (Array.isArray(raw) && raw[0] === 'incompatible')
-    throw incompatible(readSchema(String(raw[1])))
+    throw new IncompatibleStore(readSchema(String(raw[1])))
   return decodeReply(script, raw)
 }
 

@@ -182,4 +182,26 @@ describe('the settlement journal', () => {
     expect(journal.pending()).toHaveLength(1)
     expect(gateway.logged('journal_entry_too_old')).toHaveLength(1)
   })
+
+  it('of version 0.1.0 is read, of a newer gateway or a damaged one set aside, and the rest goes on', async () => {
+    const journal = createJournal()
+    gateway.runtime.journal = { ...journal, remove: () => {} }
+    await send()
+    await gateway.deferred()
+    const [entry] = journal.pending()
+    const { format, ...old } = JSON.parse(entry?.payload ?? '')
+    expect(format).toBe(1)
+    const nowMs = gateway.runtime.now()
+    journal.remove(old.ledgerId)
+    journal.put('newer', JSON.stringify({ ...old, format: 2 }), nowMs)
+    journal.put('damaged', '{"ledgerId', nowMs)
+    const first = { ...old, ledgerId: crypto.randomUUID() }
+    journal.put(first.ledgerId, JSON.stringify(first), nowMs)
+    const before = await total()
+    await replayJournal({ ...gateway.gateway, runtime: { ...gateway.runtime, journal } }, 60_000)
+    expect(journal.pending().map(({ ledgerId }) => ledgerId)).toEqual(['newer', 'damaged'])
+    const unreadable = [{ ledgerId: 'newer' }, { ledgerId: 'damaged' }]
+    expect(gateway.logged('journal_entry_unreadable')).toMatchObject(unreadable)
+    expect((await total()).requests).toBe(before.requests + 1)
+  })
 })

@@ -1,6 +1,9 @@
 /** The contract of scripts that are called by name, on every store. */
 import { expect, it } from 'vitest'
-import { defineScript, runScript } from '../../src/store/script.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { runScript } from '../../src/store/run-script.ts'
+import { readSchema } from '../../src/store/schema.ts'
+import { defineScript } from '../../src/store/script.ts'
 import { oneOf } from '../../src/store/script-declaration.ts'
 import { describeOnStores } from './scripts/setup.ts'
 
@@ -30,6 +33,8 @@ return reply.echoed({ isSet = args.isSet, sum = sum, rows = args.rows, keys = na
   kind2 = sum > 9 and 'large' or args.word == 'wrong' and 'strange' or 'small', words = args.word .. ' ' .. args.nested.one })
 `,
 })
+
+const blank = { word: '', count: 0, isSet: false, nested: { one: '', two: 0 }, rows: [] }
 
 describeOnStores('a script', (bench) => {
   const run = (given: { word?: string; rows?: { name: string; size: number }[] } = {}) =>
@@ -91,5 +96,17 @@ describeOnStores('a script', (bench) => {
     }
     await redis.hset(keyspace.pool, { schema: '1' })
     expect(await run()).toMatchObject({ kind: 'echoed' })
+  })
+
+  it('runs after an older store was converted, whichever script meets it first', async () => {
+    const { redis, keyspace } = bench()
+    await redis.hset(keyspace.pool, { schema: '0' })
+    const ran: string[] = []
+    const step = { to: 1, run: async () => void ran.push('converted') }
+    const input = { keys: { first: 'f', second: 's', more: [] }, args: blank }
+    const convert = async () =>
+      migrate(redis, keyspace, readSchema('0'), { target: 1, steps: [step] })
+    expect(await runScript(redis, keyspace, echo, input, convert)).toEqual({ kind: 'empty' })
+    expect([ran, await redis.hget(keyspace.pool, 'schema')]).toEqual([['converted'], '1'])
   })
 })

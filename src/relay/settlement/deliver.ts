@@ -1,7 +1,9 @@
 /** Deliver: brings a settlement to the store exactly once, however often that fails. */
 import { sleep } from '../../clock.ts'
 import type { Gateway } from '../../gateway.ts'
+import { parseJson } from '../../json.ts'
 import { ttl } from '../../store/keyspace.ts'
+import { schemaVersion } from '../../store/schema.ts'
 import { type SettleInput, settleScript } from '../../store/scripts/settle.ts'
 import { tellHealthChanges } from '../scheduling/health-events.ts'
 
@@ -14,15 +16,23 @@ const patienceMs = 20_000
 export async function writeToJournal({ runtime }: Gateway, input: SettleInput): Promise<void> {
   const { ledgerId } = input
   try {
-    await runtime.journal?.put(ledgerId, JSON.stringify(input), runtime.now())
+    await runtime.journal?.put(ledgerId, packEntry(input), runtime.now())
   } catch (error) {
     runtime.observe({ type: 'journal_failed', ledgerId, error })
   }
 }
 
-/** A settlement as it was journaled, maybe by a version that did not know every field. */
-export function fromJournal(payload: string): SettleInput {
-  const stored = JSON.parse(payload) as SettleInput
+const packEntry = (input: SettleInput) => JSON.stringify({ format: schemaVersion, ...input })
+
+/**
+ * A settlement as it was journaled, maybe by an older version that did not know every field.
+ * @returns undefined for an entry that is damaged or was written by a gateway of a newer format.
+ */
+export function fromJournal(payload: string): SettleInput | undefined {
+  const entry = parseJson(payload)
+  if (typeof entry !== 'object' || entry === null) return undefined
+  const { format = 1, ...stored } = entry as SettleInput & { format?: number }
+  if (format > schemaVersion) return undefined
   return {
     ...stored,
     family: stored.family ?? 'other',
@@ -69,6 +79,8 @@ export async function replayJournal(gateway: Gateway, maxAgeMs: number): Promise
       runtime.observe({ type: 'journal_entry_too_old', ledgerId })
       continue
     }
-    await deliver(gateway, fromJournal(payload))
+    const input = fromJournal(payload)
+    if (input) await deliver(gateway, input)
+    else runtime.observe({ type: 'journal_entry_unreadable', ledgerId })
   }
 }

@@ -18,8 +18,9 @@ export async function settleOrphans(gateway: Gateway, members: string[]): Promis
     const { ledgerId, poolId, keyId, accountId, reservationNanoUsd, family, model } = held
     // Its receipt may be on this very disk, waiting for the store.
     const journaled = runtime.journal?.get(ledgerId)
-    if (journaled !== undefined) {
-      await deliver(gateway, fromJournal(journaled))
+    const receipt = journaled === undefined ? undefined : fromJournal(journaled)
+    if (receipt) {
+      await deliver(gateway, receipt)
       continue
     }
     runtime.observe({ type: 'orphaned_request', ledgerId, keyId, accountId })

@@ -2,7 +2,8 @@
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { audit } from '../lua/audit.ts'
-import { defineScript, runScript } from '../script.ts'
+import { runScript } from '../run-script.ts'
+import { defineScript } from '../script.ts'
 
 const append = defineScript({
   keys: ['audit'],

@@ -3,8 +3,9 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { audit } from '../lua/audit.ts'
 import { time } from '../lua/time.ts'
+import { runScript } from '../run-script.ts'
 import { schemaVersion } from '../schema.ts'
-import { defineScript, runScript } from '../script.ts'
+import { defineScript } from '../script.ts'
 
 /** `conflict`: the record is not at the expected revision any more, or exists already. */
 export type WriteReply = 'ok' | 'conflict'

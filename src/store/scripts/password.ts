@@ -3,7 +3,8 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { audit } from '../lua/audit.ts'
 import { time } from '../lua/time.ts'
-import { defineScript, runScript } from '../script.ts'
+import { runScript } from '../run-script.ts'
+import { defineScript } from '../script.ts'
 
 const replace = defineScript({
   keys: ['admin', 'audit'],

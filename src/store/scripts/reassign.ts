@@ -10,7 +10,8 @@ import { failureFields, health, healthChangeFields } from '../lua/health.ts'
 import { leases, load } from '../lua/load.ts'
 import { sticky } from '../lua/sticky.ts'
 import { periods, time } from '../lua/time.ts'
-import { defineScript, runScript } from '../script.ts'
+import { runScript } from '../run-script.ts'
+import { defineScript } from '../script.ts'
 import { oneOf, type ReplyOf } from '../script-declaration.ts'
 
 export interface ReassignInput {

@@ -3,7 +3,8 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { time } from '../lua/time.ts'
-import { defineScript, runScript } from '../script.ts'
+import { runScript } from '../run-script.ts'
+import { defineScript } from '../script.ts'
 
 const script = defineScript({
   keys: ['request', 'keyLeases', 'leases'],

@@ -10,7 +10,8 @@ import { chargeLoad, leases, load } from '../lua/load.ts'
 import { settleLua } from '../lua/settle.ts'
 import { periods, time } from '../lua/time.ts'
 import { sumsCodec } from '../records/sums.ts'
-import { defineScript, runScript } from '../script.ts'
+import { runScript } from '../run-script.ts'
+import { defineScript } from '../script.ts'
 import type { ReplyOf } from '../script-declaration.ts'
 
 export interface SettleInput {

@@ -4,7 +4,8 @@ import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { leases, load } from '../lua/load.ts'
 import { time } from '../lua/time.ts'
-import { defineScript, runScript } from '../script.ts'
+import { runScript } from '../run-script.ts'
+import { defineScript } from '../script.ts'
 
 const script = defineScript({
   keys: ['leases', 'load', 'orphans'],
