@@ -157,9 +157,7 @@ describe('GET /accounts/:platform/:id/availability', () => {
     const gateway = hanging()
     const left = new AbortController()
     const request = ask(gateway, key, left.signal)
-    await expect
-      .poll(async () => (await availability(account)).available, { timeout: 5_000 })
-      .toBe(false)
+    await expect.poll(async () => (await availability(account)).available).toBe(false)
     expect((await availability(account)).reasons).toEqual([
       {
         code: 'at_capacity',

@@ -6,6 +6,7 @@ import type { Engine } from '../../src/store/redis.ts'
 import { anyCharacter } from '../support/any-character.ts'
 import { createTestAdmin, createTestGateway, read, type TestGateway } from '../support/gateway.ts'
 import { type Operation, operationsOf, resolve } from '../support/openapi.ts'
+import { runs } from '../support/property.ts'
 
 type Json = ReturnType<typeof JSON.parse>
 
@@ -130,7 +131,7 @@ it('no operation fails at hostile input, and each refusal of it names its fields
       ])
       for (const issue of json.error.issues) expect(issue.field).toBeTypeOf('string')
     }),
-    { numRuns: 500, interruptAfterTimeLimit: 3_000 },
+    runs(250),
   )
   expect(test.logged('failed')).toEqual([])
 })

@@ -5,6 +5,7 @@ import { issueToken } from '../../src/admin/session/token.ts'
 import { type FakeElement, openPage } from '../support/browser.ts'
 import { createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { operationsOf } from '../support/openapi.ts'
+import { until } from '../support/wait.ts'
 
 let test: TestGateway
 let body: FakeElement
@@ -12,7 +13,6 @@ let document: ReturnType<typeof JSON.parse>
 const sent: { url: string; init: RequestInit | undefined }[] = []
 
 const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id ?? '')
-const settled = () => new Promise((resolve) => setTimeout(resolve, 50))
 const byId = (id: string): FakeElement => {
   const found = body.byId(id)
   if (!found) throw new Error(`There is no #${id}`)
@@ -26,7 +26,7 @@ beforeAll(async () => {
     sent.push({ url, init })
     return test.app.request(url, init)
   })
-  await settled()
+  await until(() => byId('operations').children.length > 0)
 })
 afterAll(() => test.close())
 
@@ -84,7 +84,7 @@ describe('the documentation page', () => {
 
   it('says so when the document cannot be loaded', async () => {
     const bare = openPage(script, ids, () => Promise.reject(new Error('gone <b>')))
-    await settled()
-    expect(bare.byId('loading')?.textContent).toBe('The document could not be loaded: gone <b>')
+    const loading = () => bare.byId('loading')?.textContent
+    await expect.poll(loading).toBe('The document could not be loaded: gone <b>')
   })
 })

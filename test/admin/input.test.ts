@@ -9,6 +9,7 @@ import {
   type TestGateway,
   testConfig,
 } from '../support/gateway.ts'
+import { runs } from '../support/property.ts'
 
 let test: TestGateway
 beforeAll(() => {
@@ -128,7 +129,7 @@ describe('an arbitrary body', () => {
         expect([201, 400]).toContain(status)
         if (status === 400) expect(json.error.message.length).toBeLessThan(3_000)
       }),
-      { numRuns: 150 },
+      runs(150),
     )
     expect(test.logged('internal_error')).toEqual([])
     expect(test.logged('admin_failed')).toEqual([])
@@ -151,7 +152,7 @@ describe('an arbitrary body', () => {
         const found = await admin.call('GET', `/accounts/codex/${created.json.id}`)
         expect(found.text).toBe(created.text)
       }),
-      { numRuns: 30 },
+      runs(30),
     )
   })
 })

@@ -219,7 +219,7 @@ describe('GET /requests/:id', () => {
     upstream.respond(hang())
     const leave = new AbortController()
     const lost = ask({}, {}, { signal: leave.signal })
-    await expect.poll(() => upstream.requests.length, { timeout: 5_000 }).toBe(1)
+    await expect.poll(() => upstream.requests.length).toBe(1)
     const [lease = ''] = await test.runtime.redis.zrange<string[]>(
       test.gateway.keyspace.platformLeases('claude-console'),
       0,

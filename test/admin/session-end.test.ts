@@ -1,9 +1,10 @@
 import { scryptSync } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { packAuditEntry } from '../../src/admin/audit/entry.ts'
 import { hashPassword, isOutdatedHash } from '../../src/crypto.ts'
 import { replacePasswordScript } from '../../src/store/scripts/password.ts'
 import { createTestGateway, read, type TestGateway, testConfig } from '../support/gateway.ts'
+import { watchScrypt } from '../support/scrypt.ts'
 
 let nowMs = Date.UTC(2026, 10, 22, 10, 20)
 const first = testConfig.ADMIN_PASSWORD
@@ -122,10 +123,15 @@ describe('POST /auth/change-password', () => {
         entry,
       })
     const original = (await redis.hget<string>(key, 'passwordHash')) ?? ''
-    // The login has read the old hash, and is still computing when the hash changes.
+    const another = await hashPassword('x')
+    // The login has read the old hash, and computes only after the hash has changed.
+    const { promise: changed, resolve: compute } = Promise.withResolvers<void>()
+    const { derivations, restore } = watchScrypt(() => changed)
+    onTestFinished(restore)
     const overlapping = logIn(second)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    const revisions = [await replace(await hashPassword('x')), await replace(original)]
+    await expect.poll(() => derivations.length).toBe(1)
+    const revisions = [await replace(another), await replace(original)]
+    compute()
     expect(await me(await overlapping)).toBe(401)
     expect(revisions[1]).toBeGreaterThan(Number(revisions[0]))
     expect(await me(await logIn(second))).toBe(200)

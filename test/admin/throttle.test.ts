@@ -9,7 +9,7 @@ import {
   type TestGatewayOptions,
   testConfig,
 } from '../support/gateway.ts'
-import { rememberScrypt } from '../support/remembered-scrypt.ts'
+import { rememberScrypt } from '../support/scrypt.ts'
 
 const password = testConfig.ADMIN_PASSWORD
 

@@ -8,6 +8,7 @@ import {
   scanObject,
 } from '../../src/dialects/json-scan.ts'
 import { GatewayError } from '../../src/errors.ts'
+import { runs } from '../support/property.ts'
 
 const encode = (text: string) => new TextEncoder().encode(text)
 const decode = (body: Uint8Array, { start, end }: Pick<JsonMember, 'start' | 'end'>) =>
@@ -87,7 +88,7 @@ describe('scanObject', () => {
           if (refusal(body.subarray(0, end))?.code !== 'invalid_json') expect.fail(`at ${end}`)
         }
       }),
-      { numRuns: 20 },
+      runs(20),
     )
   })
 
@@ -106,7 +107,7 @@ describe('scanObject', () => {
         else if (isObject(reference.value)) expect(code).toBeUndefined()
         else expect(code).toBe('invalid_request')
       }),
-      { numRuns: 700 },
+      runs(700),
     )
   })
 
@@ -118,7 +119,7 @@ describe('scanObject', () => {
         const body = Uint8Array.from([...encode('{"a":"'), ...bytes, ...encode('"}')])
         expect(refusal(body) === undefined).toBe(parsed(body) !== undefined)
       }),
-      { numRuns: 700 },
+      runs(700),
     )
   })
 

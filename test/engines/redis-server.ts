@@ -1,5 +1,5 @@
 /** Starts a real redis-server for tests: empty, in memory, on a port of its own. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -15,9 +15,6 @@ export interface RedisServer {
   /** Ends it as a crash would. */
   kill(): Promise<void>
 }
-
-/** Whether a redis-server can be found on the PATH. */
-export const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -38,25 +35,47 @@ async function untilReady(server: ChildProcess): Promise<void> {
   throw new Error(`redis-server did not start: ${output}`)
 }
 
-/** Starts a server; a given port lets a test bring back one that it has ended. */
+/**
+ * Starts a server; a given port lets a test bring back one that it has ended.
+ * @throws Error with what the server printed, when it does not start.
+ */
 export async function startRedisServer(port?: number): Promise<RedisServer> {
-  const chosen = port ?? (await freePort())
+  if (port !== undefined) return startAt(port)
+  // Another process may take a free port before the server does.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startAt(await freePort())
+    } catch (error) {
+      if (attempt === 5) throw error
+    }
+  }
+}
+
+async function startAt(port: number): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'redis-'))
-  const settings = ['--port', String(chosen), '--bind', '127.0.0.1', '--dir', directory]
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
   const server = spawn('redis-server', [...settings, '--save', '', '--appendonly', 'no'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   const exited = once(server, 'exit')
-  await untilReady(server)
+  const killWithThisProcess = () => void server.kill('SIGKILL')
+  process.once('exit', killWithThisProcess)
 
   async function end(signal: NodeJS.Signals): Promise<void> {
     server.kill(signal)
     await exited
+    process.off('exit', killWithThisProcess)
     await rm(directory, { recursive: true, force: true })
   }
+  try {
+    await untilReady(server)
+  } catch (error) {
+    await end('SIGKILL')
+    throw error
+  }
   return {
-    url: `redis://127.0.0.1:${chosen}`,
-    port: chosen,
+    url: `redis://127.0.0.1:${port}`,
+    port,
     pid: server.pid ?? 0,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),

@@ -7,9 +7,10 @@ import { createRedis, type Engine } from '../../src/store/redis.ts'
 import { runScript } from '../../src/store/run-script.ts'
 import { defineScript } from '../../src/store/script.ts'
 import { createUpstashEngine } from '../../src/store/upstash.ts'
+import { has } from '../support/lanes.ts'
 import { serveBridge } from '../support/rest-bridge.ts'
 import { describeEngine } from './contract.ts'
-import { hasRedisServer, startRedisServer } from './redis-server.ts'
+import { startRedisServer } from './redis-server.ts'
 import { result, send } from './steps.ts'
 
 async function openThroughBridge(behind: Engine) {
@@ -44,13 +45,13 @@ const openEmbedded = () => openThroughBridge(createEmbeddedEngine({ path: ':memo
 
 describeEngine('Upstash REST, with the embedded engine behind the bridge', openEmbedded)
 
-describe.runIf(hasRedisServer)('the REST bridge', () => {
+describe.runIf(has('redis-server'))('the REST bridge', () => {
   describeEngine('Upstash REST, with a real Redis behind the bridge', openRedis)
 })
 
 describe.each([
   ['the embedded engine', openEmbedded, true],
-  ['a real Redis', openRedis, hasRedisServer],
+  ['a real Redis', openRedis, has('redis-server')],
 ] as const)('the Upstash engine in front of %s', (_name, open, isAvailable) => {
   it.runIf(isAvailable)('sends the text of a script once and its digest ever after', async () => {
     const { engine, bridge, close } = await open()

@@ -3,6 +3,8 @@ import { connect } from 'node:net'
 import { expect } from 'vitest'
 import type { GatewayHost } from './host.ts'
 
+export { eventually } from '../support/wait.ts'
+
 export interface Created {
   id: string
   /** The plain gateway key; only keys have it. */
@@ -95,17 +97,4 @@ export function sendAndReset(host: GatewayHost, key: string): () => void {
   ]
   socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
   return () => void socket.resetAndDestroy()
-}
-
-/** Repeats `probe` until it passes; what settles in the background has no other signal. */
-export async function eventually<T>(probe: () => Promise<T>, timeoutMs = 5_000): Promise<T> {
-  const deadline = Date.now() + timeoutMs
-  for (;;) {
-    try {
-      return await probe()
-    } catch (error) {
-      if (Date.now() > deadline) throw error
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
 }

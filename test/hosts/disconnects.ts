@@ -9,8 +9,8 @@ const clients = 200
 /** A machine so busy that it keeps hundreds of streams waiting must not make their upstream fail. */
 const settings = {
   LOG_LEVEL: 'info',
-  UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '15',
-  UPSTREAM_IDLE_TIMEOUT_SECONDS: '15',
+  UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '60',
+  UPSTREAM_IDLE_TIMEOUT_SECONDS: '60',
 }
 
 export function describeDisconnects(name: string, start: StartHost): void {
@@ -32,7 +32,7 @@ export function describeDisconnects(name: string, start: StartHost): void {
 
     it(`settles ${clients} streams exactly once each, whose clients leave at any moment`, async () => {
       const { id, key } = await admin.createKey({ concurrencyLimit: clients })
-      const deltas = Array.from({ length: 200 }, () => 'twelve chars')
+      const deltas = Array.from({ length: 1_000 }, () => 'twelve chars')
       upstream.respond(anthropicStream({ deltas, delayMs: 20, usage: { output_tokens: 600 } }))
       const leaveOne = async (index: number) => {
         const leave = new AbortController()
@@ -59,7 +59,7 @@ export function describeDisconnects(name: string, start: StartHost): void {
     })
 
     it('has as many places free afterwards as before', async () => {
-      const { key } = await admin.createKey({ concurrencyLimit: 20 })
+      const { id, key } = await admin.createKey({ concurrencyLimit: 20 })
       upstream.respond(anthropicStream())
       for (let round = 0; round < 3; round++) {
         const body = messageBody({ stream: true })
@@ -69,12 +69,9 @@ export function describeDisconnects(name: string, start: StartHost): void {
         expect(responses.map((response) => response.status)).toEqual(Array(20).fill(200))
         const leave = responses.map((response) => response.body?.cancel())
         await Promise.all(leave)
-        await eventually(async () => {
-          const response = await sendMessage(host, key, messageBody({ stream: true }))
-          expect(response.status).toBe(200)
-          await response.text()
-        })
-        await new Promise((resolve) => setTimeout(resolve, 200))
+        await eventually(async () =>
+          expect((await admin.stats(id)).total.requests).toBe(20 * (round + 1)),
+        )
       }
     })
   })

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe } from 'vitest'
-import { hasRedisServer, startRedisServer } from '../engines/redis-server.ts'
+import { startRedisServer } from '../engines/redis-server.ts'
+import { has } from '../support/lanes.ts'
 import { describeJourneys } from './journeys.ts'
 import { startNodeHost } from './node.ts'
 
-describe.runIf(hasRedisServer)('with a redis-server', () => {
+describe.runIf(has('redis-server'))('with a redis-server', () => {
   let redis: Awaited<ReturnType<typeof startRedisServer>>
   let started = 0
   beforeAll(async () => {

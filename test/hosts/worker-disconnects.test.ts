@@ -1,11 +1,16 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Engine } from '../../src/store/redis.ts'
+import { has } from '../support/lanes.ts'
 import { anthropicStream, startUpstream } from '../support/upstream.ts'
 import { eventually, logIn, messageBody, sendMessage } from './client.ts'
 import { describeDisconnects } from './disconnects.ts'
 import { startWorkerHost } from './worker.ts'
 
-describeDisconnects('clients that leave workerd', (settings) => startWorkerHost(settings))
+const inWorkerd = describe.runIf(has('workerd'))
+
+inWorkerd('the Workers host', () => {
+  describeDisconnects('clients that leave workerd', (settings) => startWorkerHost(settings))
+})
 
 /** A store to which no final settlement ever gets through. */
 const withoutSettlement = (engine: Engine): Engine => ({
@@ -17,7 +22,7 @@ const withoutSettlement = (engine: Engine): Engine => ({
 })
 
 // Side by side: one of them waits for half a minute.
-describe.concurrent('workerd', () => {
+inWorkerd.concurrent('workerd', () => {
   const start = async (...options: Parameters<typeof startWorkerHost>) => {
     const upstream = await startUpstream()
     const host = await startWorkerHost(...options)
@@ -59,5 +64,5 @@ describe.concurrent('workerd', () => {
     await eventually(async () =>
       expect((await admin.stats(id)).total).toMatchObject({ requests: 1, outputTokens: 99 }),
     )
-  }, 60_000)
+  }, 120_000)
 })

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { serveBridge } from '../support/rest-bridge.ts'
@@ -20,6 +19,8 @@ export const sharedSecrets = {
  * Worker and the network and hide disconnects, redirects and resets from it.
  */
 export async function startWorker(settings: Record<string, string>, log: string[] = []) {
+  // Large, and not needed by a run that leaves workerd out.
+  const { convertV4MiniflareOptions, Miniflare } = await import('miniflare')
   const { script, compatibilityDate, compatibilityFlags } = await buildWorker()
   const worker = new Miniflare(
     convertV4MiniflareOptions({

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { eventually, logIn, messageBody, sendMessage } from '../hosts/client.ts'
+import { has } from '../support/lanes.ts'
 import { anthropicJson, anthropicStream, hang } from '../support/upstream.ts'
 import { asHost, useProcesses } from './process.ts'
 
 const stage = useProcesses()
 
-describe('an end', () => {
+describe.runIf(has('processes'))('an end', () => {
   it('SIGTERM lets a running stream and its settlement finish', async () => {
     const gateway = await stage.start({ DRAIN_TIMEOUT_SECONDS: '10' })
     const admin = await logIn(asHost(gateway))
@@ -55,8 +56,8 @@ describe('an end', () => {
   it('kill -9 during 50 streams: the books equal what the upstream finished, plus orphans', async () => {
     // No stream may fail only because the machine is busy.
     const patience = {
-      UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '15',
-      UPSTREAM_IDLE_TIMEOUT_SECONDS: '15',
+      UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '60',
+      UPSTREAM_IDLE_TIMEOUT_SECONDS: '60',
     }
     const settings = { LEASE_SECONDS: '2', ...patience }
     const gateway = await stage.start(settings)
@@ -65,23 +66,25 @@ describe('an end', () => {
     const { id, key } = await admin.createKey({ concurrencyLimit: 50 })
     const usage = { input_tokens: 12, output_tokens: 40 }
     const deltas = Array.from({ length: 20 }, () => 'text')
-    const script = (delayMs: number) => anthropicStream({ deltas, usage, delayMs })
-    stage.upstream.behave('sk-ant-a', ...Array.from({ length: 50 }, (_, i) => script(1 + 2 * i)))
+    const ending = (delayMs: number) => anthropicStream({ deltas, usage, delayMs })
+    const endless = anthropicStream({ deltas, usage, stallAfterEvents: 10 })
+    const scripts = Array.from({ length: 50 }, (_, i) => (i < 35 ? ending(1 + 2 * i) : endless))
+    stage.upstream.behave('sk-ant-a', ...scripts)
     const streams = Array.from({ length: 50 }, async () => {
       const body = messageBody({ stream: true })
       const response = await sendMessage(asHost(gateway), key, body)
       return response.text()
     })
     const settled = Promise.allSettled(streams)
-    await eventually(async () => {
-      const completed = stage.upstream.served.filter((served) => served.completed).length
-      expect(completed).toBeGreaterThan(15)
+    const bookedBefore = await eventually(async () => {
       expect(stage.upstream.requests).toHaveLength(50)
+      const { requests, orphanedRequests } = (await admin.stats(id)).total
+      expect(requests - orphanedRequests).toBeGreaterThan(10)
+      return requests - orphanedRequests
     })
     await gateway.end('SIGKILL')
     await settled
     const finished = stage.upstream.served.filter((served) => served.completed).length
-    expect(finished).toBeLessThan(50)
 
     const survivor = await stage.start(settings)
     const again = await logIn(asHost(survivor))
@@ -89,11 +92,11 @@ describe('an end', () => {
       const stats = await again.stats(id)
       expect(stats.total.requests).toBe(50)
       return stats
-    }, 10_000)
+    })
     const booked = 50 - total.orphanedRequests
     expect(total.orphanedRequests).toBeGreaterThanOrEqual(50 - finished)
-    // A stream the upstream finished in its last moment may not have been booked any more.
-    expect(booked).toBeGreaterThan(finished - 5)
+    // What was booked stays booked; streams that ended in the last moment may become orphans.
+    expect(booked).toBeGreaterThanOrEqual(bookedBefore)
     expect(total.inputTokens).toBe(12 * booked)
     expect(total.outputTokens).toBe(40 * booked)
     expect(total.estimatedRequests).toBe(0)

@@ -4,11 +4,12 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { eventually, logIn, sendMessage } from '../hosts/client.ts'
+import { has } from '../support/lanes.ts'
 import { asHost, startAndFail, useProcesses } from './process.ts'
 
 const stage = useProcesses()
 
-describe('the first start', () => {
+describe.runIf(has('processes'))('the first start', () => {
   it('makes its secrets for the owner only and prints a password once, with steps that work', async () => {
     const first = await stage.start({ ADMIN_PASSWORD: '' })
     const password = await eventually(async () => {
@@ -38,7 +39,7 @@ describe('the first start', () => {
   })
 })
 
-describe('a start that cannot succeed', () => {
+describe.runIf(has('processes'))('a start that cannot succeed', () => {
   it('reports every wrong setting at once, by name', async () => {
     const { code, stderr } = await startAndFail({
       DATA_DIR: stage.dataDir,

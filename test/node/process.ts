@@ -1,11 +1,10 @@
 /** Starts the gateway as its users do: as a process of its own. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach } from 'vitest'
 import { journeySettings } from '../hosts/host.ts'
-import { compileCache } from '../support/compile-cache.ts'
+import { startChild } from '../support/child.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'node.ts')
@@ -18,23 +17,8 @@ export interface GatewayProcess {
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 
-function launch(settings: Record<string, string>) {
-  // Away from the checkout, so that no .dev.vars of a developer is read.
-  const child: ChildProcess = spawn(process.execPath, [entry], {
-    cwd: tmpdir(),
-    env: { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compileCache, ...settings },
-  })
-  let stdout = ''
-  let stderr = ''
-  child.stdout?.on('data', (bytes) => {
-    stdout += bytes
-  })
-  child.stderr?.on('data', (bytes) => {
-    stderr += bytes
-  })
-  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
-  return { child, exited, stdout: () => stdout, stderr: () => stderr }
-}
+// Away from the checkout, so that no .dev.vars of a developer is read.
+const launch = (env: Record<string, string>) => startChild(entry, { cwd: tmpdir(), env })
 
 /** Runs a gateway that is expected to refuse to start. */
 export async function startAndFail(settings: Record<string, string>) {
@@ -44,21 +28,18 @@ export async function startAndFail(settings: Record<string, string>) {
 
 /** Starts a gateway and waits until it listens. @throws Error with its output if it ends instead. */
 export async function startProcess(settings: Record<string, string>): Promise<GatewayProcess> {
-  const { child, exited, stdout, stderr } = launch({ ...journeySettings, ...settings })
-  const started = new Promise<string>((resolve) => {
-    child.stdout?.on('data', () => {
-      const url = /"event":"started","url":"([^"]+)"/.exec(stdout())?.[1]
-      if (url) resolve(url)
-    })
-  })
-  const url = await Promise.race([started, exited.then(() => '')])
+  const gateway = launch({ ...journeySettings, ...settings })
+  const { exited, stdout, stderr } = gateway
+  const started = /"event":"started","url":"([^"]+)"/
+  await gateway.printed(started)
+  const url = started.exec(stdout())?.[1] ?? ''
   if (url === '') throw new Error(`The gateway did not start: ${stderr()}`)
   return {
     url,
     stdout,
     stderr,
     end(signal) {
-      child.kill(signal)
+      gateway.process.kill(signal)
       return exited
     },
   }

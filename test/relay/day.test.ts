@@ -1,5 +1,6 @@
 /** A day with faults in virtual time: nobody is stuck, nobody hammered, and clients see next to nothing of it. */
 import { beforeAll, describe, expect, it } from 'vitest'
+import { has } from '../support/lanes.ts'
 import { createRandom } from './day/asks.ts'
 import type { Trouble } from './day/faults.ts'
 import {
@@ -16,6 +17,8 @@ import { type Simulated, simulate } from './day/simulate.ts'
 import { readRest } from './day/watch.ts'
 import { createWorld, westQuotaUsd } from './day/world.ts'
 
+const long = describe.runIf(has('long runs'))
+
 const perDay = 1_500
 const second = 1_000
 const minute = 60 * second
@@ -24,11 +27,11 @@ let day: Simulated
 
 beforeAll(async () => {
   day = await simulate({ days: 1, perDay, seed: 7 })
-}, 60_000)
+})
 
 const shareOf = (count: number) => count / perDay
 
-describe('an account', () => {
+long('an account', () => {
   /** How long after the end of its fault an account may rest at most. */
   const longestRestMs: Record<Trouble['kind'], number> = {
     refused: 5 * minute,
@@ -113,7 +116,7 @@ describe('an account', () => {
   })
 })
 
-describe('a client', () => {
+long('a client', () => {
   it('sees no error before content, but when nobody can serve', () => {
     const refused = day.seen.filter(({ end }) => end === 'refused')
     expect(refused.filter((each) => excuseOf(day, each) === undefined)).toEqual([])
@@ -146,7 +149,7 @@ describe('a client', () => {
   })
 })
 
-describe('a session', () => {
+long('a session', () => {
   it('leaves an account that can serve it only for a home that is warm', () => {
     expect(day.watch.strayed).toEqual([])
   })
@@ -163,7 +166,7 @@ describe('a session', () => {
   })
 })
 
-describe('the store', () => {
+long('the store', () => {
   it('has booked what was served, and estimates of what broke off', () => {
     expect(day.rest.books).toMatchObject(expectedBooks(day).sums)
     expect(day.rest.books).toMatchObject({ orphanedRequests: 0, unpricedRequests: 0 })

@@ -15,6 +15,14 @@ import {
 /** Of every kind, and shorter than a setting could be. */
 const timeoutSeconds = 0.5
 
+const upstreamTimeouts = (seconds: number) => ({
+  UPSTREAM_JSON_TIMEOUT_SECONDS: seconds,
+  UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: seconds,
+  UPSTREAM_IDLE_TIMEOUT_SECONDS: seconds,
+})
+/** No test waits for these. */
+const patient = upstreamTimeouts(60)
+
 let upstream: Upstream
 let gateway: TestGateway
 let admin: ReturnType<typeof createTestAdmin>
@@ -24,11 +32,7 @@ let key: string
 beforeEach(async () => {
   upstream = await startUpstream()
   gateway = createTestGateway()
-  Object.assign(gateway.runtime.config, {
-    UPSTREAM_JSON_TIMEOUT_SECONDS: timeoutSeconds,
-    UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: timeoutSeconds,
-    UPSTREAM_IDLE_TIMEOUT_SECONDS: timeoutSeconds,
-  })
+  Object.assign(gateway.runtime.config, upstreamTimeouts(timeoutSeconds))
   admin = createTestAdmin(gateway)
   for (const name of ['a', 'b', 'c']) {
     await admin.createAccount({ apiUrl: upstream.url, name, apiKey: `sk-ant-${name}` })
@@ -91,10 +95,11 @@ describe('a member', () => {
   })
 
   it('who leaves an image behind is not booked by its bytes', async () => {
+    Object.assign(gateway.runtime.config, patient)
     upstream.respond(hang())
     const leave = new AbortController()
     const asked = send({ messages: ['x'.repeat(4_000_000)] }, leave.signal)
-    await expect.poll(() => upstream.requests.length, { timeout: 5_000 }).toBe(1)
+    await expect.poll(() => upstream.requests.length).toBe(1)
     leave.abort()
     expect((await asked).status).toBe(499)
     expect(await total()).toMatchObject({ requests: 1, inputTokens: 200_000, estimatedRequests: 1 })
@@ -109,7 +114,7 @@ describe('an upstream', () => {
   })
 
   it('that is still at a JSON answer at the deadline is booked, and the caller told not to repeat', async () => {
-    Object.assign(gateway.runtime.config, { REQUEST_DEADLINE_SECONDS: 0.3 })
+    Object.assign(gateway.runtime.config, patient, { REQUEST_DEADLINE_SECONDS: 1 })
     upstream.respond(hang())
     const response = await send()
     expect(response.status).toBe(504)
@@ -119,7 +124,7 @@ describe('an upstream', () => {
   })
 
   it('that is silent at the deadline of a stream is the last one asked', async () => {
-    Object.assign(gateway.runtime.config, { REQUEST_DEADLINE_SECONDS: 0.3 })
+    Object.assign(gateway.runtime.config, patient, { REQUEST_DEADLINE_SECONDS: 1 })
     upstream.respond(hang())
     expect((await send({ stream: true })).status).toBe(504)
     expect(upstream.requests).toHaveLength(1)

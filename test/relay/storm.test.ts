@@ -1,6 +1,7 @@
 /** Two of three accounts fail in every way there is, and no client notices; `npm run storm` does it for long. */
 import { describe, expect, it } from 'vitest'
 import { createTestAdmin, createTestGateway } from '../support/gateway.ts'
+import { has } from '../support/lanes.ts'
 import { checkStats } from '../support/storm/check-books.ts'
 import type { ExplainedTry } from '../support/storm/check-requests.ts'
 import type { Send } from '../support/storm/orders.ts'
@@ -57,7 +58,7 @@ async function weather({ healthy, seed, requests, waits }: Weather) {
   return { tries: verdict.tries, violations: [...verdict.violations, ...violations] }
 }
 
-describe('while two of three accounts fail in any way', () => {
+describe.runIf(has('long runs'))('while two of three accounts fail in any way', () => {
   it('clients see whole answers, and the books hold to the token what the third has served', async () => {
     const storms = await Promise.all(
       accountNames.map((healthy, i) =>

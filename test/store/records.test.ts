@@ -6,9 +6,10 @@ import { lease } from '../../src/store/records/lease.ts'
 import { decodeLoad, load } from '../../src/store/records/load.ts'
 import { session } from '../../src/store/records/session.ts'
 import { packSums, sumsCodec, unpackSums } from '../../src/store/records/sums.ts'
+import { runs } from '../support/property.ts'
 import { describeOnStores } from './scripts/setup.ts'
 
-const runs = { numRuns: 40, seed: 1 }
+const limits = runs(40)
 const int = "local function int(number) return string.format('%.0f', number) end"
 
 describeOnStores('a packed record', (bench) => {
@@ -37,7 +38,7 @@ describeOnStores('a packed record', (bench) => {
       expect(lease.decode(text)).toEqual(value)
       expect(await throughLua(lease.lua, 'Lease', text)).toBe(text)
     }
-    await fc.assert(fc.asyncProperty(leases, check), runs)
+    await fc.assert(fc.asyncProperty(leases, check), limits)
   })
 
   it('keeps the texts of format 1', async () => {

@@ -2,11 +2,11 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { ttl } from '../../src/store/keyspace.ts'
+import { runs } from '../support/property.ts'
 import { live } from './life.ts'
 import { openStore, storeNames, type TestStore } from './stores.ts'
 
 const pace = { leaseMs: 1_000, claimMs: ttl.orphanClaimMs, hours: 20 }
-const limits = { numRuns: 45, interruptAfterTimeLimit: 2_500 }
 
 describe.each(storeNames)('the scripts on %s, with faults', (name) => {
   let store: TestStore
@@ -20,6 +20,6 @@ describe.each(storeNames)('the scripts on %s, with faults', (name) => {
       fc.array(fc.nat({ max: 99_999 }), { minLength: 1, maxLength: 500, size: 'max' }),
     )
     const life = fc.asyncProperty(tape, (numbers) => live(store, pace, numbers))
-    await fc.assert(life, limits)
+    await fc.assert(life, runs(45))
   })
 })

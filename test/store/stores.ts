@@ -1,10 +1,10 @@
 /** The stores that the script tests run on, each with a clock that the test moves. */
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
 import { createTcpEngine } from '../../src/node/tcp-engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { startRedisServer } from '../engines/redis-server.ts'
+import { has } from '../support/lanes.ts'
 
 export interface TestStore {
   engine: Engine
@@ -14,8 +14,7 @@ export interface TestStore {
 
 export type StoreName = 'the embedded engine' | 'redis-server'
 
-export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
-export const storeNames: StoreName[] = hasRedis
+export const storeNames: StoreName[] = has('redis-server')
   ? ['the embedded engine', 'redis-server']
   : ['the embedded engine']
 

@@ -153,7 +153,7 @@ describe('settings of Upstash that cannot work', () => {
       openEngine({
         DATA_DIR: '',
         REDIS_URL: undefined,
-        STORE_TIMEOUT_MS: TIMEOUT_MS,
+        STORE_TIMEOUT_MS: 30_000,
         UPSTASH_REDIS_REST_URL: url,
         UPSTASH_REDIS_REST_TOKEN: TOKEN,
       })

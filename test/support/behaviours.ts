@@ -61,6 +61,29 @@ export const reset =
 /** Never answers; the client has to leave. */
 export const hang = (): Behaviour => () => {}
 
+/** A behaviour that waits until `begin` is called. */
+export function onCall(behaviour: Behaviour): { behaviour: Behaviour; begin: () => void } {
+  const { promise: called, resolve: begin } = Promise.withResolvers<void>()
+  return {
+    behaviour: async (exchange) => {
+      await called
+      await behaviour(exchange)
+    },
+    begin: () => begin(),
+  }
+}
+
+/** Answers with `behaviour` once `count` requests have arrived, all at once from then on. */
+export function whenAll(count: number, behaviour: Behaviour): Behaviour {
+  const answer = onCall(behaviour)
+  let arrived = 0
+  return (exchange) => {
+    arrived += 1
+    if (arrived === count) answer.begin()
+    return answer.behaviour(exchange)
+  }
+}
+
 /** Waits before it behaves, unless the client leaves. */
 export const after =
   (delayMs: number, behaviour: Behaviour): Behaviour =>

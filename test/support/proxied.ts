@@ -1,6 +1,5 @@
 /** A transport whose requests all go through proxies, and what a test opens beside it. */
 import type { LookupFunction } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import { createTransport, type TransportOptions } from '../../src/node/transport/transport.ts'
 import type { OutboundProxy, UpstreamRequest } from '../../src/runtime.ts'
 
@@ -22,7 +21,7 @@ export function createBench() {
   }
   const client = (options: Partial<TransportOptions> = {}) => {
     const transport = createTransport({
-      connectTimeoutMs: 10_000, // longer than `until` waits
+      connectTimeoutMs: 120_000, // longer than a test waits
       allowPrivateUpstreams: true,
       allowPrivateProxies: true,
       lookup: loopback,
@@ -49,12 +48,4 @@ export function createBench() {
     await Promise.all(closing.splice(0).map((each) => each.close()))
   }
   return { keep, client, closeAll }
-}
-
-/** Waits until `holds`, and fails with what it last was after a second. */
-export async function until(holds: () => boolean): Promise<void> {
-  for (let waitedMs = 0; !holds(); waitedMs += 2) {
-    if (waitedMs > 1_000) throw new Error(`never held: ${holds}`)
-    await delay(2)
-  }
 }

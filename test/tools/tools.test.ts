@@ -1,13 +1,15 @@
-import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { eventually, logIn } from '../hosts/client.ts'
-import { compileCache } from '../support/compile-cache.ts'
+import { logIn } from '../hosts/client.ts'
+import { startChild } from '../support/child.ts'
+import { has } from '../support/lanes.ts'
 
 const tools = join(import.meta.dirname, '..', '..', 'src', 'tools')
+/** Bundling the Worker takes ten seconds of computing, and a busy machine has less of it to give. */
+const patient = { timeout: 180_000 }
 const ADMIN_PASSWORD = 'correct horse battery staple'
 
 function temporaryDirectory(): string {
@@ -21,29 +23,13 @@ function launch(tool: string, args: string[] = [], settings: Record<string, stri
   const cwd = temporaryDirectory()
   const { HOME = '' } = process.env
   // Without a PATH: whatever a tool starts, it starts with the Node that runs it.
-  const env = {
-    PATH: '',
-    HOME,
-    TMPDIR: cwd,
-    NO_COLOR: '1',
-    NODE_COMPILE_CACHE: compileCache,
-    ...settings,
-  }
-  const child = spawn(process.execPath, [join(tools, `${tool}.ts`), ...args], { cwd, env })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (bytes) => {
-    stdout += bytes
-  })
-  child.stderr.on('data', (bytes) => {
-    stderr += bytes
-  })
-  const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const env = { PATH: '', HOME, TMPDIR: cwd, NO_COLOR: '1', ...settings }
+  const child = startChild(join(tools, `${tool}.ts`), { args, cwd, env })
   onTestFinished(async () => {
-    child.kill('SIGTERM')
-    await exited
+    child.process.kill('SIGTERM')
+    await child.exited
   })
-  return { cwd, child, exited, stdout: () => stdout, stderr: () => stderr }
+  return { ...child, cwd }
 }
 
 async function run(tool: string, args: string[] = [], settings: Record<string, string> = {}) {
@@ -79,12 +65,11 @@ function descendants(of: number | undefined, all = listProcesses()): Process[] {
 
 async function startDev(settings: Record<string, string>) {
   const dev = launch('dev', [], { PORT: '0', ...settings })
-  const url = await eventually(async () => {
-    const printed = /^The gateway runs on (\S+)$/m.exec(dev.stdout())?.[1]
-    if (!printed) throw new Error(dev.stdout() + dev.stderr())
-    return printed
-  }, 15_000)
-  const family = descendants(dev.child.pid)
+  const told = /^The gateway runs on (\S+)$/m
+  await dev.printed(told)
+  const url = told.exec(dev.stdout())?.[1]
+  if (url === undefined) throw new Error(dev.stdout() + dev.stderr())
+  const family = descendants(dev.process.pid)
   const gateway = {
     url,
     adminPassword: ADMIN_PASSWORD,
@@ -100,7 +85,7 @@ async function startDev(settings: Record<string, string>) {
   return { ...dev, url, host, family, survivors }
 }
 
-describe('npm run demo', () => {
+describe.runIf(has('processes'))('npm run demo', patient, () => {
   const story = [
     /A sample upstream runs on http:\/\/127\.0\.0\.1:\d+/,
     /The gateway runs (on Node|in workerd) on http:\/\/127\.0\.0\.1:\d+/,
@@ -125,15 +110,15 @@ describe('npm run demo', () => {
 
   it('stops at once and leaves nothing behind when it is interrupted', async () => {
     const demo = launch('demo')
-    await eventually(async () => expect(demo.stdout()).toContain('Hello!'))
-    demo.child.kill('SIGINT')
+    await demo.printed(/Hello!/)
+    demo.process.kill('SIGINT')
     expect(await demo.exited).toBe(1)
     expect([demo.stderr(), readdirSync(demo.cwd)]).toEqual(['\nStopped\n', []])
     expect(demo.stdout()).not.toContain('booked')
   })
 })
 
-describe('npm run build', () => {
+describe.runIf(has('processes'))('npm run build', patient, () => {
   it('bundles the Worker and tells its sizes and start-up time next to the budgets', async () => {
     const outdir = temporaryDirectory()
     const { code, stdout, stderr, leftBehind } = await run('build', [outdir])
@@ -151,7 +136,7 @@ describe('npm run build', () => {
   })
 })
 
-describe.runIf(existsSync('/proc/self/stat'))('npm run dev', () => {
+describe.runIf(has('processes') && existsSync('/proc/self/stat'))('npm run dev', patient, () => {
   it('serves the Worker with an admin, keeps secrets to itself, and stops on SIGTERM', async () => {
     const DATA_DIR = temporaryDirectory()
     const first = await startDev({ DATA_DIR, ADMIN_PASSWORD })
@@ -168,9 +153,9 @@ describe.runIf(existsSync('/proc/self/stat'))('npm run dev', () => {
     for (const secret of secrets) expect(shown.filter((text) => text.includes(secret))).toEqual([])
 
     expect(first.family.filter(({ command }) => /\bworkerd serve\b/.test(command))).not.toEqual([])
-    first.child.kill('SIGTERM')
+    first.process.kill('SIGTERM')
     expect(await first.exited).toBe(0)
-    await expect.poll(first.survivors, { timeout: 5_000 }).toEqual([])
+    await expect.poll(first.survivors).toEqual([])
     expect(readdirSync(first.cwd)).toEqual([])
   })
 
@@ -182,7 +167,7 @@ describe.runIf(existsSync('/proc/self/stat'))('npm run dev', () => {
     process.kill(dev.family[0]?.pid ?? 0, 'SIGKILL')
     expect(await dev.exited).toBe(1)
     // A killed process takes a moment to be gone.
-    await expect.poll(dev.survivors, { timeout: 5_000 }).toEqual([])
+    await expect.poll(dev.survivors).toEqual([])
   })
 
   it('names PORT when it is taken', async () => {

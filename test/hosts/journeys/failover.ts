@@ -129,7 +129,7 @@ export function failoverJourneys(stage: Stage): void {
       const limited = await stage.addAccount('sk-ant-a', { priority: 1 })
       await stage.addAccount('sk-ant-b', { priority: 2 })
       const { key } = await stage.admin.createKey()
-      const tooMany = json(429, apiError('rate_limit_error', 'no'), { 'retry-after': '1' })
+      const tooMany = json(429, apiError('rate_limit_error', 'no'), { 'retry-after': '2' })
       stage.upstream.behave('sk-ant-a', tooMany, anthropicJson())
       stage.upstream.behave('sk-ant-b', anthropicJson())
       const send = (session: string) =>
@@ -139,7 +139,9 @@ export function failoverJourneys(stage: Stage): void {
       for (const session of ['s1', 's1', 's2']) await send(session)
       const credentials = () => stage.upstream.requests.map((request) => request.credential)
       expect(credentials()).toEqual(['sk-ant-a', 'sk-ant-b', 'sk-ant-b', 'sk-ant-b'])
-      await new Promise((resolve) => setTimeout(resolve, 1_100))
+      const { until } = (await stage.admin.account(limited)).health
+      const cooldownMs = Math.max(0, Date.parse(until) - Date.now())
+      await new Promise((resolve) => setTimeout(resolve, cooldownMs + 20))
       await send('s3')
       expect(credentials().at(-1)).toBe('sk-ant-a')
       await eventually(async () =>

@@ -1,6 +1,6 @@
 /** Journeys along the limits of a key and the choice of an account. */
 import { describe, expect, it } from 'vitest'
-import { after, anthropicJson } from '../../support/upstream.ts'
+import { after, anthropicJson, onCall } from '../../support/upstream.ts'
 import { eventually, messageBody, sendMessage } from '../client.ts'
 import type { Stage } from '../journeys.ts'
 
@@ -9,10 +9,14 @@ export function limitJourneys(stage: Stage): void {
     it('admits exactly as many parallel requests as the key may have in flight', async () => {
       await stage.addAccount('sk-ant-a')
       const { key } = await stage.admin.createKey({ concurrencyLimit: 3 })
-      stage.upstream.behave('sk-ant-a', after(300, anthropicJson()))
-      const responses = await Promise.all(
-        Array.from({ length: 12 }, () => sendMessage(stage.host, key)),
-      )
+      const answer = onCall(anthropicJson())
+      stage.upstream.behave('sk-ant-a', answer.behaviour)
+      const sent = Array.from({ length: 12 }, () => sendMessage(stage.host, key))
+      let answered = 0
+      for (const each of sent) each.finally(() => answered++).catch(() => {})
+      await eventually(async () => expect(answered).toBe(9))
+      answer.begin()
+      const responses = await Promise.all(sent)
       const statuses = responses.map((response) => response.status)
       expect(statuses.filter((status) => status === 200)).toHaveLength(3)
       expect(statuses.filter((status) => status === 429)).toHaveLength(9)

@@ -182,13 +182,15 @@ export function relayJourneys(stage: Stage): void {
     it('books once, and releases the lease, when a client closes quietly before any answer', async () => {
       await stage.addAccount('sk-ant-a')
       const { id, key } = await stage.admin.createKey({ concurrencyLimit: 1 })
-      stage.upstream.behave('sk-ant-a', after(300, anthropicJson()), anthropicJson())
+      const { noticesQuietLeave } = stage.host
+      const answer = noticesQuietLeave ? hang() : after(300, anthropicJson())
+      stage.upstream.behave('sk-ant-a', answer, anthropicJson())
       const leave = new AbortController()
       const asked = sendMessage(stage.host, key, messageBody(), { signal: leave.signal })
       await eventually(async () => expect(stage.upstream.requests).toHaveLength(1))
       leave.abort()
       await expect(asked).rejects.toThrow()
-      const estimatedRequests = stage.host.noticesQuietLeave ? 1 : 0
+      const estimatedRequests = noticesQuietLeave ? 1 : 0
       await eventually(async () =>
         expect((await stage.admin.stats(id)).total).toMatchObject({
           requests: 1,

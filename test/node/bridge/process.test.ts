@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -6,51 +5,35 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/node/clock.ts'
 import { createUpstashEngine } from '../../../src/store/upstash.ts'
-import { hasRedisServer, startRedisServer } from '../../engines/redis-server.ts'
+import { startRedisServer } from '../../engines/redis-server.ts'
 import { result } from '../../engines/steps.ts'
-import { compileCache } from '../../support/compile-cache.ts'
+import { type Child, startChild } from '../../support/child.ts'
+import { has } from '../../support/lanes.ts'
 
 const entry = join(import.meta.dirname, '..', '..', '..', 'src', 'tools', 'bridge.ts')
 const TOKEN = 'sixteen-characters'
 
 let directory: string
-let running: ChildProcess[]
+let running: Child[]
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'bridge-'))
   running = []
 })
 afterEach(() => {
-  for (const child of running) child.kill('SIGKILL')
+  for (const bridge of running) bridge.process.kill('SIGKILL')
   rmSync(directory, { recursive: true, force: true })
 })
 
-function launch(settings: Record<string, string>) {
-  const env = {
-    PATH: process.env.PATH ?? '',
-    NODE_COMPILE_CACHE: compileCache,
-    DATA_DIR: directory,
-    BRIDGE_PORT: '0',
-    ...settings,
-  }
-  const child = spawn(process.execPath, [entry], { cwd: directory, env })
-  running.push(child)
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (bytes) => {
-    stdout += bytes
-  })
-  child.stderr.on('data', (bytes) => {
-    stderr += bytes
-  })
-  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
-  return { child, exited, stdout: () => stdout, stderr: () => stderr }
+function launch(settings: Record<string, string>): Child {
+  const env = { DATA_DIR: directory, BRIDGE_PORT: '0', ...settings }
+  const bridge = startChild(entry, { cwd: directory, env })
+  running.push(bridge)
+  return bridge
 }
 
 async function start(settings: Record<string, string> = {}) {
   const bridge = launch(settings)
-  const isReady = () => / store on http\S+\n/.test(bridge.stdout())
-  const ready = expect.poll(isReady, { timeout: 5_000, interval: 20 }).toBe(true)
-  await Promise.race([ready, bridge.exited])
+  await bridge.printed(/ store on http\S+\n/)
   return { ...bridge, url: / on (http\S+)\n/.exec(bridge.stdout())?.[1] ?? bridge.stderr() }
 }
 
@@ -60,12 +43,12 @@ async function refusal(settings: Record<string, string>) {
 }
 
 const open = (url: string, token: string) =>
-  createUpstashEngine({ url, token, timeoutMs: 2_000, clock: systemClock })
+  createUpstashEngine({ url, token, timeoutMs: 30_000, clock: systemClock })
 
-describe('a bridge of its own', () => {
+describe.runIf(has('processes'))('a bridge of its own', () => {
   it('prints the two settings to paste, serves, and ends on SIGTERM with its data kept', async () => {
-    const { child, exited, stdout, stderr } = await start()
-    await expect.poll(stdout, { timeout: 5_000 }).toMatch(/TOKEN=\S+\n$/)
+    const { process: child, exited, stdout, stderr, ...started } = await start()
+    await started.printed(/TOKEN=\S+\n$/)
     const printed =
       /^The REST bridge serves the embedded store on (\S+)\nUPSTASH_REDIS_REST_URL=(\S+)\nUPSTASH_REDIS_REST_TOKEN=([\w-]{32})\n$/
     const [, url, setting = '', token = ''] = printed.exec(stdout()) ?? []
@@ -80,24 +63,27 @@ describe('a bridge of its own', () => {
     const again = await start({ BRIDGE_TOKEN: TOKEN })
     expect(await result(open(again.url, TOKEN), 'GET', 'k')).toBe('kept')
     expect(again.stdout()).not.toContain(TOKEN)
-    again.child.kill('SIGINT')
+    again.process.kill('SIGINT')
     expect(await again.exited).toBe(0)
   })
 
-  it.runIf(hasRedisServer)('serves the Redis of REDIS_URL, which .dev.vars may name', async () => {
-    const server = await startRedisServer()
-    const settings = `REDIS_URL=${server.url}\nBRIDGE_TOKEN=${TOKEN}\nUPSTASH_REDIS_REST_URL=x\n`
-    writeFileSync(join(directory, '.dev.vars'), settings)
-    const { url, stdout, child, exited } = await start()
-    expect(stdout()).toContain('serves the redis store on')
-    expect(await result(open(url, TOKEN), 'SET', 'k', 'v')).toBe('OK')
-    child.kill('SIGTERM')
-    expect(await exited).toBe(0)
-    await server.stop()
-  })
+  it.runIf(has('redis-server'))(
+    'serves the Redis of REDIS_URL, which .dev.vars may name',
+    async () => {
+      const server = await startRedisServer()
+      const settings = `REDIS_URL=${server.url}\nBRIDGE_TOKEN=${TOKEN}\nUPSTASH_REDIS_REST_URL=x\n`
+      writeFileSync(join(directory, '.dev.vars'), settings)
+      const { url, stdout, process: child, exited } = await start()
+      expect(stdout()).toContain('serves the redis store on')
+      expect(await result(open(url, TOKEN), 'SET', 'k', 'v')).toBe('OK')
+      child.kill('SIGTERM')
+      expect(await exited).toBe(0)
+      await server.stop()
+    },
+  )
 })
 
-describe('a bridge that cannot start', () => {
+describe.runIf(has('processes'))('a bridge that cannot start', () => {
   it('refuses to listen beyond this machine without a token that is long enough', async () => {
     for (const token of ['', 'short']) {
       const { code, stderr } = await refusal({ BRIDGE_HOST: '0.0.0.0', BRIDGE_TOKEN: token })

@@ -19,7 +19,7 @@ let upstream: Upstream
 
 beforeAll(async () => {
   transport = createTransport({
-    connectTimeoutMs: 1_000,
+    connectTimeoutMs: 30_000,
     allowPrivateUpstreams: true,
     allowPrivateProxies: true,
   })
@@ -72,7 +72,9 @@ describe('an abort', () => {
     )
     const abort = new AbortController()
     const pending = post('{}', { signal: abort.signal })
-    setTimeout(() => abort.abort(reason), 20)
+    await expect.poll(() => upstream.requests.length).toBe(1)
+    await delay(20) // its head arrives meanwhile
+    abort.abort(reason)
     await expect(pending).rejects.toBe(reason)
     expect(await upstream.requests[0]?.aborted).toBe(true)
   })
@@ -104,8 +106,8 @@ describe('an abort', () => {
     const abort = new AbortController()
     await post('{}', { signal: abort.signal })
     const response = await post('{}', { signal: abort.signal })
-    await delay(20) // all of it has arrived, none of it is read yet
-    expect(listeners(abort.signal)).toBe(0)
+    // All of it arrives, none of it is read yet.
+    await expect.poll(() => listeners(abort.signal)).toBe(0)
     abort.abort()
     expect(await response.text()).toContain('message_stop')
   })
@@ -126,7 +128,7 @@ describe('an abort', () => {
 describe('a transport that is closed', () => {
   it('fails what is in flight and what comes after', async () => {
     const own = createTransport({
-      connectTimeoutMs: 1_000,
+      connectTimeoutMs: 30_000,
       allowPrivateUpstreams: true,
       allowPrivateProxies: true,
     })

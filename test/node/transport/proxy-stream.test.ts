@@ -4,9 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createProxyPools } from '../../../src/node/transport/proxy-pools.ts'
 import { trustCertificate } from '../../support/certificate.ts'
-import { createBench, loopback, until } from '../../support/proxied.ts'
+import { createBench, loopback } from '../../support/proxied.ts'
 import { type Protocol, startProxy, startSecureUpstream } from '../../support/proxies.ts'
 import { startRawUpstream } from '../../support/raw-upstream.ts'
+import { settled, until } from '../../support/wait.ts'
 
 const { keep, client, closeAll } = createBench()
 
@@ -79,16 +80,21 @@ describe.each(routes)('through a %s proxy to an %s upstream', (protocol, scheme)
 
 describe.each(['http', 'socks5'] as const)('through a %s proxy', (protocol) => {
   it('a reset fails a body without a length, read or not', async () => {
+    const sockets: Socket[] = []
     const upstream = await keep(
       startRawUpstream((socket) => {
         socket.write(`HTTP/1.1 200 OK\r\n\r\n${'some of it'.repeat(15_000)}`)
-        setTimeout(() => socket.resetAndDestroy(), 20)
+        sockets.push(socket)
       }),
     )
     const proxy = await keep(startProxy(protocol))
     const { get } = client()
-    await expect((await get(upstream.url, proxy.outbound())).text()).rejects.toThrow()
+    const read = await get(upstream.url, proxy.outbound())
+    const text = expect(read.text()).rejects.toThrow()
+    sockets.pop()?.resetAndDestroy()
+    await text
     const unread = await get(upstream.url, proxy.outbound())
+    sockets.pop()?.resetAndDestroy()
     await delay(50)
     await expect(unread.text()).rejects.toThrow()
     await until(() => proxy.open() === 0)
@@ -104,12 +110,12 @@ describe('the pools', () => {
     const pools = await keep(
       createProxyPools(
         {
-          connectTimeoutMs: 500,
+          connectTimeoutMs: 30_000,
           allowPrivateUpstreams: true,
           allowPrivateProxies: true,
           lookup: loopback,
         },
-        { keepAliveTimeout: 400 },
+        { keepAliveTimeout: 1_500 },
       ),
     )
     const get = (accountId: string) =>
@@ -131,7 +137,7 @@ describe('the pools', () => {
       )
     for (const accountId of ['a', 'b', 'a', 'b']) {
       await get(accountId)
-      await delay(5)
+      await settled()
     }
     expect(pools.size()).toBe(2)
     expect(proxy.connections()).toBe(2)

@@ -1,7 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { trustCertificate } from '../../support/certificate.ts'
-import { createBench, until } from '../../support/proxied.ts'
+import { createBench } from '../../support/proxied.ts'
 import {
   credentials,
   type Protocol,
@@ -10,7 +9,14 @@ import {
   startSecureUpstream,
 } from '../../support/proxies.ts'
 import { startRawUpstream } from '../../support/raw-upstream.ts'
-import { anthropicStream, json, startUpstream, type Upstream } from '../../support/upstream.ts'
+import {
+  anthropicStream,
+  json,
+  startUpstream,
+  type Upstream,
+  whenAll,
+} from '../../support/upstream.ts'
+import { settled, until } from '../../support/wait.ts'
 
 const protocols: Protocol[] = ['http', 'https', 'socks5']
 const { keep, client, closeAll } = createBench()
@@ -36,7 +42,6 @@ afterAll(async () => {
 })
 
 const portOf = (url: string) => new URL(url).port
-const settled = () => delay(5) // a connection is free again one turn later
 
 describe.each(protocols)('through a %s proxy', (protocol) => {
   it('a request reaches an http upstream as it is, and the proxy resolves its name', async () => {
@@ -113,14 +118,12 @@ describe.each(protocols)('through a %s proxy', (protocol) => {
   it('as many connections are open as requests run at once', async () => {
     const proxy = await keep(startProxy(protocol))
     const { get } = client()
-    upstream.respond(async ({ response }) => {
-      await delay(20)
-      response.end('{}')
-    })
-    const round = () =>
-      Promise.all(
+    const round = () => {
+      upstream.respond(whenAll(20, json(200, {})))
+      return Promise.all(
         Array.from({ length: 20 }, async () => (await get(named, proxy.outbound())).text()),
       )
+    }
     await round()
     expect(proxy.connections()).toBe(20)
     await settled()

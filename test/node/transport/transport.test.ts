@@ -1,5 +1,4 @@
 import { getEventListeners } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createTransport, type Transport } from '../../../src/node/transport/transport.ts'
@@ -12,7 +11,9 @@ import {
   reset,
   startUpstream,
   type Upstream,
+  whenAll,
 } from '../../support/upstream.ts'
+import { settled } from '../../support/wait.ts'
 
 const utf8 = new TextEncoder()
 const big = Buffer.alloc(5 * 1024 * 1024, 'every byte of five megabytes counts ')
@@ -22,7 +23,7 @@ let upstream: Upstream
 
 beforeAll(async () => {
   transport = createTransport({
-    connectTimeoutMs: 1_000,
+    connectTimeoutMs: 30_000,
     allowPrivateUpstreams: true,
     allowPrivateProxies: true,
   })
@@ -88,17 +89,18 @@ describe('a request', () => {
 
   it('reuses connections, and opens as many as run at once', async () => {
     const ports = new Set<number | undefined>()
-    upstream.respond(async ({ response }) => {
-      ports.add(response.socket?.remotePort)
-      await delay(20)
-      response.end('{}')
-    })
-    const round = () =>
-      Promise.all(Array.from({ length: 30 }, async () => (await post('{}')).text()))
+    const round = () => {
+      const answer = whenAll(30, json(200, {}))
+      upstream.respond((exchange) => {
+        ports.add(exchange.response.socket?.remotePort)
+        return answer(exchange)
+      })
+      return Promise.all(Array.from({ length: 30 }, async () => (await post('{}')).text()))
+    }
     await round()
     expect(ports.size).toBeGreaterThanOrEqual(29)
     const before = ports.size
-    await delay(5)
+    await settled()
     await round()
     expect(ports.size - before).toBeLessThanOrEqual(1)
   })
@@ -239,12 +241,16 @@ describe('a failure of the upstream', () => {
   })
 
   it.each(['reset', 'end'] as const)('fails the body when a stream is cut by a %s', async (how) => {
-    upstream.respond(({ response, cut }) => {
+    const { promise: read, resolve: cutNow } = Promise.withResolvers<void>()
+    upstream.respond(async ({ response, cut }) => {
       response.writeHead(200)
-      response.write('data: 1\n\n', () => setTimeout(() => cut(how), 10))
+      response.write('data: 1\n\n')
+      await read
+      cut(how)
     })
     const reader = (await post('{}')).body?.getReader()
     expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe('data: 1\n\n')
+    cutNow()
     await expect(reader?.read()).rejects.toThrow()
   })
 })

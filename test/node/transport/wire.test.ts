@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createTransport } from '../../../src/node/transport/transport.ts'
 import { type RawUpstream, startRawUpstream } from '../../support/raw-upstream.ts'
+import { settled } from '../../support/wait.ts'
 
 const closing: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -18,7 +19,7 @@ async function serve(answer: (socket: Socket) => void): Promise<RawUpstream> {
 
 function client() {
   const transport = createTransport({
-    connectTimeoutMs: 1_000,
+    connectTimeoutMs: 30_000,
     allowPrivateUpstreams: true,
     allowPrivateProxies: true,
   })
@@ -111,11 +112,14 @@ describe('what comes over the wire', () => {
   })
 
   it('fails a body without a length when the connection is reset', async () => {
+    const { promise: served, resolve: serving } = Promise.withResolvers<Socket>()
     const upstream = await serve((socket) => {
       socket.write('HTTP/1.1 200 OK\r\n\r\nsome of it')
-      setTimeout(() => socket.resetAndDestroy(), 20)
+      serving(socket)
     })
-    await expect((await client()(upstream.url)).text()).rejects.toThrow()
+    const response = await client()(upstream.url)
+    ;(await served).resetAndDestroy()
+    await expect(response.text()).rejects.toThrow()
   })
 })
 
@@ -160,11 +164,13 @@ describe('back-pressure', () => {
     async (...row) => {
       const [, header, end, whole] = row
       const size = 150_000 // so that the last chunk is the one that fills the queue
+      const { promise: served, resolve: serving } = Promise.withResolvers<Socket>()
       const upstream = await serve((socket) => {
         socket.write(`HTTP/1.1 200 OK\r\nconnection: close\r\n${header}\r\n`)
-        socket.write(Buffer.alloc(size, 'a'), () => setTimeout(end, 20, socket))
+        socket.write(Buffer.alloc(size, 'a'), () => serving(socket))
       })
       const response = await client()(upstream.url)
+      end(await served)
       await delay(60)
       const body = response.arrayBuffer()
       if (whole) expect((await body).byteLength).toBe(size)
@@ -183,7 +189,7 @@ describe('back-pressure', () => {
       const response = await get(upstream.url)
       await delay(10)
       expect((await response.arrayBuffer()).byteLength).toBe(size)
-      await delay(5)
+      await settled()
     }
     expect(upstream.connections()).toBe(1)
   })

@@ -5,6 +5,7 @@ import {
   longestResetMs,
   resetMs,
 } from '../../../src/platforms/failures/reset-time.ts'
+import { runs } from '../../support/property.ts'
 
 const now = Date.parse('2026-11-22T12:00:00Z')
 const second = 1_000
@@ -330,7 +331,7 @@ describe('whatever an upstream sends', () => {
         expect(endMs).toBeGreaterThan(nowMs)
         expect(endMs).toBeLessThanOrEqual(nowMs + longestResetMs)
       }),
-      { numRuns: 2_000 },
+      runs(2_000),
     )
   })
 })

@@ -2,10 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createRedis, type Engine } from '../../../src/store/redis.ts'
 import { writeAccountScript } from '../../../src/store/scripts/catalog.ts'
-import { hasRedis, openRedis } from '../stores.ts'
+import { has } from '../../support/lanes.ts'
+import { openRedis } from '../stores.ts'
 import { accounts, createBench, platform } from './setup.ts'
 
-describe.skipIf(!hasRedis)('the scripts on redis-server, by its own clock', () => {
+describe.runIf(has('redis-server'))('the scripts on redis-server, by its own clock', () => {
   let engine: Engine
   let prefix = 0
   beforeAll(async () => {

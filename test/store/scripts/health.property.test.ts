@@ -1,6 +1,7 @@
 /** The health record against a model: whose failures count, how long they last, who may try again. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { runs } from '../../support/property.ts'
 import { accounts, describeOnStores, failed } from './setup.ts'
 
 const baseMs = 1_000
@@ -26,7 +27,7 @@ let lives = 0
 describeOnStores('the health of an account', (bench) => {
   it('follows its model', async () => {
     const life = fc.asyncProperty(fc.noBias(fc.array(step, { maxLength: 40, size: 'max' })), live)
-    await fc.assert(life, { numRuns: 60, interruptAfterTimeLimit: 1_500 })
+    await fc.assert(life, runs(60))
   })
 
   async function live(steps: Step[]): Promise<void> {
