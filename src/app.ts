@@ -29,14 +29,25 @@ type ErrorEnvelope = (c: App, error: GatewayError) => Response
 
 const adminBodyLimitBytes = 1024 * 1024
 
-/** @param routes of the relay; a request below one of them gets errors in its dialect. */
-export function createApp(gateway: Gateway, routes: readonly RelayRoute[] = relayRoutes) {
+/**
+ * @param options.routes of the relay; a request below one of them gets errors in its dialect.
+ * @param options.isReady tells whether the host has prepared the store; before that, only /health is served.
+ */
+export function createApp(
+  gateway: Gateway,
+  options: { routes?: readonly RelayRoute[]; isReady?: () => boolean } = {},
+) {
+  const { routes = relayRoutes, isReady = () => true } = options
   const { config, observe, now } = gateway.runtime
   const app = new Hono<AppEnv>()
   app.use(requestId({ limitLength: 128, generator: () => uuidv7({ msecs: now() }) }))
-
   for (const route of routes) {
     app.use(`${route.path}/*`, errorsAs(relayErrors(route.dialect)))
+  }
+  app.use('/api/v2/*', errorsAs(adminError))
+  app.use(refuseUntil(isReady))
+
+  for (const route of routes) {
     app.post(route.path, (c) => {
       const onKey = (keyId: string) => c.set('keyId', keyId)
       return relay(gateway, route, c.req.raw, { requestId: c.get('requestId'), onKey })
@@ -44,7 +55,6 @@ export function createApp(gateway: Gateway, routes: readonly RelayRoute[] = rela
   }
 
   // The routes of the relay come first, so that what follows neither delays nor changes their answers.
-  app.use('/api/v2/*', errorsAs(adminError))
   app.use(apiHeaders)
   if (config.CORS_ORIGINS.length > 0) {
     for (const path of ['/health', '/api/v2/*']) app.use(path, allowOrigins(config.CORS_ORIGINS))
@@ -55,7 +65,7 @@ export function createApp(gateway: Gateway, routes: readonly RelayRoute[] = rela
       c.text('Claude Relay Service. The administration is described at /docs.\n'),
     )
   }
-  app.get('/health', (c) => health(gateway, c))
+  app.get('/health', (c) => health(gateway, isReady, c))
 
   app.use('/api/v2/*', noStore)
   app.use('/api/v2/*', bodyLimit({ maxSize: adminBodyLimitBytes, onError: refuseLarge }))
@@ -119,8 +129,21 @@ const adminError: ErrorEnvelope = (c, error) => {
   return Response.json({ error: { code, message, ...(issues && { issues }) } }, { status, headers })
 }
 
-/** 200 with the store's latency, or 503 when it does not answer in time. */
-async function health(gateway: Gateway, c: App): Promise<Response> {
+/** Refuses everything but /health with `starting`, and asks to repeat soon. */
+const refuseUntil =
+  (isReady: () => boolean): MiddlewareHandler =>
+  (c, next) => {
+    if (isReady() || c.req.path === '/health') return next()
+    throw new GatewayError('starting', 'The gateway is starting', { retryAfterSeconds: 1 })
+  }
+
+/**
+ * 200 with the store's latency, or 503 when it does not answer in time. On Node the store has been
+ * prepared by then. A Worker prepares nothing before its first request: the first login makes the
+ * admin, each write of a credential checks the sealing key, and admissions sweep expired leases.
+ */
+async function health(gateway: Gateway, isReady: () => boolean, c: App): Promise<Response> {
+  if (!isReady()) return c.json({ status: 'starting' }, 503, { 'retry-after': '1' })
   const { runtime } = gateway
   const startedMs = runtime.monotonicMs()
   try {

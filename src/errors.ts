@@ -27,6 +27,7 @@ export const errorStatus = {
   upstream_failed: 502,
   misconfigured: 500,
   no_account: 503,
+  starting: 503,
   store_incompatible: 503,
   store_unavailable: 503,
   upstream_timeout: 504,

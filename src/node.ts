@@ -1,6 +1,5 @@
 /** Entry of the Node host. */
-import { startNode } from './node/host.ts'
-import { runServer } from './node/server.ts'
+import { runServer } from './node/run-server.ts'
 
 // Lines of one turn of the event loop go out in one write.
 let lines = ''
@@ -18,7 +17,9 @@ process.on('exit', () => {
 
 const say = (text: string) => process.stderr.write(`${text}\n`)
 
-await runServer(async () => {
-  const host = await startNode(process.env, print, say)
+await runServer(async (stopped) => {
+  const { startNode } = await import('./node/host.ts')
+  stopped.throwIfAborted()
+  const host = await startNode(process.env, print, say, stopped)
   return () => host.close()
 })

@@ -1,13 +1,12 @@
-/** The Node host: composes a Runtime from the environment, listens, and ends in order. */
+/** The Node host: composes a Runtime from the environment, listens, prepares the store, ends in order. */
 import type { Server } from 'node:http'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { createAdaptorServer, type Http2Bindings, type HttpBindings } from '@hono/node-server'
+import { createAdaptorServer } from '@hono/node-server'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { ensureAdmin } from '../admin/session/ensure-admin.ts'
 import { createApp } from '../app.ts'
 import { ensureSealingKey } from '../catalog/sealing.ts'
-import { loadConfig } from '../config.ts'
+import { type Config, loadConfig } from '../config.ts'
 import { generatePassword } from '../crypto.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { fanOut } from '../observe/fan-out.ts'
@@ -18,11 +17,13 @@ import type { Runtime } from '../runtime.ts'
 import { ttl } from '../store/keyspace.ts'
 import { createRedis } from '../store/redis.ts'
 import { systemClock } from './clock.ts'
-import { openEngine } from './engine.ts'
-import { type Environment, readGatewayEnvironment } from './environment.ts'
+import { type OpenedEngine, openEngine } from './engines/open-engine.ts'
 import { openJournal } from './journal.ts'
-import { closeServer, listen } from './server.ts'
+import { createRunningWork, drain, type RunningWork, trackRequests } from './running-work.ts'
+import { listen } from './server.ts'
+import { type Environment, readGatewayEnvironment } from './settings/environment.ts'
 import { createTransport } from './transport/transport.ts'
+import { unlessAborted } from './unless-aborted.ts'
 import { welcome } from './welcome.ts'
 
 export interface NodeHost {
@@ -31,21 +32,64 @@ export interface NodeHost {
   close(): Promise<void>
 }
 
-/** Aborted streams still have to settle after the drain time is over. */
-const settleGraceMs = 2_000
-
 /**
- * Starts the gateway.
+ * Starts the gateway. It listens first, because a start that fails must not have shown the password
+ * that is shown only once; until the store is prepared, every request is answered with 503.
  * @param write takes log lines; `say` takes the text for people.
+ * @param stopped ends the start: it rejects with the reason, and everything is closed again.
  * @throws ConfigError and engine errors that name the setting at fault.
  */
 export async function startNode(
   environment: Environment,
   write: (line: string) => void,
   say: (text: string) => void,
+  stopped: AbortSignal = new AbortController().signal,
 ): Promise<NodeHost> {
   const config = loadConfig(readGatewayEnvironment(environment))
-  const { name, engine } = await openEngine(config)
+  const store = await openEngine(config, stopped)
+  const { gateway, running, closeStore } = compose(config, store, write)
+  const { observe } = gateway.runtime
+  let isReady = false
+  const app = createApp(gateway, { isReady: () => isReady })
+  const server = createAdaptorServer({ fetch: trackRequests(app.fetch, running) }) as Server
+  const close = async (drainMs: number) => {
+    await drain(server, running, drainMs)
+    await closeStore()
+  }
+  try {
+    const { HOST: host, PORT: port, ADMIN_USERNAME: username } = config
+    const url = await listen(server, { host, port, settings: 'PORT, HOST' })
+    await unlessAborted(prepareStore(gateway), stopped)
+    stopped.throwIfAborted()
+    // The last step, and never broken off: once the admin is made, its password must be shown.
+    const created = await ensureFirstAdmin(gateway)
+    isReady = true
+    if (created) say(welcome({ url, username, ...created }))
+    observe({ type: 'started', url, store: store.name })
+    return {
+      url,
+      async close() {
+        await close(config.DRAIN_TIMEOUT_SECONDS * 1000)
+        observe({ type: 'stopped' })
+      },
+    }
+  } catch (error) {
+    await close(0)
+    throw error
+  }
+}
+
+interface Composition {
+  gateway: Gateway
+  running: RunningWork
+  closeStore(): Promise<void>
+}
+
+function compose(
+  config: Config,
+  { name, engine }: OpenedEngine,
+  write: (line: string) => void,
+): Composition {
   // The embedded store is on the same disk: a journal beside it would keep nothing safer.
   const journal =
     name === 'embedded' ? undefined : openJournal(join(config.DATA_DIR, 'journal.sqlite'))
@@ -54,7 +98,7 @@ export async function startNode(
     allowPrivateUpstreams: config.ALLOW_PRIVATE_UPSTREAMS,
     allowPrivateProxies: config.ALLOW_PRIVATE_PROXIES,
   })
-  const deferred = new Set<Promise<unknown>>()
+  const running = createRunningWork()
   const observe = fanOut(createLog(config.LOG_LEVEL, write, systemClock.now))
   const runtime: Runtime = {
     ...systemClock,
@@ -65,91 +109,34 @@ export async function startNode(
     clientAddress: (c) => getConnInfo(c).remote.address,
     observe,
     defer(work) {
-      const tracked = work
-        .catch((error: unknown) => observe({ type: 'deferred_failed', error }))
-        .finally(() => deferred.delete(tracked))
-      deferred.add(tracked)
+      running.add(work.catch((error: unknown) => observe({ type: 'deferred_failed', error })))
     },
     ...(journal && { journal }),
-  }
-  const gateway = createGateway(runtime)
-  const app = createApp(gateway)
-  const inFlight = new Set<Promise<unknown>>()
-  const serve = (request: Request, bindings: HttpBindings | Http2Bindings) => {
-    const response = Promise.resolve(app.fetch(request, bindings))
-    // A stream goes on after its response was returned, until its connection has taken it all; one
-    // turn later whoever listened for a broken connection has deferred what is left to do.
-    const taken = new Promise((resolve) => bindings.outgoing.once('close', resolve))
-    const ended: Promise<unknown> = Promise.allSettled([response, taken])
-      .then(() => new Promise((resolve) => setImmediate(resolve)))
-      .then(() => inFlight.delete(ended))
-    inFlight.add(ended)
-    return response
   }
   const closeStore = async () => {
     await transport.close()
     await engine.close()
     journal?.close()
   }
-  try {
-    // Listening comes first: a start that fails must not have spent the one showing of a password.
-    const server = createAdaptorServer({ fetch: serve }) as Server
-    const url = await listen(server, {
-      host: config.HOST,
-      port: config.PORT,
-      settings: 'PORT, HOST',
-    })
-    const close = async () => {
-      await drain(server, [inFlight, deferred], config.DRAIN_TIMEOUT_SECONDS * 1000)
-      await closeStore()
-      observe({ type: 'stopped' })
-    }
-    const created = await prepareStore(gateway).catch(async (error: unknown) => {
-      server.close()
-      throw error
-    })
-    observe({ type: 'started', url, store: name })
-    if (created) say(welcome({ url, username: config.ADMIN_USERNAME, ...created }))
-    return { url, close }
-  } catch (error) {
-    await closeStore()
-    throw error
-  }
+  return { gateway: createGateway(runtime), running, closeStore }
 }
 
-/** Brings the store to a state that can serve; tells the admin's password if it made one. */
-async function prepareStore(
-  gateway: Gateway,
-): Promise<{ generatedPassword: string | undefined } | undefined> {
-  const { config } = gateway.runtime
+/** Checks the sealing key, sends what the journal holds, and settles what vanished processes left. */
+async function prepareStore(gateway: Gateway): Promise<void> {
   await ensureSealingKey(gateway)
-  const generatedPassword = config.ADMIN_PASSWORD ? undefined : generatePassword()
-  const admin = await ensureAdmin(gateway, {
-    actor: { kind: 'system', name: 'start' },
-    password: config.ADMIN_PASSWORD ?? generatedPassword,
-  })
   gateway.runtime.defer(replayJournal(gateway, ttl.journalMs))
   for (const poolId of gateway.platforms.poolIds) await sweep(gateway, poolId)
+}
+
+/** Makes the first admin if there is none; undefined if there is one. */
+async function ensureFirstAdmin(
+  gateway: Gateway,
+): Promise<{ generatedPassword: string | undefined } | undefined> {
+  const { ADMIN_PASSWORD: chosen } = gateway.runtime.config
+  const generatedPassword = chosen ? undefined : generatePassword()
+  const admin = await ensureAdmin(gateway, {
+    actor: { kind: 'system', name: 'start' },
+    password: chosen ?? generatedPassword,
+  })
   return admin === 'created' ? { generatedPassword } : undefined
-}
-
-type Work = Set<Promise<unknown>>
-
-async function drain(server: Server, work: Work[], timeoutMs: number) {
-  await closeServer(server, timeoutMs)
-  await within(settleGraceMs, settled(work))
-}
-
-/** Requests defer their settlement, and deferred work may defer more. */
-async function settled(work: Work[]): Promise<void> {
-  while (work.some((set) => set.size > 0)) {
-    await Promise.allSettled(work.flatMap((set) => [...set]))
-  }
-}
-
-async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
-  const done = new AbortController()
-  const timeout = delay(timeoutMs, undefined, { signal: done.signal }).catch(() => {})
-  await Promise.race([work, timeout])
-  done.abort()
 }

@@ -1,7 +1,9 @@
-/** A settlement journal on disk: what the store has not confirmed survives a crash of the process. */
+/** The settlement journal on disk: settlements that the store has not confirmed survive a crash. */
 import { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
+import type { Timer, Timers } from '../clock.ts'
 import type { SettlementJournal } from '../runtime.ts'
+import { systemClock } from './clock.ts'
 
 const Row = z.object({ ledgerId: z.string(), payload: z.string(), createdAtMs: z.number() })
 type Row = z.infer<typeof Row>
@@ -9,8 +11,15 @@ type Row = z.infer<typeof Row>
 /** Confirmed settlements may stay on disk this long: sent once more, they change nothing. */
 const forgetWithinMs = 1_000
 
-/** Opens the journal at `path`, creating it when missing. @throws what SQLite throws. */
-export function openJournal(path: string): SettlementJournal & { close(): void } {
+/**
+ * Opens the journal at `path`, creating it when missing.
+ * @param timers decide when confirmed settlements are removed from disk.
+ * @throws what SQLite throws.
+ */
+export function openJournal(
+  path: string,
+  timers: Timers = systemClock,
+): SettlementJournal & { close(): void } {
   const database = new DatabaseSync(path)
   database.exec(`
     PRAGMA busy_timeout = 1000;
@@ -28,11 +37,11 @@ export function openJournal(path: string): SettlementJournal & { close(): void }
   const added = new Map<string, Row>()
   const removed = new Set<string>()
   let written: Promise<void> | undefined
-  let timer: NodeJS.Timeout | undefined
+  let timer: Timer | undefined
 
-  /** @throws what SQLite throws; what was to be removed is kept for the next time then. */
+  /** @throws what SQLite throws; what was to be removed is then removed by the next call. */
   function write(): void {
-    clearTimeout(timer)
+    timer?.clear()
     timer = undefined
     written = undefined
     const [rows, ids] = [[...added.values()], [...removed]]
@@ -52,14 +61,14 @@ export function openJournal(path: string): SettlementJournal & { close(): void }
     }
   }
 
-  /** Forgetting can wait: while a settlement is about to be written it goes along with that. */
+  /** Forgetting can wait: while a settlement is about to be written, it is part of that commit. */
   function forget(): void {
     timer = undefined
     if (written) return
     try {
       write()
     } catch {
-      timer = setTimeout(forget, forgetWithinMs).unref()
+      timer = timers.setTimer(forget, forgetWithinMs)
     }
   }
 
@@ -73,7 +82,7 @@ export function openJournal(path: string): SettlementJournal & { close(): void }
     remove(ledgerId) {
       added.delete(ledgerId)
       removed.add(ledgerId)
-      timer ??= setTimeout(forget, forgetWithinMs).unref()
+      timer ??= timers.setTimer(forget, forgetWithinMs)
     },
     get(ledgerId) {
       write()

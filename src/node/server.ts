@@ -1,6 +1,8 @@
-/** What every server of this folder does: listen, close within a bound, and end on a signal. */
+/** What every HTTP server of this host does: listen, and close within a bound. */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { every, type Timers } from '../clock.ts'
+import { systemClock } from './clock.ts'
 
 /** Listens and resolves to the URL. @throws Error that names the two settings when it cannot. */
 export function listen(
@@ -19,38 +21,19 @@ export function listen(
   })
 }
 
-/** Stops accepting and lets running requests end, but for no longer than `timeoutMs`. */
-export async function closeServer(server: Server, timeoutMs: number): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve))
-  // A kept-alive connection becomes idle only when its last answer is out.
-  const closeIdle = setInterval(() => server.closeIdleConnections(), 20)
-  const closeAll = setTimeout(() => server.closeAllConnections(), timeoutMs)
-  await closed
-  clearInterval(closeIdle)
-  clearTimeout(closeAll)
-}
+const checkIdleMs = 20
 
-/**
- * Runs a server as a process: starts it, ends it in order on SIGTERM and SIGINT, at once on a second
- * one, and turns a start that fails into a message and exit code 1.
- * @param start resolves to what closes the server.
- */
-export async function runServer(start: () => Promise<() => Promise<void>>): Promise<void> {
-  // Whatever the process writes is for its owner only.
-  process.umask(0o077)
-  try {
-    const close = await start()
-    let stopping = false
-    const stop = async () => {
-      if (stopping) process.exit(1)
-      stopping = true
-      await close()
-      process.exit(0)
-    }
-    process.on('SIGTERM', stop)
-    process.on('SIGINT', stop)
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(1)
-  }
+/** Stops accepting and lets running requests end; after `timeoutMs` it breaks the rest off. */
+export async function closeServer(
+  server: Server,
+  timeoutMs: number,
+  timers: Timers = systemClock,
+): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  // A connection that is kept alive becomes idle only when its last answer is sent.
+  const closeIdle = every(timers, () => server.closeIdleConnections(), checkIdleMs)
+  const closeAll = timers.setTimer(() => server.closeAllConnections(), timeoutMs)
+  await closed
+  closeIdle.clear()
+  closeAll.clear()
 }

@@ -1,10 +1,10 @@
-/** What a newcomer reads after the first start: the password, once, and the next three steps. */
+/** The text after the first start: the password, which is shown only once, and the next three steps. */
 
 /** Commands that can be pasted one after the other into a shell. */
 export function welcome(options: {
   url: string
   username: string
-  /** Undefined when the admin chose it: then it is not repeated here. */
+  /** Undefined when it was set in ADMIN_PASSWORD: then it is not repeated here. */
   generatedPassword: string | undefined
 }): string {
   const { url, username, generatedPassword } = options

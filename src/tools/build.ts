@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { runWrangler, withTemporaryDirectory } from './wrangler.ts'
+import { runWrangler, withTemporaryDirectory } from './worker/wrangler.ts'
 
-/** What the bundle may weigh, and what an isolate may spend before its first request. */
+/** The largest size of the bundle, and the most CPU time before the first request. */
 const budgets = { gzippedKiB: 400, startupMs: 50 }
 
-/** Whatever else the machine does adds to a profile and never takes from it: the lowest counts. */
+/** Other work of the machine can only add to a profile: the lowest one counts. */
 const profiles = 3
 
 interface CpuProfile {
@@ -46,7 +46,7 @@ function row(name: string, value: number, unit: string, budget?: number): string
 async function build(outdir: string): Promise<string> {
   return withTemporaryDirectory(async (directory) => {
     const bundle = join(directory, 'worker.bundle')
-    // The second form is what the profiler takes: so it measures the very bundle that is reported.
+    // The profiler takes the second form: so it measures the very bundle that is reported.
     const outputs = ['--outdir', outdir, '--outfile', bundle]
     await runWrangler(['deploy', '--dry-run', '--minify', ...outputs])
     const file = join(outdir, 'worker.js')

@@ -1,18 +1,19 @@
 /** Entry of `npm run demo`: one message through a gateway, from the account to the bill. */
-import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import Anthropic from '@anthropic-ai/sdk'
 import { generatePassword } from '../crypto.ts'
-import { startInWorkerd, startOnNode } from './demo-hosts.ts'
-import { startSampleUpstream } from './sample-upstream.ts'
-import { root, withTemporaryDirectory } from './wrangler.ts'
+import { unlessAborted } from '../node/unless-aborted.ts'
+import { startInWorkerd, startOnNode } from './demo/hosts.ts'
+import { startSampleUpstream } from './demo/sample-upstream.ts'
+import { root, withTemporaryDirectory } from './worker/wrangler.ts'
 
 const model = 'claude-sonnet-4-6'
 const question = 'What are you?'
 
-/** The whole demo takes a few seconds; whatever takes this long will not end. */
+/** The whole demo takes a few seconds; one that takes this long will not end. */
 const watchdogMs = 60_000
-const bookingMs = 10_000
+const closingMs = 5_000
+const settlementMs = 10_000
 const columns = 88
 
 interface KeyStats {
@@ -30,7 +31,7 @@ type Call = <T>(method: string, path: string, body?: object) => Promise<T>
 const print = (text: string) => process.stdout.write(text)
 
 let steps = 0
-/** Tells what has just happened, or is about to. */
+/** Prints what has just happened, or is about to. */
 const step = (text: string) => print(`${++steps}. ${text}\n`)
 
 /** Calls the administration of the gateway at `url`. @throws Error that quotes a refusal. */
@@ -78,14 +79,14 @@ async function ask(url: string, apiKey: string, signal: AbortSignal): Promise<vo
   print('\n\n')
 }
 
-async function untilBooked(admin: Call, keyId: string): Promise<KeyStats['total']> {
-  const deadline = Date.now() + bookingMs
+async function untilSettled(admin: Call, keyId: string): Promise<KeyStats['total']> {
+  const deadline = Date.now() + settlementMs
   while (Date.now() < deadline) {
     const { total } = await admin<KeyStats>('GET', `/keys/${keyId}/stats`)
     if (total.requests > 0) return total
     await delay(20)
   }
-  throw new Error('The request was not booked')
+  throw new Error('The request was not settled')
 }
 
 function describeBill(total: KeyStats['total']): string {
@@ -94,7 +95,7 @@ function describeBill(total: KeyStats['total']): string {
   return `${requests} request, ${tokens} = $${costUsd.toFixed(6)}`
 }
 
-/** Plays the story; everything that it starts, it stops. */
+/** Plays the story, and stops everything that it has started, also when `signal` is aborted. */
 async function play(isWorker: boolean, directory: string, signal: AbortSignal): Promise<void> {
   const upstream = await startSampleUpstream()
   try {
@@ -113,7 +114,7 @@ async function play(isWorker: boolean, directory: string, signal: AbortSignal): 
       step(`The admin creates a gateway key for the team: ${key.key.slice(0, 7)}…`)
       step(`A member asks ${model} through @anthropic-ai/sdk: "${question}"`)
       await ask(gateway.url, key.key, signal)
-      step(`The gateway has booked it: ${describeBill(await untilBooked(admin, key.id))}`)
+      step(`The usage ledger has it: ${describeBill(await untilSettled(admin, key.id))}`)
     } finally {
       await gateway.close()
     }
@@ -131,16 +132,14 @@ async function demo(isWorker: boolean): Promise<void> {
   setTimeout(() => stopped.abort(tooLong), watchdogMs).unref()
   const { signal } = stopped
   await withTemporaryDirectory(async (directory) => {
-    // Away from a .dev.vars, which may name a real store.
+    // In another directory than a .dev.vars, which may name a real store.
     process.chdir(directory)
+    const playing = play(isWorker, directory, signal)
     try {
-      const playing = play(isWorker, directory, signal)
-      playing.catch(() => {})
-      await Promise.race([playing, once(signal, 'abort')])
-      // Time to stop what was started, for a story that was broken off.
-      if (signal.aborted) await Promise.race([playing, delay(3_000)]).catch(() => {})
-      signal.throwIfAborted()
+      await unlessAborted(playing, signal)
     } finally {
+      // Time to stop what was started, when the signal was aborted.
+      await Promise.race([playing.catch(() => {}), delay(closingMs)])
       process.chdir(root)
     }
   })

@@ -9,14 +9,14 @@ import type { Config } from '../config.ts'
 import { generatePassword } from '../crypto.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { systemClock } from '../node/clock.ts'
-import { openEngine } from '../node/engine.ts'
+import { openEngine } from '../node/engines/open-engine.ts'
 import { welcome } from '../node/welcome.ts'
 import { createRedis, type Engine } from '../store/redis.ts'
-import { readDevSettings } from './dev-settings.ts'
-import { openLocalBridge } from './local-bridge.ts'
-import { quietly, spawnWrangler } from './wrangler.ts'
+import { openLocalBridge } from './worker/local-bridge.ts'
+import { readDevSettings } from './worker/settings.ts'
+import { quietly, spawnWrangler } from './worker/wrangler.ts'
 
-/** What wrangler itself may need of the environment; the Worker is shown everything it is given. */
+/** What wrangler itself may need of the environment; everything it gets, the Worker can read. */
 const inherited = ['PATH', 'HOME', 'XDG_CONFIG_HOME', 'TMPDIR', 'TERM', 'NO_COLOR', 'FORCE_COLOR']
 
 /** How long wrangler may take to stop before it is killed. */
@@ -24,7 +24,7 @@ const stopMs = 5_000
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
-/** A gateway over the Worker's store that serves nobody: it only prepares that store. */
+/** A gateway over the Worker's store that serves no requests: it only prepares that store. */
 function openGateway(config: Config, engine: Engine): Gateway {
   return createGateway({
     ...systemClock,
@@ -65,7 +65,7 @@ function startWorker(port: number, settings: Record<string, string>): ChildProce
       ...settings,
     },
     stdio: ['ignore', 'inherit', 'inherit'],
-    // A group of its own: Ctrl-C reaches this process alone, which then stops all of the group.
+    // A group of its own: Ctrl-C reaches this process only, which then stops all of the group.
     detached: true,
   })
 }
@@ -75,11 +75,11 @@ function killGroup(child: ChildProcess): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
   } catch {
-    // Nobody is left.
+    // Every process of the group has ended.
   }
 }
 
-/** Waits until the gateway answers; a broken build is wrangler's to report and the user's to mend. */
+/** Waits until the gateway answers; wrangler reports a broken build, and the user repairs it. */
 async function untilHealthy(url: string, signal: AbortSignal): Promise<void> {
   for (;;) {
     const response = await fetch(`${url}/health`, { signal }).catch(() => undefined)
@@ -88,7 +88,7 @@ async function untilHealthy(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Only now that the URL works: a password printed earlier might belong to a start that failed. */
+/** Makes the admin only now that the URL works: a start that fails must not have shown the password. */
 async function welcomeFirst(gateway: Gateway, url: string): Promise<void> {
   const { ADMIN_USERNAME: username, ADMIN_PASSWORD: chosen } = gateway.runtime.config
   const generatedPassword = chosen ? undefined : generatePassword()
@@ -104,7 +104,7 @@ async function welcomeFirst(gateway: Gateway, url: string): Promise<void> {
 async function dev(stopped: AbortSignal): Promise<number> {
   const { config, port: wanted, forWorker } = readDevSettings(process.env)
   const port = await claimPort(wanted)
-  const { name, engine } = await openEngine(config)
+  const { name, engine } = await openEngine(config, stopped)
   const gateway = openGateway(config, engine)
   await ensureSealingKey(gateway)
   const bridge = name === 'upstash' ? undefined : await openLocalBridge(engine)
@@ -125,14 +125,14 @@ async function dev(stopped: AbortSignal): Promise<number> {
     .then(() => welcomeFirst(gateway, url))
     .catch((error) => over.signal.aborted || say(String(error)))
   const code = await exited
-  // Whatever it was that ended wrangler, its runtime must not outlive it.
+  // However wrangler ended, its runtime must end too.
   killGroup(child)
   await bridge?.close()
   await engine.close()
   return stopped.aborted ? 0 : code
 }
 
-// Whatever the store writes is for its owner only.
+// What the store writes is readable by its owner only.
 process.umask(0o077)
 
 const stopped = new AbortController()

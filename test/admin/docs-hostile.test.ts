@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { issueToken } from '../../src/admin/session/token.ts'
-import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { anyCharacter } from '../support/any-character.ts'
 import { createTestAdmin, createTestGateway, read, type TestGateway } from '../support/gateway.ts'

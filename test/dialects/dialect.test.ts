@@ -62,7 +62,7 @@ let key: string
 beforeEach(async () => {
   upstream = await startUpstream()
   test = createTestGateway()
-  app = createApp(test.gateway, [route, anthropicRoute])
+  app = createApp(test.gateway, { routes: [route, anthropicRoute] })
   const admin = createTestAdmin(test)
   await admin.createAccount({ apiUrl: upstream.url })
   ;({ key } = await admin.createKey())

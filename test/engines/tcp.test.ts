@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createTcpEngine } from '../../src/node/tcp-engine.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createTcpEngine } from '../../src/node/engines/tcp.ts'
 import { has } from '../support/lanes.ts'
+import { createManualClock } from '../support/manual-clock.ts'
 import { describeEngine } from './contract.ts'
 import { type RedisServer, startRedisServer } from './redis-server.ts'
 import { result, send } from './steps.ts'
@@ -37,22 +38,26 @@ withRedis('the TCP engine with a redis-server', () => {
 })
 
 describe('the TCP engine', () => {
-  withRedis('when the server goes away', () => {
+  withRedis('when the server ends', () => {
     let server: RedisServer
     beforeAll(async () => {
       server = await startRedisServer()
     })
     afterAll(() => server.stop())
 
-    it('rejects within its timeout, and works again once the server is back', async () => {
-      const engine = createTcpEngine({ url: server.url, timeoutMs: TIMEOUT_MS })
+    it('rejects when its timeout is over, and works again once the server is back', async () => {
+      const clock = createManualClock()
+      const engine = createTcpEngine({ url: server.url, timeoutMs: TIMEOUT_MS, clock })
       expect(await result(engine, 'PING')).toBe('PONG')
       await server.kill()
       const address = `127.0.0.1:${server.port}`
-      await expect(send(engine, 'SET', 'k', 'secret')).rejects.toThrow(address)
-      await expect(send(engine, 'GET', 'k')).rejects.toThrow(
-        `REDIS_URL: cannot connect to ${address}`,
-      )
+      const lost = send(engine, 'SET', 'k', 'secret')
+      clock.advance(TIMEOUT_MS)
+      await expect(lost).rejects.toThrow(address)
+      const waiting = send(engine, 'GET', 'k')
+      clock.advance(TIMEOUT_MS)
+      await expect(waiting).rejects.toThrow(`REDIS_URL: cannot connect to ${address}`)
+      expect(clock.pending()).toBe(0)
       server = await startRedisServer(server.port)
       await expect.poll(() => send(engine, 'GET', 'k').catch(String)).toEqual({ result: null })
       await engine.close()
@@ -73,24 +78,53 @@ describe('the TCP engine', () => {
   })
 
   describe('with a server that takes commands and does not answer', () => {
-    it('times out and never sends a command twice', async () => {
-      let received = ''
-      const sockets: Socket[] = []
-      const silent = createServer((socket) => {
+    let received: string
+    let sockets: Socket[]
+    let silent: Server
+    let port: number
+    beforeEach(async () => {
+      received = ''
+      sockets = []
+      silent = createServer((socket) => {
         sockets.push(socket)
         socket.on('data', (bytes) => {
           const text = bytes.toString('latin1')
-          if (text.includes('INFO') || text.includes('info'))
-            socket.write('$16\r\nredis_version:7\n\r\n')
+          if (/info/i.test(text)) socket.write('$16\r\nredis_version:7\n\r\n')
           received += text
         })
         socket.on('error', () => undefined)
       }).listen(0, '127.0.0.1')
-      const port = await portOf(silent)
-      const engine = createTcpEngine({ url: `redis://127.0.0.1:${port}`, timeoutMs: TIMEOUT_MS })
+      port = await portOf(silent)
+    })
+    afterEach(() => {
+      for (const socket of sockets) socket.destroy()
+      silent.close()
+    })
 
+    it('waits its whole timeout, connecting included, and no longer', async () => {
+      const clock = createManualClock()
+      const url = `redis://127.0.0.1:${port}`
+      const engine = createTcpEngine({ url, timeoutMs: 60_000, clock })
+      let outcome = ''
+      const asked = send(engine, 'INCR', 'n').catch((error: Error) => {
+        outcome = error.message
+      })
+      clock.advance(10_000)
+      await expect.poll(() => received, { timeout: 5_000 }).toContain('INCR')
+      clock.advance(49_999)
+      await delay(5)
+      expect(outcome).toBe('')
+      clock.advance(1)
+      await asked
+      expect(outcome).toBe(`REDIS_URL: no answer within 60000 ms from 127.0.0.1:${port}`)
+      expect(clock.pending()).toBe(0)
+      await engine.close()
+    })
+
+    it('never sends a command twice', async () => {
+      const engine = createTcpEngine({ url: `redis://127.0.0.1:${port}`, timeoutMs: TIMEOUT_MS })
       await expect(send(engine, 'INCR', 'paid-once')).rejects.toThrow(`127.0.0.1:${port}`)
-      // The connection that stayed silent may be on its way out: what is sent then never leaves.
+      // The connection may already be closing: then the command is never sent.
       const refusals: Promise<void>[] = []
       const wasSent = async () => {
         const name = `lost-${refusals.length};`
@@ -112,8 +146,6 @@ describe('the TCP engine', () => {
       }
 
       await engine.close()
-      for (const socket of sockets) socket.destroy()
-      silent.close()
     })
   })
 
@@ -127,7 +159,7 @@ describe('the TCP engine', () => {
       await engine.close()
     })
 
-    it.runIf(has('redis-server'))('says that the password is wrong', async () => {
+    it.runIf(has('redis-server'))('reports a wrong password', async () => {
       const server = await startRedisServer()
       const admin = createTcpEngine({ url: server.url, timeoutMs: 30_000 })
       await result(admin, 'CONFIG', 'SET', 'requirepass', 'right')

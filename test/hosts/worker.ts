@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { serveBridge } from '../support/rest-bridge.ts'
 import { type GatewayHost, journeySettings } from './host.ts'

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openJournal } from '../../src/node/journal.ts'
+import { createManualClock } from '../support/manual-clock.ts'
 
 let directory: string
 const path = () => join(directory, 'journal.sqlite')
@@ -28,7 +29,7 @@ describe('the journal of settlements', () => {
     journal.close()
   })
 
-  it('forgets what was removed, whether or not it was on disk already', async () => {
+  it('deletes what was removed, whether or not it was on disk already', async () => {
     const journal = openJournal(path())
     await journal.put('a', '1', 10)
     journal.remove('a')
@@ -51,17 +52,34 @@ describe('the journal of settlements', () => {
     journal.close()
   })
 
-  it('survives a disk that refuses to forget, and forgets later', async () => {
-    const journal = openJournal(path())
+  it('deletes later what a locked disk does not let it delete now', async () => {
+    const clock = createManualClock()
+    const journal = openJournal(path(), clock)
     await journal.put('a', '1', 10)
     const other = new DatabaseSync(path())
     other.exec('BEGIN IMMEDIATE')
     journal.remove('a')
-    // Longer than the journal waits to forget, and than it waits for the lock.
-    await new Promise((resolve) => setTimeout(resolve, 2_200))
+    clock.advance(1_000)
     other.exec('COMMIT')
+    const onDisk = () => other.prepare('SELECT ledgerId FROM settlements').all()
+    expect(onDisk()).toHaveLength(1)
+    clock.advance(1_000)
+    expect(onDisk()).toHaveLength(0)
     other.close()
-    expect(journal.pending()).toEqual([])
+    journal.close()
+  })
+
+  it('removes from disk within a second what was confirmed, and then sets no more timers', async () => {
+    const clock = createManualClock()
+    const journal = openJournal(path(), clock)
+    await journal.put('a', '1', 10)
+    journal.remove('a')
+    const other = openJournal(path())
+    expect(other.pending()).toHaveLength(1)
+    clock.advance(1_000)
+    expect(other.pending()).toHaveLength(0)
+    expect(clock.pending()).toBe(0)
+    other.close()
     journal.close()
   })
 

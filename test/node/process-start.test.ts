@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { eventually, logIn, sendMessage } from '../hosts/client.ts'
 import { has } from '../support/lanes.ts'
 import { asHost, startAndFail, useProcesses } from './process.ts'
@@ -36,6 +37,32 @@ describe.runIf(has('processes'))('the first start', () => {
     expect(second.stderr()).toBe('')
     await logIn(asHost(second, password))
     expect((await sendMessage(asHost(second), key)).status).toBe(200)
+  })
+})
+
+describe.runIf(has('processes'))('SIGTERM during the start', () => {
+  /** A server that accepts connections and never answers. */
+  async function silentServer() {
+    const server = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : 0
+    return { server, port }
+  }
+
+  it('ends a start whose store does not answer, with exit code 0', async () => {
+    const { server, port } = await silentServer()
+    const connected = once(server, 'connection')
+    const gateway = stage.launch({
+      DATA_DIR: stage.dataDir,
+      REDIS_URL: `redis://127.0.0.1:${port}`,
+      STORE_TIMEOUT_MS: '60000',
+    })
+    const [socket] = await connected
+    onTestFinished(() => socket.destroy())
+    gateway.process.kill('SIGTERM')
+    expect([await gateway.exited, gateway.stderr()]).toEqual([0, ''])
   })
 })
 

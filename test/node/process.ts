@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach } from 'vitest'
+import { afterEach, beforeEach, onTestFinished } from 'vitest'
 import { journeySettings } from '../hosts/host.ts'
 import { startChild } from '../support/child.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
@@ -18,7 +18,7 @@ export interface GatewayProcess {
 }
 
 // Away from the checkout, so that no .dev.vars of a developer is read.
-const launch = (env: Record<string, string>) => startChild(entry, { cwd: tmpdir(), env })
+const launch = (env: Record<string, string>) => startChild([entry], { cwd: tmpdir(), env })
 
 /** Runs a gateway that is expected to refuse to start. */
 export async function startAndFail(settings: Record<string, string>) {
@@ -31,9 +31,7 @@ export async function startProcess(settings: Record<string, string>): Promise<Ga
   const gateway = launch({ ...journeySettings, ...settings })
   const { exited, stdout, stderr } = gateway
   const started = /"event":"started","url":"([^"]+)"/
-  await gateway.printed(started)
-  const url = started.exec(stdout())?.[1] ?? ''
-  if (url === '') throw new Error(`The gateway did not start: ${stderr()}`)
+  const [, url = ''] = await gateway.printed(started)
   return {
     url,
     stdout,
@@ -66,6 +64,12 @@ export function useProcesses() {
     },
     get dataDir() {
       return dataDir
+    },
+    /** Starts one that may end before it listens. */
+    launch(settings: Record<string, string>) {
+      const launched = launch({ PORT: '0', ...settings })
+      onTestFinished(() => void launched.process.kill('SIGKILL'))
+      return launched
     },
     async start(settings: Record<string, string> = {}) {
       const gateway = await startProcess({ DATA_DIR: dataDir, ...settings })

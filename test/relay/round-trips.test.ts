@@ -1,6 +1,6 @@
 /** How often a request asks the store before it leaves, counted at the engine. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { anthropicJson, json, startUpstream, type Upstream } from '../support/upstream.ts'

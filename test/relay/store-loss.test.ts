@@ -1,6 +1,6 @@
 /** What a request does when the store answers late, never, or forgets to say that it did. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import { replayJournal } from '../../src/relay/settlement/deliver.ts'
 import { settleOrphans } from '../../src/relay/settlement/orphans.ts'
 import type { SettlementJournal } from '../../src/runtime.ts'

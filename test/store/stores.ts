@@ -1,7 +1,7 @@
 /** The stores that the script tests run on, each with a clock that the test moves. */
 import { createHash } from 'node:crypto'
-import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
-import { createTcpEngine } from '../../src/node/tcp-engine.ts'
+import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
+import { createTcpEngine } from '../../src/node/engines/tcp.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { startRedisServer } from '../engines/redis-server.ts'
 import { has } from '../support/lanes.ts'

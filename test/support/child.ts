@@ -9,19 +9,19 @@ export interface Child {
   /** What it has printed so far. */
   stdout(): string
   stderr(): string
-  /** Resolves as soon as `stdout` matches, or the process has ended. */
-  printed(pattern: RegExp): Promise<void>
+  /** Resolves in the turn in which `stdout` matches. @throws Error with the output if the process ends before. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>
 }
 
-/** Runs `entry` with this Node and nothing of this environment but `env`; its PATH is ours by default. */
+/** Runs this Node with `args` and nothing of this environment but `env`; its PATH is ours by default. */
 export function startChild(
-  entry: string,
-  options: { args?: string[]; cwd: string; env: Record<string, string> },
+  args: string[],
+  options: { cwd: string; env?: Record<string, string> },
 ): Child {
-  const { args = [], cwd } = options
+  const { cwd } = options
   const PATH = process.env.PATH ?? ''
   const env = { PATH, NODE_COMPILE_CACHE: compileCache, ...options.env }
-  const child = spawn(process.execPath, [entry, ...args], { cwd, env })
+  const child = spawn(process.execPath, args, { cwd, env })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (bytes) => {
@@ -37,10 +37,15 @@ export function startChild(
     stdout: () => stdout,
     stderr: () => stderr,
     printed: (pattern) =>
-      new Promise((resolve) => {
-        const check = () => pattern.test(stdout) && resolve()
+      new Promise((resolve, reject) => {
+        const check = () => {
+          const match = pattern.exec(stdout)
+          if (match) resolve(match)
+        }
         child.stdout.on('data', check)
-        child.once('close', () => resolve())
+        child.once('close', () =>
+          reject(new Error(`it ended before it printed ${pattern}: ${stdout}${stderr}`)),
+        )
         check()
       }),
   }

@@ -1,6 +1,6 @@
 /** Raw requests to a bridge over an empty embedded engine, which tests of one file share. */
 import { afterAll, beforeAll, beforeEach } from 'vitest'
-import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { result } from '../engines/steps.ts'
 import { type ServedBridge, serveBridge } from './rest-bridge.ts'
@@ -21,7 +21,6 @@ export function useBridge(maxBodyBytes?: number) {
   })
   beforeEach(async () => {
     await result(used.engine, 'FLUSHALL')
-    await result(used.engine, 'SCRIPT', 'FLUSH')
   })
   afterAll(async () => {
     await served?.close()

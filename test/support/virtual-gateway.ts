@@ -1,5 +1,5 @@
 /** A whole gateway in virtual time: its clock and its store's are one, and its upstream is simulated. */
-import { createEmbeddedEngine } from '../../src/node/embedded/engine.ts'
+import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import type { Runtime } from '../../src/runtime.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { createTestGateway, type TestGateway, type TestGatewayOptions } from './gateway.ts'

@@ -24,7 +24,7 @@ function launch(tool: string, args: string[] = [], settings: Record<string, stri
   const { HOME = '' } = process.env
   // Without a PATH: whatever a tool starts, it starts with the Node that runs it.
   const env = { PATH: '', HOME, TMPDIR: cwd, NO_COLOR: '1', ...settings }
-  const child = startChild(join(tools, `${tool}.ts`), { args, cwd, env })
+  const child = startChild([join(tools, `${tool}.ts`), ...args], { cwd, env })
   onTestFinished(async () => {
     child.process.kill('SIGTERM')
     await child.exited
@@ -65,10 +65,7 @@ function descendants(of: number | undefined, all = listProcesses()): Process[] {
 
 async function startDev(settings: Record<string, string>) {
   const dev = launch('dev', [], { PORT: '0', ...settings })
-  const told = /^The gateway runs on (\S+)$/m
-  await dev.printed(told)
-  const url = told.exec(dev.stdout())?.[1]
-  if (url === undefined) throw new Error(dev.stdout() + dev.stderr())
+  const [, url = ''] = await dev.printed(/^The gateway runs on (\S+)\n/m)
   const family = descendants(dev.process.pid)
   const gateway = {
     url,
@@ -93,14 +90,14 @@ describe.runIf(has('processes'))('npm run demo', patient, () => {
     /a gateway key for the team: cr_\w{4}…/,
     /A member asks claude-sonnet-4-6 through @anthropic-ai\/sdk/,
     /Hello! .* exactly once\./,
-    /booked it: 1 request, 24 input \+ 1850 cached \+ 77 output tokens = \$0\.001782/,
+    /The usage ledger has it: 1 request, 24 input \+ 1850 cached \+ 77 output tokens = \$0\.001782/,
     /Everything is stopped and removed again/,
   ]
 
   it.each([
     { gateway: 'the Node host', args: [] },
     { gateway: 'the Worker in workerd', args: ['--worker'] },
-  ])('streams one message through $gateway and shows what was booked', async ({ args }) => {
+  ])('streams one message through $gateway and shows what it cost', async ({ args }) => {
     const { code, stdout, stderr, leftBehind } = await run('demo', args)
     expect([stderr, code, leftBehind]).toEqual(['', 0, []])
     const text = stdout.replace(/\s+/g, ' ')
@@ -108,18 +105,21 @@ describe.runIf(has('processes'))('npm run demo', patient, () => {
     expect(positions).toEqual(positions.filter((at) => at >= 0).sort((a, b) => a - b))
   })
 
-  it('stops at once and leaves nothing behind when it is interrupted', async () => {
+  it.each([
+    { moment: 'while the gateway starts', line: /A sample upstream runs/ },
+    { moment: 'while the answer streams', line: /Hello!/ },
+  ])('stops and leaves nothing behind when it is interrupted $moment', async ({ line }) => {
     const demo = launch('demo')
-    await demo.printed(/Hello!/)
+    await demo.printed(line)
     demo.process.kill('SIGINT')
     expect(await demo.exited).toBe(1)
     expect([demo.stderr(), readdirSync(demo.cwd)]).toEqual(['\nStopped\n', []])
-    expect(demo.stdout()).not.toContain('booked')
+    expect(demo.stdout()).not.toContain('usage ledger')
   })
 })
 
 describe.runIf(has('processes'))('npm run build', patient, () => {
-  it('bundles the Worker and tells its sizes and start-up time next to the budgets', async () => {
+  it('bundles the Worker and prints its sizes and start-up time next to the budgets', async () => {
     const outdir = temporaryDirectory()
     const { code, stdout, stderr, leftBehind } = await run('build', [outdir])
     expect([stderr, code, leftBehind]).toEqual(['', 0, []])

@@ -39,8 +39,8 @@ const MessagesError = z
 
 const Health = z
   .object({
-    status: z.enum(['ok', 'unavailable']),
-    store: z.object({ latencyMs: z.number().optional(), error: z.string().optional() }),
+    status: z.enum(['ok', 'unavailable', 'starting']),
+    store: z.object({ latencyMs: z.number().optional(), error: z.string().optional() }).optional(),
   })
   .openapi('Health', { example: { status: 'ok', store: { latencyMs: 2 } } })
 
@@ -57,7 +57,7 @@ const refusals = {
   415: 'The body is compressed, or not JSON',
   429: 'A limit of the key, or of every account; `retry-after` tells the wait',
   502: 'No account gave a usable answer',
-  503: 'No account is configured for the model, or the store is out of reach',
+  503: 'No account is configured for the model, the store is out of reach, or the gateway is starting',
   504: 'The upstream took too long',
   529: 'Every account failed or is recovering',
 }
@@ -77,7 +77,7 @@ export function registerPublicOperations(registry: Registry): void {
     summary: 'Tell whether the store answers, and how fast',
     responses: {
       200: json(Health, 'The gateway can serve'),
-      503: json(Health, 'The store does not answer'),
+      503: json(Health, 'The store does not answer, or the gateway is starting'),
     },
   })
 }

@@ -39,7 +39,7 @@ export function loadBridgeConfig(env: Record<string, string | undefined>): Bridg
     DATA_DIR: env.DATA_DIR,
     REDIS_URL: env.REDIS_URL,
     STORE_TIMEOUT_MS: env.STORE_TIMEOUT_MS,
-    // The bridge neither signs nor seals: these only complete the settings of a gateway.
+    // The bridge uses neither secret: they only complete the settings of a gateway.
     JWT_SECRET: '-'.repeat(32),
     ENCRYPTION_KEY: '0'.repeat(64),
   })

@@ -2,7 +2,7 @@
 
 /** A request that gets this status and this text instead of a reply. */
 export class Refusal extends Error {
-  readonly status: 400 | 401 | 405 | 413
+  readonly status: 400 | 401 | 404 | 405 | 413
 
   constructor(status: Refusal['status'], message: string) {
     super(message)
@@ -62,35 +62,13 @@ export function parseCommands(text: string): string[][] {
   return commands.map(toWords)
 }
 
-/** Reads `/set/foo/bar?EX=100`: a body stands after the path, the query's words after that. */
-export function parsePath(url: URL, body: string): string[] {
-  const words = url.pathname.slice(1).split('/').map(decodeSegment)
-  if (words[0] === '') throw new Refusal(400, 'ERR empty command')
-  if (body !== '') words.push(body)
-  for (const [name, value] of url.searchParams) {
-    if (name === '_token') continue
-    words.push(name)
-    // An option such as NX is a word of its own.
-    if (value !== '') words.push(value)
-  }
-  return words
-}
-
-function decodeSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    throw malformed('the path is not UTF-8')
-  }
-}
-
-/** Encodes the strings of a reply; only an OK that is the whole reply stays as it is. */
+/** Encodes the strings of a reply as base64; only an OK that is the whole reply stays as it is. */
 export function encodeReply(reply: unknown): unknown {
   return reply === 'OK' ? reply : encodeStrings(reply)
 }
 
 function encodeStrings(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(encodeStrings)
-  // Inside of an array the client would take a bare OK for base64.
+  // Inside an array the client would take a bare OK for base64.
   return typeof value === 'string' ? Buffer.from(value).toString('base64') : value
 }

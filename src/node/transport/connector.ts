@@ -1,8 +1,9 @@
-/** Opens the sockets of the transport: refuses private addresses, and lets a reader stall one. */
+/** Opens the sockets of the transport, and refuses private addresses. */
 import { lookup as dnsLookup } from 'node:dns'
-import { isIP, type LookupFunction, type Socket } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import { buildConnector } from 'undici'
 import { isPublicAddress } from '../../upstream-url.ts'
+import type { ReadControls } from './read-control.ts'
 
 export interface ConnectorOptions {
   connectTimeoutMs: number
@@ -12,15 +13,7 @@ export interface ConnectorOptions {
   lookup?: LookupFunction
 }
 
-/** Stops and restarts reading from one connection. */
-export interface Valve {
-  shut(): void
-  open(): void
-  /** What broke the connection, if anything has. */
-  fault(): Error | null
-}
-
-/** What an address is judged for: each has a code of its own when it is refused. */
+/** What an address belongs to: each has its own code for a refusal. */
 export type Peer = 'upstream' | 'proxy'
 
 const refusalCodes = { upstream: 'ERR_PRIVATE_UPSTREAM', proxy: 'ERR_PRIVATE_PROXY' }
@@ -35,8 +28,8 @@ export const refuseLiteral = (host: string, peer: Peer): Error | undefined =>
   isIP(host) && !isPublicAddress(host) ? refusal(peer) : undefined
 
 /**
- * A lookup that fails when any address of a name is private. The very answer that is checked is
- * connected to, so a name cannot change its mind in between.
+ * A lookup that fails when any address of a name is private. The connection goes to the very answer
+ * that was checked, so a name that resolves differently the next time changes nothing.
  */
 export const publicOnly =
   (lookup: LookupFunction, peer: Peer): LookupFunction =>
@@ -48,42 +41,11 @@ export const publicOnly =
       callback(refusal(peer), address, family)
     })
 
-let delivering: Valve | undefined
-
-/** The valve of the connection whose bytes are being parsed; only within a response callback. */
-export const currentValve = () => delivering
-
-/**
- * Gives a connected socket its `Valve`, before undici takes it. The pause of undici 7 is not used:
- * a connection that is not kept alive and ends while paused fails an assertion in an event handler,
- * which would end the process.
- */
-export function fitValve(socket: Socket): void {
-  const read = socket.read.bind(socket)
-  let isShut = false
-  const valve: Valve = {
-    shut: () => {
-      isShut = true
-    },
-    open: () => {
-      if (!isShut) return
-      isShut = false
-      // The parser is not re-entrant, and this may be called from within it.
-      queueMicrotask(() => {
-        if (!isShut && !socket.destroyed) socket.emit('readable')
-      })
-    },
-    fault: () => socket.errored,
-  }
-  socket.read = (size) => {
-    const chunk: unknown = isShut ? null : read(size)
-    delivering = valve // undici parses what it has read in the same turn
-    return chunk
-  }
-}
-
-/** Makes the connect function of an undici dispatcher; each socket it opens has a `Valve`. */
-export function createConnector(options: ConnectorOptions): buildConnector.connector {
+/** Makes the connect function of an undici dispatcher; each socket it opens has a read control. */
+export function createConnector(
+  options: ConnectorOptions,
+  controls: ReadControls,
+): buildConnector.connector {
   const { allowPrivateUpstreams, connectTimeoutMs } = options
   const lookup = options.lookup ?? dnsLookup
   const connect = buildConnector({
@@ -99,7 +61,7 @@ export function createConnector(options: ConnectorOptions): buildConnector.conne
     }
     connect(target, (...[error, socket]) => {
       if (error) return callback(error, null)
-      fitValve(socket)
+      controls.install(socket)
       callback(null, socket)
     })
   }

@@ -18,7 +18,7 @@ export function decodeResponse(response: Response): Response {
   const format = formats.get(coding)
   if (format === undefined) {
     response.body.cancel().catch(() => {})
-    throw new Error('The upstream answered in a content coding that nobody asked for')
+    throw new Error('The upstream answered in a content coding that was not asked for')
   }
   const headers = new Headers(response.headers)
   headers.delete('content-encoding')

@@ -1,10 +1,10 @@
-/** What is said to a proxy, on an open connection to it, so that it opens one to the upstream. */
+/** The handshakes that ask a proxy, on an open connection to it, for a tunnel to the upstream. */
 import { request as httpRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import { SocksClient } from 'socks'
 import type { OutboundProxy } from '../../runtime.ts'
 
-/** Where a proxy is asked to connect to; a name stays a name, the proxy resolves it. */
+/** Where the proxy is asked to connect to; it resolves a name itself. */
 export interface Destination {
   hostname: string
   port: number
@@ -13,16 +13,16 @@ export interface Destination {
 export type ProxyErrorCode =
   /** The proxy could not be connected to, or its certificate is not trusted. */
   | 'ERR_PROXY_CONNECT'
-  /** The proxy wants other credentials. */
+  /** The proxy refuses the credentials, or requires some. */
   | 'ERR_PROXY_AUTH'
-  /** The proxy understood, and will not or cannot connect to the upstream. */
+  /** The proxy does not connect to the upstream: it will not, or it cannot. */
   | 'ERR_PROXY_REFUSED'
   /** The proxy closed the connection, or its answer is not of its protocol. */
   | 'ERR_PROXY_ANSWER'
   /** The tunnel was not open within the connect timeout. */
   | 'ERR_PROXY_TIMEOUT'
 
-/** A fault on the way through a proxy; its message never holds a credential, a host or a URL. */
+/** An error on the way through a proxy; its message never contains a credential, a host or a URL. */
 export class ProxyError extends Error {
   readonly code: ProxyErrorCode
 
@@ -48,7 +48,7 @@ export const httpHandshake: Handshake = (socket, { auth }, { hostname, port }) =
     createConnection: () => socket,
     method: 'CONNECT',
     path: authority,
-    // Node would add `connection: close`, which some proxies take for the tunnel as well.
+    // Node would add `connection: close`, which some proxies apply to the tunnel too.
     setDefaultHeaders: false,
     headers: {
       host: authority,
@@ -61,8 +61,8 @@ export const httpHandshake: Handshake = (socket, { auth }, { hostname, port }) =
       reject(new ProxyError('ERR_PROXY_ANSWER', 'The proxy gave no valid HTTP answer'))
     })
     request.once('connect', (response, _socket, head) => {
-      const fault = refusedStatus(response.statusCode ?? 0)
-      if (fault) return reject(fault)
+      const refusal = refusalOf(response.statusCode ?? 0)
+      if (refusal) return reject(refusal)
       if (head.length > 0) socket.unshift(head)
       resolve()
     })
@@ -70,7 +70,7 @@ export const httpHandshake: Handshake = (socket, { auth }, { hostname, port }) =
   })
 }
 
-function refusedStatus(status: number): ProxyError | undefined {
+function refusalOf(status: number): ProxyError | undefined {
   if (status >= 200 && status <= 299) return undefined
   // tinyproxy answers 401 to wrong credentials, and 407 to none.
   if (status === 407 || status === 401) {
@@ -102,12 +102,12 @@ export const socksHandshake: Handshake = async (socket, { host, port, auth }, de
       destination: { host: destination.hostname, port: destination.port },
     })
   } catch (error) {
-    throw socksFault(error instanceof Error ? error.message : '')
+    throw socksError(error instanceof Error ? error.message : '')
   }
 }
 
-// The library tells its faults apart by their text alone, and its error holds the credentials.
-function socksFault(text: string): ProxyError {
+// The errors of the library differ in their text alone, and contain the credentials.
+function socksError(text: string): ProxyError {
   if (/authentication/i.test(text)) {
     return new ProxyError('ERR_PROXY_AUTH', 'The proxy refused the credentials')
   }

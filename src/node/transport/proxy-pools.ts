@@ -1,7 +1,8 @@
-/** Connections through proxies: kept alive within one account and one proxy, and never beyond. */
+/** Connections through proxies: kept alive for one account and one proxy, and never shared. */
 import { Client, type Dispatcher, Pool } from 'undici'
 import type { OutboundProxy, UpstreamRequest } from '../../runtime.ts'
-import { type ConnectorOptions, fitValve, refuseLiteral } from './connector.ts'
+import { type ConnectorOptions, refuseLiteral } from './connector.ts'
+import type { ReadControls } from './read-control.ts'
 import { createTunnelOpener, type OpenTunnel, type TunnelOptions } from './tunnel.ts'
 
 export type ProxyPoolsOptions = ConnectorOptions & TunnelOptions
@@ -24,23 +25,27 @@ export interface ProxyPools {
 }
 
 /**
- * Makes the pools. One is forgotten with its last connection, so that neither a changed proxy nor a
- * deleted account leaves anything behind for longer than an idle connection is kept.
+ * Makes the pools. A pool is removed with its last connection, so that nothing remains of a changed
+ * proxy or a deleted account once its idle connections have been closed.
  */
-export function createProxyPools(options: ProxyPoolsOptions, wire: Client.Options): ProxyPools {
+export function createProxyPools(
+  options: ProxyPoolsOptions,
+  clientOptions: Client.Options,
+  controls: ReadControls,
+): ProxyPools {
   const pools = new Map<string, Pool>()
   const closing = new AbortController()
-  const forgetUnused = (key: string) => {
+  const removeUnused = (key: string) => {
     const { connected, size } = pools.get(key)?.stats ?? {}
     if (!connected && !size) pools.delete(key)
   }
   const openPool = (key: string, proxy: OutboundProxy, origin: string) => {
     const open = upstreamGuard(createTunnelOpener(proxy, options), options)
     const pool = new Pool(origin, {
-      ...wire,
-      factory: (url, given) => tunnelledClient(url, given, open, closing.signal),
+      ...clientOptions,
+      factory: (url, given) => tunnelledClient(url, given, open, controls, closing.signal),
     })
-    pool.on('disconnect', () => forgetUnused(key)).on('connectionError', () => forgetUnused(key))
+    pool.on('disconnect', () => removeUnused(key)).on('connectionError', () => removeUnused(key))
     pools.set(key, pool)
     return pool
   }
@@ -49,7 +54,7 @@ export function createProxyPools(options: ProxyPoolsOptions, wire: Client.Option
       const key = poolKey(via, request.origin)
       const pool = pools.get(key) ?? openPool(key, via.proxy, request.origin)
       pool.dispatch(request, handler)
-      forgetUnused(key) // a request that cannot be sent has opened nothing
+      removeUnused(key) // a request that cannot be sent has opened no connection
     },
     size: () => pools.size,
     async close() {
@@ -65,7 +70,7 @@ function poolKey({ accountId, proxy }: Via, origin: string): string {
   return JSON.stringify([accountId, origin, protocol, host, port, ...credentials])
 }
 
-// A name is resolved by the proxy, so that only what is written as an address can be judged.
+// The proxy resolves names, so only literal addresses can be checked here.
 const upstreamGuard =
   (open: OpenTunnel, { allowPrivateUpstreams }: ConnectorOptions): OpenTunnel =>
   async (target, signals) => {
@@ -74,20 +79,21 @@ const upstreamGuard =
     return open(target, signals)
   }
 
-/** A client of one connection; it is busy with one request at a time, whose signal rules its tunnel. */
+/** A client with one connection and one request at a time; the signal of that request ends its tunnel. */
 function tunnelledClient(
   origin: URL,
-  wire: Client.Options,
+  clientOptions: Client.Options,
   open: OpenTunnel,
+  controls: ReadControls,
   closing: AbortSignal,
 ): Client {
   let signals = [closing]
   const client = new Client(origin, {
-    ...wire,
+    ...clientOptions,
     connect: (target, callback) => {
       open(target, signals).then(
         (socket) => {
-          fitValve(socket)
+          controls.install(socket)
           callback(null, socket)
         },
         (error: Error) => callback(error, null),

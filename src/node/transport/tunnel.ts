@@ -1,20 +1,24 @@
-/** Opens connections to upstreams through a proxy, within one time limit, and leaves none behind. */
+/** Opens connections to upstreams through a proxy, within one time limit; a failed one is closed. */
 import { lookup as dnsLookup } from 'node:dns'
 import { once } from 'node:events'
 import { isIP, type LookupFunction, connect as netConnect, type Socket } from 'node:net'
 import { connect as tlsConnect } from 'node:tls'
 import { buildConnector } from 'undici'
+import type { Timers } from '../../clock.ts'
 import type { OutboundProxy } from '../../runtime.ts'
+import { systemClock } from '../clock.ts'
 import { publicOnly, refuseLiteral } from './connector.ts'
 import { httpHandshake, ProxyError, socksHandshake } from './proxy-handshake.ts'
 
 export interface TunnelOptions {
-  /** For all of it together: to reach the proxy, its handshake, and TLS with the upstream. */
+  /** For the connection to the proxy, the handshake, and TLS with the upstream together. */
   connectTimeoutMs: number
   /** When false, a proxy outside the public internet is refused with ERR_PRIVATE_PROXY. */
   allowPrivateProxies: boolean
   /** Resolves the proxy's name in place of the system's resolver. */
   lookup?: LookupFunction
+  /** Measure the connect timeout; by default the timers of the host. */
+  timers?: Timers
 }
 
 /**
@@ -28,12 +32,13 @@ const keepAliveProbeMs = 60_000
 /** Makes the opener for one proxy; TLS sessions are resumed among its own connections only. */
 export function createTunnelOpener(proxy: OutboundProxy, options: TunnelOptions): OpenTunnel {
   const startTls = buildConnector({ timeout: 0 }) // the limit below covers it
+  const { connectTimeoutMs, timers = systemClock } = options
   return async (target, signals) => {
-    const limit = startLimit(options.connectTimeoutMs, signals)
+    const limit = startLimit(timers, connectTimeoutMs, signals)
     let socket: Socket | undefined
     try {
-      socket = dial(proxy, options)
-      return await Promise.race([establish(socket, proxy, target, startTls), limit.reached])
+      socket = connectToProxy(proxy, options)
+      return await Promise.race([openThrough(socket, proxy, target, startTls), limit.reached])
     } catch (error) {
       socket?.destroy()
       throw error
@@ -44,11 +49,11 @@ export function createTunnelOpener(proxy: OutboundProxy, options: TunnelOptions)
 }
 
 /** `reached` rejects after the timeout, and when a signal aborts or has aborted before. */
-function startLimit(timeoutMs: number, signals: AbortSignal[]) {
+function startLimit(timers: Timers, timeoutMs: number, signals: AbortSignal[]) {
   const { promise: reached, reject } = Promise.withResolvers<never>()
-  reached.catch(() => {}) // it may be reached before anybody waits for it
+  reached.catch(() => {}) // it may be reached before it is awaited
   const end = () => reject(new Error('The request ended before its tunnel was open'))
-  const timer = setTimeout(() => {
+  const timer = timers.setTimer(() => {
     reject(new ProxyError('ERR_PROXY_TIMEOUT', 'The proxy did not open a tunnel in time'))
   }, timeoutMs)
   for (const signal of signals) signal.addEventListener('abort', end)
@@ -56,14 +61,17 @@ function startLimit(timeoutMs: number, signals: AbortSignal[]) {
   return {
     reached,
     clear() {
-      clearTimeout(timer)
+      timer.clear()
       for (const signal of signals) signal.removeEventListener('abort', end)
     },
   }
 }
 
 /** Starts to connect to the proxy; throws when its literal address is refused. */
-function dial(proxy: OutboundProxy, { allowPrivateProxies, ...options }: TunnelOptions): Socket {
+function connectToProxy(
+  proxy: OutboundProxy,
+  { allowPrivateProxies, ...options }: TunnelOptions,
+): Socket {
   const { protocol, port } = proxy
   const host = proxy.host.replace(/^\[(.*)\]$/, '$1')
   const refused = allowPrivateProxies ? undefined : refuseLiteral(host, 'proxy')
@@ -80,12 +88,12 @@ function dial(proxy: OutboundProxy, { allowPrivateProxies, ...options }: TunnelO
           servername: isIP(host) ? '' : host, // RFC 6066 §3: an address is no server name
         })
       : netConnect({ host, port, lookup })
-  // Whatever breaks it is told by the step that waits for it.
+  // The step that waits for the socket reports what broke it.
   socket.on('error', () => {})
   return socket.setNoDelay(true).setKeepAlive(true, keepAliveProbeMs)
 }
 
-async function establish(
+async function openThrough(
   socket: Socket,
   proxy: OutboundProxy,
   target: buildConnector.Options,

@@ -26,15 +26,15 @@ afterEach(() => {
 
 function launch(settings: Record<string, string>): Child {
   const env = { DATA_DIR: directory, BRIDGE_PORT: '0', ...settings }
-  const bridge = startChild(entry, { cwd: directory, env })
+  const bridge = startChild([entry], { cwd: directory, env })
   running.push(bridge)
   return bridge
 }
 
 async function start(settings: Record<string, string> = {}) {
   const bridge = launch(settings)
-  await bridge.printed(/ store on http\S+\n/)
-  return { ...bridge, url: / on (http\S+)\n/.exec(bridge.stdout())?.[1] ?? bridge.stderr() }
+  const [, url = ''] = await bridge.printed(/ store on (http\S+)\n/)
+  return { ...bridge, url }
 }
 
 async function refusal(settings: Record<string, string>) {

@@ -55,7 +55,7 @@ describe('an abort', () => {
     expect(upstream.requests).toHaveLength(0)
   })
 
-  it('before the headers rejects with its reason and leaves the upstream', async () => {
+  it('before the headers rejects with its reason and closes the connection', async () => {
     upstream.respond(hang())
     const abort = new AbortController()
     const pending = post('{}', { signal: abort.signal })
@@ -79,7 +79,7 @@ describe('an abort', () => {
     expect(await upstream.requests[0]?.aborted).toBe(true)
   })
 
-  it('during the body fails the body with its reason and leaves the upstream', async () => {
+  it('during the body fails the body with its reason and closes the connection', async () => {
     upstream.respond(anthropicStream({ stallAfterEvents: 3 }))
     const abort = new AbortController()
     const response = await post('{}', { signal: abort.signal })
@@ -91,7 +91,7 @@ describe('an abort', () => {
     expect(listeners(abort.signal)).toBe(0)
   })
 
-  it('by cancelling the body leaves a slow upstream', async () => {
+  it('by cancelling the body closes the connection to a slow upstream', async () => {
     upstream.respond(anthropicStream({ deltas: Array(1_000).fill('word '), delayMs: 2 }))
     const { signal } = new AbortController()
     const reader = (await post('{}', { signal })).body?.getReader()
@@ -114,14 +114,14 @@ describe('an abort', () => {
 
   it('of many clients at any moment throws nothing outside the promises', async () => {
     upstream.respond(anthropicStream({ deltas: Array(50).fill('x'.repeat(3_000)), delayMs: 1 }))
-    const leave = async (afterMs: number) => {
+    const abortAfter = async (afterMs: number) => {
       const abort = new AbortController()
       setTimeout(() => abort.abort(reason), afterMs)
       await expect(
         post('{}', { signal: abort.signal }).then((response) => response.text()),
       ).rejects.toBe(reason)
     }
-    await Promise.all(Array.from({ length: 60 }, (_, i) => leave(i % 40)))
+    await Promise.all(Array.from({ length: 60 }, (_, i) => abortAfter(i % 40)))
   })
 })
 

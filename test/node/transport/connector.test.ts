@@ -107,7 +107,7 @@ describe('where it connects', () => {
     await expect(get('http://relay.example')).rejects.toBe(fault)
   })
 
-  it('gives up connecting after the connect timeout', async () => {
+  it('stops connecting after the connect timeout', async () => {
     const get = client({ connectTimeoutMs: 60, lookup: () => {} })
     await expect(get('http://relay.example')).rejects.toMatchObject({
       code: 'UND_ERR_CONNECT_TIMEOUT',

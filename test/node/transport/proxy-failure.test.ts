@@ -1,8 +1,9 @@
 import { getEventListeners } from 'node:events'
 import type { LookupFunction, Socket } from 'node:net'
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { OutboundProxy } from '../../../src/runtime.ts'
 import { trustCertificate } from '../../support/certificate.ts'
+import { createManualClock } from '../../support/manual-clock.ts'
 import { createBench } from '../../support/proxied.ts'
 import {
   credentials,
@@ -27,7 +28,7 @@ afterAll(() => distrust())
 const url = 'http://hidden.example:8123/v1/messages?secret=query'
 const wrong = { username: 'wrong-user', password: 'wrong-secret' }
 
-/** Sends a request that must fail, and tells how; whatever the fault, it tells nobody's secret. */
+/** Sends a request that must fail, and returns how; no error contains a secret. */
 async function failure(
   proxy: OutboundProxy,
   options: Parameters<typeof client>[0] = {},
@@ -43,14 +44,14 @@ async function failure(
 }
 
 describe.each(protocols)('a %s proxy', (protocol) => {
-  it('that refuses the credentials is told by ERR_PROXY_AUTH', async () => {
+  it('that refuses the credentials is reported as ERR_PROXY_AUTH', async () => {
     const proxy = await keep(startProxy(protocol, { needsAuth: true }))
     expect((await failure(proxy.outbound({ auth: wrong }))).code).toBe('ERR_PROXY_AUTH')
     expect((await failure(proxy.outbound({ auth: undefined }))).code).toBe('ERR_PROXY_AUTH')
     await until(() => proxy.open() === 0)
   })
 
-  it('that will not connect is told by ERR_PROXY_REFUSED, with its own reason', async () => {
+  it('that will not connect is reported as ERR_PROXY_REFUSED, with its own reason', async () => {
     const [reply, reason] = protocol === 'socks5' ? [2, 'NotAllowed'] : [403, 'status 403']
     const proxy = await keep(startProxy(protocol, { refuseWith: reply }))
     const fault = await failure(proxy.outbound({ auth: wrong }))
@@ -61,7 +62,7 @@ describe.each(protocols)('a %s proxy', (protocol) => {
     await until(() => proxy.open() === 0)
   })
 
-  it('that nobody runs is told by ERR_PROXY_CONNECT, with the code of the system', async () => {
+  it('that does not listen is reported as ERR_PROXY_CONNECT, with the code of the system', async () => {
     const proxy = await startProxy(protocol)
     await proxy.close()
     expect(await failure(proxy.outbound({ auth: wrong }))).toEqual({
@@ -70,7 +71,7 @@ describe.each(protocols)('a %s proxy', (protocol) => {
     })
   })
 
-  it('whose name does not resolve is told by ERR_PROXY_CONNECT', async () => {
+  it('whose name does not resolve is reported as ERR_PROXY_CONNECT', async () => {
     const fault = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' })
     const lookup: LookupFunction = (_name, _options, callback) => callback(fault, '', 0)
     const proxy: OutboundProxy = { protocol, host: 'proxy.example', port: 1, auth: wrong }
@@ -83,13 +84,18 @@ describe.each(protocols)('a %s proxy', (protocol) => {
 
   it('that hangs fails the request after the connect timeout, and keeps no connection', async () => {
     const proxy = await keep(startRawProxy(protocol, () => {}))
+    const timers = createManualClock()
     const outbound = proxy.outbound({ ...hostOf(protocol), auth: wrong })
-    const { code } = await failure(outbound, { connectTimeoutMs: 80 })
-    expect(code).toBe('ERR_PROXY_TIMEOUT')
+    const failed = failure(outbound, { connectTimeoutMs: 80, timers })
+    await until(() => proxy.open() === 1)
+    timers.advance(79)
+    expect(timers.pending()).toBe(1)
+    timers.advance(1)
+    expect((await failed).code).toBe('ERR_PROXY_TIMEOUT')
     await until(() => proxy.open() === 0)
   })
 
-  it('that hangs is left at once when the request is aborted', async () => {
+  it('that hangs is disconnected at once when the request is aborted', async () => {
     const proxy = await keep(startRawProxy(protocol, () => {}))
     const abort = new AbortController()
     const reason = new Error('the client left')
@@ -105,18 +111,11 @@ describe.each(protocols)('a %s proxy', (protocol) => {
     const secure = await keep(startSecureUpstream((socket) => answer(socket)))
     const proxy = await keep(startProxy(protocol))
     const { signal } = new AbortController()
-    const connectTimeoutMs = 123_456
-    const started = vi.spyOn(globalThis, 'setTimeout')
-    const cleared = vi.spyOn(globalThis, 'clearTimeout')
-    onTestFinished(() => void vi.restoreAllMocks())
-    const { get } = client({ connectTimeoutMs })
+    const timers = createManualClock()
+    const { get } = client({ timers })
     const response = await get(secure.url, proxy.outbound(), { signal })
     expect(getEventListeners(signal, 'abort')).toHaveLength(0)
-    const timers = started.mock.results
-      .filter((_, index) => started.mock.calls[index]?.[1] === connectTimeoutMs)
-      .map(({ value }) => value)
-    expect(timers).toHaveLength(1)
-    expect(cleared.mock.calls.map(([timer]) => timer)).toContain(timers[0])
+    expect(timers.pending()).toBe(0)
     await response.text()
     await settled()
     await (await get(secure.url, proxy.outbound(), { signal })).text()
@@ -184,7 +183,7 @@ describe('a proxy that answers oddly', () => {
     await until(() => proxy.open() === 0)
   })
 
-  it.each([401, 407])('with status %i wants other credentials', async (status) => {
+  it.each([401, 407])('with status %i refuses the credentials', async (status) => {
     const proxy = await keep(startProxy('http', { refuseWith: status }))
     expect((await failure(proxy.outbound({ auth: wrong }))).code).toBe('ERR_PROXY_AUTH')
   })
@@ -204,7 +203,7 @@ describe('a proxy that answers oddly', () => {
     await until(() => proxy.open() === 0)
   })
 
-  it('with a certificate that nobody vouches for is not trusted', async () => {
+  it('with a certificate of an unknown issuer is not trusted', async () => {
     const proxy = await keep(startProxy('https'))
     const { code, message } = await failure(proxy.outbound({ auth: wrong, host: 'other.example' }))
     expect(code).toBe('ERR_PROXY_CONNECT')
@@ -229,7 +228,7 @@ describe('a proxy that answers oddly', () => {
     const secure = await keep(startSecureUpstream((socket) => answer(socket)))
     const proxy = await keep(startProxy(protocol))
     const { get, close } = client()
-    const leave = async (afterMs: number) => {
+    const abortAfter = async (afterMs: number) => {
       const abort = new AbortController()
       const timer = setTimeout(() => abort.abort(), afterMs)
       const target = afterMs % 2 ? secure.url : `http://upstream.example:${secure.port}`
@@ -238,7 +237,7 @@ describe('a proxy that answers oddly', () => {
         .catch(() => {})
       clearTimeout(timer)
     }
-    await Promise.all(Array.from({ length: 40 }, (_, i) => leave(i / 2)))
+    await Promise.all(Array.from({ length: 40 }, (_, i) => abortAfter(i / 2)))
     await close()
     await until(() => proxy.open() === 0)
   })

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createProxyPools } from '../../../src/node/transport/proxy-pools.ts'
+import { createReadControls } from '../../../src/node/transport/read-control.ts'
 import { trustCertificate } from '../../support/certificate.ts'
 import { createBench, loopback } from '../../support/proxied.ts'
 import { type Protocol, startProxy, startSecureUpstream } from '../../support/proxies.ts'
@@ -102,7 +103,7 @@ describe.each(['http', 'socks5'] as const)('through a %s proxy', (protocol) => {
 })
 
 describe('the pools', () => {
-  it('are forgotten with their last connection, and not before', async () => {
+  it('are removed with their last connection, and not before', async () => {
     const upstream = await keep(
       startRawUpstream((socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')),
     )
@@ -116,6 +117,7 @@ describe('the pools', () => {
           lookup: loopback,
         },
         { keepAliveTimeout: 1_500 },
+        createReadControls(),
       ),
     )
     const get = (accountId: string) =>

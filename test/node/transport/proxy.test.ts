@@ -77,7 +77,7 @@ describe.each(protocols)('through a %s proxy', (protocol) => {
     await until(() => proxy.open() === 1)
   })
 
-  it('credentials are presented as they are, whatever characters they hold', async () => {
+  it('credentials are sent as they are, with any characters', async () => {
     const proxy = await keep(startProxy(protocol, { needsAuth: true }))
     const response = await client().get(named, proxy.outbound({ auth: credentials }))
     expect(response.status).toBe(200)
@@ -133,7 +133,7 @@ describe.each(protocols)('through a %s proxy', (protocol) => {
 })
 
 describe.each(['http', 'socks5'] as const)('through a %s proxy', (protocol) => {
-  it('an upstream whose certificate nobody vouches for is refused', async () => {
+  it('an upstream whose certificate is not trusted is refused', async () => {
     const secure = await keep(startSecureUpstream((socket) => socket.write(hello)))
     const proxy = await keep(startProxy(protocol))
     distrust()

@@ -63,7 +63,7 @@ describe('a request', () => {
     expect(request?.body.toString()).toBe('{"a":1}')
   })
 
-  it('takes its length from the body, whatever the headers claim', async () => {
+  it('takes its length from the body, not from the headers', async () => {
     await post('four', { headers: new Headers({ 'content-length': '999' }) })
     expect(upstream.requests[0]?.headers['content-length']).toBe('4')
     expect(upstream.requests[0]?.body.toString()).toBe('four')
@@ -204,7 +204,7 @@ describe('a response', () => {
 })
 
 describe('a failure of the upstream', () => {
-  it('rejects when nobody listens', async () => {
+  it('rejects when the upstream does not listen', async () => {
     const gone = await startUpstream()
     await gone.close()
     const request = { method: 'GET', headers: new Headers(), body: undefined } as const

@@ -160,7 +160,7 @@ describe('back-pressure', () => {
     ['ends', 'content-length: 150000\r\n', (socket) => socket.end(), true],
   ]
   it.each(endings)(
-    'holds when a closing connection %s with %j while nobody reads',
+    'survives that a closing connection %s with %j while the reader is paused',
     async (...row) => {
       const [, header, end, whole] = row
       const size = 150_000 // so that the last chunk is the one that fills the queue
@@ -178,7 +178,7 @@ describe('back-pressure', () => {
     },
   )
 
-  it('of one exchange does not hold up the next one on the connection', async () => {
+  it('of one exchange does not pause the next one on the connection', async () => {
     const size = 256 * 1024
     const upstream = await serve((socket) => {
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n`)

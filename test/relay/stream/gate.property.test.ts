@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createEmbeddedEngine } from '../../../src/node/embedded/engine.ts'
+import { createEmbeddedEngine } from '../../../src/node/engines/embedded/engine.ts'
 import type { Engine } from '../../../src/store/redis.ts'
 import { runs } from '../../support/property.ts'
 import { startUpstream, type Upstream } from '../../support/upstream.ts'

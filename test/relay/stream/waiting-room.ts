@@ -1,7 +1,7 @@
 /** A gateway that keeps streams alive after a moment, and a client whose place nobody else may take. */
 import type { Clock } from '../../../src/clock.ts'
 import { systemClock } from '../../../src/node/clock.ts'
-import { createEmbeddedEngine } from '../../../src/node/embedded/engine.ts'
+import { createEmbeddedEngine } from '../../../src/node/engines/embedded/engine.ts'
 import type { Engine } from '../../../src/store/redis.ts'
 import { createTestAdmin, createTestGateway } from '../../support/gateway.ts'
 import { after, type Behaviour, startUpstream } from '../../support/upstream.ts'

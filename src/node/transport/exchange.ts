@@ -1,0 +1,142 @@
+/** One request to an upstream: turns the callbacks of undici into one promise and one body. */
+import type { Dispatcher } from 'undici'
+import type { UpstreamRequest } from '../../runtime.ts'
+import type { ReadControl, ReadControls } from './read-control.ts'
+
+/** A body that is declared up to this length is collected; a longer one streams. */
+const collectedBytes = 64 * 1024
+/** A stream that has this much unread pauses its connection. */
+const queuedBytes = 128 * 1024
+const nullBodyStatuses = new Set([204, 205, 304])
+
+// In latin1 each byte is one character, and becomes the same byte again when it is forwarded.
+const decodeField = (value: Buffer | string | undefined) =>
+  typeof value === 'object' ? value.toString('latin1') : String(value)
+
+function responseHeaders({ rawHeaders }: Dispatcher.DispatchController): Headers {
+  const headers = new Headers()
+  const fields = Array.isArray(rawHeaders) ? rawHeaders : []
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    try {
+      headers.append(decodeField(fields[i]), decodeField(fields[i + 1]))
+    } catch {
+      // One field that cannot be represented must not fail the whole response.
+    }
+  }
+  return headers
+}
+
+/**
+ * `resolve` gets the response, with its body complete or still streaming; `reject` gets what failed
+ * before that. What fails later is an error of the body.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  #method: string
+  #signal: AbortSignal
+  #resolve: (response: Response) => void
+  #reject: (reason: unknown) => void
+  #controller: Dispatcher.DispatchController | undefined
+  #controls: ReadControls
+  #readControl: ReadControl | undefined
+  #stream: ReadableStreamDefaultController<Uint8Array> | undefined
+  #head: ResponseInit = {}
+  #hasBody = true
+  #chunks: Buffer[] = []
+  #done = false
+
+  constructor(
+    request: UpstreamRequest,
+    controls: ReadControls,
+    resolve: (response: Response) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.#method = request.method
+    this.#controls = controls
+    this.#signal = request.signal
+    this.#resolve = resolve
+    this.#reject = reject
+    request.signal.addEventListener('abort', this.#onAbort)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController) {
+    this.#controller = controller
+    if (this.#done) controller.abort(new Error('The request was aborted before it was sent'))
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    statusText = '',
+  ) {
+    if (status < 200) return
+    if (status > 599) return this.#abort(new Error(`The upstream answered with status ${status}`))
+    const headers = responseHeaders(controller)
+    const isPlain = /^[\t\x20-\x7e]*$/.test(statusText)
+    this.#head = { status, statusText: isPlain ? statusText : '', headers }
+    this.#hasBody = this.#method !== 'HEAD' && !nullBodyStatuses.has(status)
+    const length = headers.get('content-length')
+    const isShort = length !== null && Number(length) <= collectedBytes
+    if (this.#hasBody && !isShort) this.#resolve(new Response(this.#openStream(), this.#head))
+  }
+
+  onResponseData(_controller: unknown, chunk: Buffer) {
+    if (this.#done || !this.#hasBody) return
+    if (!this.#stream) {
+      this.#chunks.push(chunk)
+      return
+    }
+    this.#stream.enqueue(chunk)
+    if ((this.#stream.desiredSize ?? 0) <= 0) this.#readControl?.pause()
+  }
+
+  onResponseEnd() {
+    if (this.#done) return
+    // Without a length the end of the connection is the end of the body, unless an error ended it.
+    const error = this.#readControl?.error()
+    if (error) return this.#fail(error)
+    this.#finish()
+    if (this.#stream) return this.#stream.close()
+    const body = this.#hasBody ? Buffer.concat(this.#chunks) : null
+    this.#resolve(new Response(body, this.#head))
+  }
+
+  onResponseError(_controller: unknown, error: Error) {
+    this.#fail(error)
+  }
+
+  #openStream(): ReadableStream<Uint8Array> {
+    const readControl = this.#controls.current()
+    this.#readControl = readControl
+    return new ReadableStream<Uint8Array>(
+      {
+        start: (stream) => {
+          this.#stream = stream
+        },
+        pull: () => readControl?.resume(),
+        cancel: (reason) => this.#abort(reason),
+      },
+      { highWaterMark: queuedBytes, size: (chunk) => chunk?.byteLength ?? 0 },
+    )
+  }
+
+  #onAbort = () => this.#abort(this.#signal.reason)
+
+  #abort(reason: unknown) {
+    this.#fail(reason)
+    this.#controller?.abort(reason instanceof Error ? reason : new Error('The request was aborted'))
+  }
+
+  #fail(reason: unknown) {
+    if (this.#done) return
+    this.#finish()
+    if (this.#stream) this.#stream.error(reason)
+    else this.#reject(reason)
+  }
+
+  #finish() {
+    this.#done = true
+    this.#signal.removeEventListener('abort', this.#onAbort)
+    this.#readControl?.resume() // the next exchange on this connection must not find it paused
+  }
+}
