@@ -1,6 +1,6 @@
 /** The health of accounts, read from the records that the scripts keep. */
 import { modelFamilies } from '../domain/model-family.ts'
-import type { PlatformId } from '../domain/platform.ts'
+import type { PoolId } from '../domain/platform.ts'
 import { decodeHealth, healthField } from '../store/records/health.ts'
 import type { CatalogContext } from './context.ts'
 
@@ -34,15 +34,15 @@ export const healthFields = (accountId: string): string[] => [
   ...modelFamilies.map((family) => healthField(accountId, family)),
 ]
 
-/** Reads the health of accounts, in their order, in one round trip. */
+/** Reads the health of accounts of one pool, in their order, in one round trip. */
 export async function readHealths(
   { runtime, keyspace }: CatalogContext,
-  platform: PlatformId,
+  poolId: PoolId,
   accountIds: string[],
 ): Promise<AccountHealth[]> {
   if (accountIds.length === 0) return []
   const fields = accountIds.flatMap(healthFields)
-  const reply = (await runtime.redis.hmget(keyspace.health(platform), ...fields)) as unknown
+  const reply = (await runtime.redis.hmget(keyspace.health(poolId), ...fields)) as unknown
   const packed = (reply ?? []) as (string | null)[]
   const nowMs = runtime.now()
   const stride = cooldownModels.length

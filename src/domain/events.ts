@@ -2,6 +2,7 @@
 import { type ErrorCode, type GatewayError, ownFaults } from '../errors.ts'
 import type { FailureReason } from './account-failure.ts'
 import type { ModelFamily } from './model-family.ts'
+import type { PoolId } from './platform.ts'
 import type { RequestTrace } from './request-trace.ts'
 import type { Usage } from './usage.ts'
 
@@ -20,7 +21,7 @@ export type Observer = (event: GatewayEvent) => void
 interface EndedRequest extends Omit<RequestTrace, 'receivedAtMs'> {
   ledgerId: string
   keyId: string
-  platform: string
+  poolId: PoolId
   /** The model that the client asked for. */
   model: string
   /** The last account it was sent to; empty where there was none. */
@@ -60,10 +61,10 @@ export type RequestEvent =
       reason: FailureReason
     }
 
-/** What cools down: an account of a platform's pool, or (`family` not null) one family of its models. */
+/** What cools down: an account, or (`family` not null) one family of its models. */
 interface CoolingScope {
   accountId: string
-  platform: string
+  poolId: PoolId
   family: ModelFamily | null
 }
 

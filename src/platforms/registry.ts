@@ -10,6 +10,7 @@ import type { Platform } from './platform.ts'
 const builtIn: Record<PlatformId, Platform> = { 'claude-console': claudeConsole, codex }
 
 export interface PlatformRegistry {
+  all: readonly Platform[]
   /** The ids of all pools. */
   poolIds: readonly PoolId[]
   /** The platforms whose accounts form the pool; empty when there is no such pool. */
@@ -24,6 +25,7 @@ export function createPlatformRegistry(
 ): PlatformRegistry {
   const byId = new Map(platforms.map((platform) => [platform.id, platform]))
   return {
+    all: platforms,
     poolIds: [...new Set(platforms.map(({ poolId }) => poolId))],
     inPool: (poolId) => platforms.filter((platform) => platform.poolId === poolId),
     platformOf(account) {

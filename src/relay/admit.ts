@@ -74,7 +74,7 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
       keyRevision: String(snapshot.apiKey?.revision ?? 0),
       digest: snapshot.digest,
       ledgerId: plan.ledgerId,
-      platform: plan.poolId,
+      poolId: plan.poolId,
       keyId: apiKey.id,
       sessionKey: plan.sessionKey,
       affinityDigest: plan.affinityDigest,

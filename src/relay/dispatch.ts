@@ -161,7 +161,7 @@ function reassign(
   const offered = isLast ? [] : untried
   return reassignScript(runtime.redis, keyspace, {
     ledgerId: plan.ledgerId,
-    platform: plan.poolId,
+    poolId: plan.poolId,
     keyId: plan.apiKey.id,
     sessionKey: plan.sessionKey,
     generation,

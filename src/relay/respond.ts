@@ -101,7 +101,7 @@ function leaseRenewal(gateway: Gateway, { admission }: Exchange): () => void {
     dueMs = nowMs + leaseMs / 2
     const input = {
       ledgerId: plan.ledgerId,
-      platform: plan.poolId,
+      poolId: plan.poolId,
       keyId: plan.apiKey.id,
       generation,
       leaseMs,
@@ -114,11 +114,11 @@ function leaseRenewal(gateway: Gateway, { admission }: Exchange): () => void {
 /** A probe that streams may go on for long: its account has recovered now. */
 function recover({ runtime, keyspace }: Gateway, { admission, planned }: Exchange): void {
   const { plan, generation } = admission
-  const { ledgerId, poolId: platform } = plan
-  const input = { ledgerId, platform, generation, family: planned.family }
+  const { ledgerId, poolId } = plan
+  const input = { ledgerId, poolId, generation, family: planned.family }
   // Its settlement says the same again.
   const recovered = recoverScript(runtime.redis, keyspace, input)
-    .then(({ healthChanges }) => tellHealthChanges(runtime, platform, healthChanges))
+    .then(({ healthChanges }) => tellHealthChanges(runtime, poolId, healthChanges))
     .catch(() => {})
   runtime.defer(recovered)
 }

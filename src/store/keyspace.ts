@@ -41,11 +41,11 @@ export function createKeyspace(prefix: string) {
     keyCounters: (keyId: string) => key('key', keyId),
     /** Sorted set: lease member → expiry. */
     keyLeases: (keyId: string) => key('leases', 'key', keyId),
-    platformLeases: (platform: string) => key('leases', platform),
+    poolLeases: (poolId: string) => key('leases', poolId),
     /** Hash: account id, or account id/model family → `untilMs|failures|sinceMs|reason`; no field means healthy. */
-    health: (platform: string) => key('health', platform),
+    health: (poolId: string) => key('health', poolId),
     /** Hash: account id → `inflight|pickedMs|heldNanoUsd|day|spentNanoUsd`, maintained. */
-    load: (platform: string) => key('load', platform),
+    load: (poolId: string) => key('load', poolId),
     /** Hash: state, account, generation, member and, once it has ended, the receipt and the trace. */
     request: (ledgerId: string) => key('request', ledgerId),
     /** String: ledger id of the latest request that its client gave this id. */
@@ -53,11 +53,11 @@ export function createKeyspace(prefix: string) {
     /** Sorted set: members of leases that expired and wait to be booked → when they may be claimed. */
     orphans: key('orphans'),
     /** String: `home|servedMs|beforeMs|current|moves`. */
-    sticky: (platform: string, keyId: string, sessionKey: string) =>
-      key('sticky', platform, keyId, sessionKey),
+    sticky: (poolId: string, keyId: string, sessionKey: string) =>
+      key('sticky', poolId, keyId, sessionKey),
     /** String: the account that issued an id which no other account knows. */
-    affinity: (platform: string, keyId: string, digest: string) =>
-      key('affinity', platform, keyId, digest),
+    affinity: (poolId: string, keyId: string, digest: string) =>
+      key('affinity', poolId, keyId, digest),
     /** Hashes of packed sums, one field per bucket. */
     books: {
       key: (keyId: string) => key('books', 'key', keyId),

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { packAuditEntry } from '../../src/admin/audit/entry.ts'
-import { auditScript } from '../../src/store/scripts/audit.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 
 let nowMs = Date.UTC(2026, 10, 22, 10, 20)
@@ -22,7 +21,7 @@ beforeAll(async () => {
       after: { index },
     }
     const entry = packAuditEntry(test.gateway, change)
-    await auditScript(test.runtime.redis, test.gateway.keyspace, entry)
+    await test.runtime.redis.zadd(test.gateway.keyspace.audit, { score: 0, member: entry })
   }
 })
 afterAll(() => test.close())

@@ -50,7 +50,7 @@ it('an administrator who ends a cooldown or replaces the credential makes the ac
   const recovered = {
     type: 'account_recovered',
     accountId: first,
-    platform: 'claude-console',
+    poolId: 'claude-console',
     family: null,
   }
   for (const repair of [

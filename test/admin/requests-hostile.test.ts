@@ -208,7 +208,7 @@ describe('the log', () => {
     const lines = [failed, rejected].map(({ id }) =>
       test.logged('rejected').find(({ requestId }) => requestId === id),
     )
-    const asked = { keyId, platform: 'claude-console', model: 'claude-sonnet-4-6' }
+    const asked = { keyId, poolId: 'claude-console', model: 'claude-sonnet-4-6' }
     const passed = { accountId: off.id, why: 'not_schedulable' }
     expect(lines[0]).toMatchObject({ ...asked, ledgerId: failed.id, end: 'failed' })
     expect(lines[0]).toMatchObject({

@@ -221,7 +221,7 @@ describe('GET /requests/:id', () => {
     const lost = ask({}, {}, { signal: leave.signal })
     await expect.poll(() => upstream.requests.length).toBe(1)
     const [lease = ''] = await test.runtime.redis.zrange<string[]>(
-      test.gateway.keyspace.platformLeases('claude-console'),
+      test.gateway.keyspace.poolLeases('claude-console'),
       0,
       0,
     )

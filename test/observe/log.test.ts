@@ -55,7 +55,7 @@ describe('a line of the log', () => {
   })
 
   it('tells when an account begins to cool down, and when it has recovered', () => {
-    const scope = { accountId: 'a', platform: 'claude-console', family: 'opus' } as const
+    const scope = { accountId: 'a', poolId: 'claude-console', family: 'opus' } as const
     const cooling = { ...scope, reason: 'overloaded', untilMs: 15_000 } as const
     expect(
       linesOf([

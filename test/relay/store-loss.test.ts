@@ -189,7 +189,8 @@ describe('the settlement journal', () => {
     await send()
     await gateway.deferred()
     const [entry] = journal.pending()
-    const { format, ...old } = JSON.parse(entry?.payload ?? '')
+    const { format, poolId: platform, ...rest } = JSON.parse(entry?.payload ?? '')
+    const old = { ...rest, platform }
     expect(format).toBe(1)
     const nowMs = gateway.runtime.now()
     journal.remove(old.ledgerId)

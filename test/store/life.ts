@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { decodeLoad } from '../../src/store/records/load.ts'
 import { createTape } from './fault-shim.ts'
 import { checkState, checkStep, readState, type State } from './scripts.model.ts'
-import { createWorld, platforms, serve, sweep, type World } from './simulation.ts'
+import { createWorld, poolIds, serve, sweep, type World } from './simulation.ts'
 import type { TestStore } from './stores.ts'
 
 const hourMs = 60 * 60 * 1_000
@@ -42,7 +42,7 @@ export async function live(store: TestStore, pace: Pace, numbers: number[]): Pro
     else if (choice < 92) await store.advance(leaseMs)
     else if (choice < 93) await store.advance(claimMs)
     else if (choice < 95 && hours-- > 0) await store.advance(hourMs)
-    else if (choice < 98) start(sweep(world, process, tape.oneOf(...platforms)))
+    else if (choice < 98) start(sweep(world, process, tape.oneOf(...poolIds)))
     else if (choice === 99 && process !== 'one') network.crash(process)
     await new Promise(setImmediate)
   }
@@ -56,7 +56,7 @@ export async function live(store: TestStore, pace: Pace, numbers: number[]): Pro
       await new Promise(setImmediate)
     }
     await store.advance(leaseMs + claimMs)
-    for (const platform of platforms) start(sweep(world, 'one', platform))
+    for (const poolId of poolIds) start(sweep(world, 'one', poolId))
     await new Promise(setImmediate)
   }
   expect(faults).toEqual([])
@@ -87,10 +87,8 @@ function isAtRest({ requests, orphans }: State): boolean {
 
 function checkRest(state: State): void {
   const open = Object.values(state.requests).filter((request) => request.state === 'admitted')
-  const leases = [...Object.values(state.platforms), ...Object.values(state.keys)].map(
-    (x) => x.leases,
-  )
-  const loads = Object.values(state.platforms).flatMap((platform) => Object.values(platform.loads))
+  const leases = [...Object.values(state.pools), ...Object.values(state.keys)].map((x) => x.leases)
+  const loads = Object.values(state.pools).flatMap((poolId) => Object.values(poolId.loads))
   const carried = loads.map(decodeLoad).flatMap((load) => [load.inflight, load.reservedNanoUsd])
   const held = Object.values(state.keys).map(({ counters }) => counters.heldNanoUsd ?? '0')
   expect({ open, orphans: state.orphans }).toEqual({ open: [], orphans: {} })

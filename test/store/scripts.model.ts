@@ -2,13 +2,13 @@
 import { expect } from 'vitest'
 import { lease } from '../../src/store/records/lease.ts'
 import { decodeLoad } from '../../src/store/records/load.ts'
-import { accountsOf, type Call, keyIds, models, platforms, type World } from './simulation.ts'
+import { accountsOf, type Call, keyIds, models, poolIds, type World } from './simulation.ts'
 
 type Row = Record<string, string>
 
 export interface State {
   nowMs: number
-  platforms: Record<string, { leases: Row; loads: Row; health: Row }>
+  pools: Record<string, { leases: Row; loads: Row; health: Row }>
   keys: Record<string, { leases: Row; counters: Row }>
   requests: Record<string, Row>
   orphans: Row
@@ -38,12 +38,12 @@ export async function readState(world: World): Promise<State> {
       await Promise.all(names.map(async (name) => [name, await one(name)] as const)),
     )
 
-  const [ofPlatforms, ofKeys, requests, orphans, books] = await Promise.all([
-    all(platforms, async (platform) => {
+  const [ofPools, ofKeys, requests, orphans, books] = await Promise.all([
+    all(poolIds, async (poolId) => {
       const [leases, loads, health] = await Promise.all([
-        sortedSet(keyspace.platformLeases(platform)),
-        hash(keyspace.load(platform)),
-        hash(keyspace.health(platform)),
+        sortedSet(keyspace.poolLeases(poolId)),
+        hash(keyspace.load(poolId)),
+        hash(keyspace.health(poolId)),
       ])
       return { leases, loads, health }
     }),
@@ -58,13 +58,13 @@ export async function readState(world: World): Promise<State> {
     sortedSet(keyspace.orphans),
     all(bookNames(world), hash),
   ])
-  return { nowMs: store.nowMs(), platforms: ofPlatforms, keys: ofKeys, requests, orphans, books }
+  return { nowMs: store.nowMs(), pools: ofPools, keys: ofKeys, requests, orphans, books }
 }
 
 function bookNames({ keyspace: { books } }: World): string[] {
   return [
     ...keyIds.map(books.key),
-    ...['', ...platforms.flatMap(accountsOf)].map(books.account),
+    ...['', ...poolIds.flatMap(accountsOf)].map(books.account),
     ...models.map(books.model),
     ...keyIds.flatMap((keyId) => models.map((model) => books.keyModel(keyId, model))),
   ]
@@ -73,14 +73,14 @@ function bookNames({ keyspace: { books } }: World): string[] {
 /** Counters are the sums of what they count, and every open request has exactly one lease or orphan. */
 export function checkState(world: World, state: State): void {
   const heldMembers = Object.values(state.keys).flatMap(({ leases }) => Object.keys(leases))
-  const leased = Object.values(state.platforms).flatMap(({ leases }) => Object.keys(leases))
+  const leased = Object.values(state.pools).flatMap(({ leases }) => Object.keys(leases))
   const open = Object.values(state.requests).filter(({ state }) => state === 'admitted')
   const orphans = Object.keys(state.orphans)
   expect(heldMembers.sort(), 'held = open').toEqual(open.map(({ member }) => member).sort())
   expect([...leased, ...orphans].sort(), 'leased or orphaned = held').toEqual(heldMembers)
 
-  for (const [platform, { leases, loads }] of Object.entries(state.platforms)) {
-    for (const accountId of accountsOf(platform)) {
+  for (const [poolId, { leases, loads }] of Object.entries(state.pools)) {
+    for (const accountId of accountsOf(poolId)) {
       const load = decodeLoad(loads[accountId])
       const members = Object.keys(leases)
         .map(parseMember)
@@ -125,12 +125,12 @@ function checkQuota(
   { limits: { quotaNanoUsd } }: World,
   before: State,
   after: State,
-  platform: string,
+  poolId: string,
   accountId: string,
 ): void {
   if (quotaNanoUsd === 0) return
-  const was = decodeLoad(before.platforms[platform]?.loads[accountId])
-  const is = decodeLoad(after.platforms[platform]?.loads[accountId])
+  const was = decodeLoad(before.pools[poolId]?.loads[accountId])
+  const is = decodeLoad(after.pools[poolId]?.loads[accountId])
   const today = new Date(after.nowMs).toISOString().slice(0, 10)
   const spent = was.day >= today ? was.spentNanoUsd : 0
   expect(spent, `spent of the day of ${accountId}`).toBeLessThan(quotaNanoUsd)
@@ -188,27 +188,27 @@ export function checkStep(
   }
   if (call.script === 'reassign' || call.script === 'renew') {
     const { ledgerId, generation } = call.input
-    const changed = { request: after.requests[ledgerId], platforms: after.platforms }
-    const unchanged = { request: before.requests[ledgerId], platforms: before.platforms }
+    const changed = { request: after.requests[ledgerId], pools: after.pools }
+    const unchanged = { request: before.requests[ledgerId], pools: before.pools }
     const { generation: current, state } = before.requests[ledgerId] ?? {}
     const isCurrent = state === 'admitted' && current === String(generation)
     if (!isCurrent) expect(changed, 'replay of an old generation').toEqual(unchanged)
   }
   if (call.script !== 'admit' && call.script !== 'reassign') return
   if (!Array.isArray(result) || result[0] !== 'ok') return
-  const { ledgerId, platform, keyId, candidates, probeMs } = call.input
+  const { ledgerId, poolId, keyId, candidates, probeMs } = call.input
   const was = before.requests[ledgerId]
   const is = after.requests[ledgerId]
   if (was?.generation === is?.generation) return
   const accountId = is?.account ?? ''
   expect(candidates.map((candidate) => candidate.accountId)).toContain(accountId)
-  checkQuota(world, before, after, platform, accountId)
+  checkQuota(world, before, after, poolId, accountId)
   for (const field of [accountId, `${accountId}/${call.input.family}`]) {
-    const record = before.platforms[platform]?.health[field]
+    const record = before.pools[poolId]?.health[field]
     if (!record) continue
     const untilMs = Number(record.split('|')[0])
     expect(untilMs, `${accountId} is cooling`).toBeLessThanOrEqual(after.nowMs)
-    const probe = Number(after.platforms[platform]?.health[field]?.split('|')[0])
+    const probe = Number(after.pools[poolId]?.health[field]?.split('|')[0])
     expect(probe, 'probe').toBeGreaterThanOrEqual(before.nowMs + probeMs)
   }
   if (call.script === 'admit') checkAdmission(world, before, after, keyId)

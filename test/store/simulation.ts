@@ -24,12 +24,12 @@ export type Call =
   | { script: 'reassign'; input: ReassignInput }
   | { script: 'renew'; input: Parameters<typeof renewScript>[2] }
   | { script: 'settle'; input: SettleInput }
-  | { script: 'sweep'; input: { platform: string; limit: number } }
+  | { script: 'sweep'; input: { poolId: string; limit: number } }
 
-export const platforms = ['claude-console', 'codex'] as const
+export const poolIds = ['claude-console', 'codex'] as const
 export const keyIds = ['key-a', 'key-b'] as const
 export const models = ['opus', 'gpt|5'] as const
-export const accountsOf = (platform: string) => [`${platform}-1`, `${platform}-2`, `${platform}-3`]
+export const accountsOf = (poolId: string) => [`${poolId}-1`, `${poolId}-2`, `${poolId}-3`]
 
 export interface World {
   store: TestStore
@@ -86,7 +86,7 @@ export function createWorld(store: TestStore, prefix: string, tape: Tape, leaseM
 export async function serve(world: World, process: string): Promise<void> {
   const { tape, keyspace, leaseMs } = world
   const job = createJob(world)
-  const { ledgerId, platform, keyId, sessionKey } = job
+  const { ledgerId, poolId, keyId, sessionKey } = job
   const { reply: admission, failures } = await insist(3, () =>
     admitScript(connect(world, process, { script: 'admit', input: job }), keyspace, job),
   )
@@ -100,7 +100,7 @@ export async function serve(world: World, process: string): Promise<void> {
   const tried = [accountId]
   for (let steps = tape.pick(4); steps > 0; steps--) {
     await pause(world, process)
-    const lease = { ledgerId, platform, keyId, generation, leaseMs }
+    const lease = { ledgerId, poolId, keyId, generation, leaseMs }
     if (tape.chance(40)) {
       const redis = connect(world, process, { script: 'renew', input: lease })
       await insist(2, () => renewScript(redis, keyspace, lease))
@@ -136,8 +136,8 @@ export async function serve(world: World, process: string): Promise<void> {
 }
 
 /** Frees expired leases and books the orphans it is handed. */
-export async function sweep(world: World, process: string, platform: string): Promise<void> {
-  const input = { platform, limit: 3 }
+export async function sweep(world: World, process: string, poolId: string): Promise<void> {
+  const input = { poolId, limit: 3 }
   const redis = connect(world, process, { script: 'sweep', input })
   const { reply } = await insist(1, () => sweepScript(redis, world.keyspace, input))
   await Promise.all((reply ?? []).map((member) => bookOrphan(world, process, member)))
@@ -146,10 +146,10 @@ export async function sweep(world: World, process: string, platform: string): Pr
 async function bookOrphan(world: World, process: string, member: string): Promise<void> {
   const held = lease.decode(member)
   if (!held) throw new Error(`Not a lease: ${member}`)
-  const { poolId: platform, reservationNanoUsd, generation, ...names } = held
+  const { poolId, reservationNanoUsd, generation, ...names } = held
   await insistOnSettling(world, process, {
     ...names,
-    platform,
+    poolId,
     kind: 'orphan',
     member,
     amounts: packSums(orphanedSums(reservationNanoUsd)),
@@ -167,12 +167,12 @@ async function settle(
   accountId = '',
 ): Promise<void> {
   const { tape } = world
-  const { ledgerId, platform, keyId, model } = job
+  const { ledgerId, poolId, keyId, model } = job
   const costNanoUsd = tape.pick(5) * 700
   const sums = { requests: 1, outputTokens: tape.pick(9), costNanoUsd }
   await insistOnSettling(world, process, {
     ledgerId,
-    platform,
+    poolId,
     keyId,
     accountId,
     model,
@@ -200,9 +200,9 @@ function createJob(world: World): AdmitInput {
   const { tape, limits, ledgerIds } = world
   const ledgerId = `ledger-${ledgerIds.length + 1}`
   ledgerIds.push(ledgerId)
-  const platform = tape.oneOf(...platforms)
+  const poolId = tape.oneOf(...poolIds)
   const model = tape.oneOf(...models)
-  const candidates = accountsOf(platform).map((accountId) => ({
+  const candidates = accountsOf(poolId).map((accountId) => ({
     accountId,
     priority: tape.oneOf(50, 10),
     maxConcurrency: limits.cap,
@@ -216,7 +216,7 @@ function createJob(world: World): AdmitInput {
     keyRevision: '0',
     digest: 'digest',
     ledgerId,
-    platform,
+    poolId,
     keyId: tape.oneOf(...keyIds),
     sessionKey: tape.oneOf(undefined, 'session'),
     affinityDigest: undefined,

@@ -55,9 +55,10 @@ export async function getAvailability(
   requirePermission(actor, 'accounts:read')
   const { runtime, keyspace, sealer } = gateway
   const { record, health } = await findAccountState(gateway, { platform, accountId })
+  const { poolId } = gateway.platforms.platformOf(record)
   // Requests whose process ended must not count as in flight.
-  await sweep(gateway, platform)
-  const load = decodeLoad(await runtime.redis.hget(keyspace.load(platform), accountId))
+  await sweep(gateway, poolId)
+  const load = decodeLoad(await runtime.redis.hget(keyspace.load(poolId), accountId))
   const { TIMEZONE } = runtime.config
   const today = quotaDayAt(runtime.now(), TIMEZONE, record.quotaResetTime)
   const reasons = [

@@ -40,7 +40,7 @@ export async function findAccountState(gateway: Gateway, name: AccountName): Pro
 
 /** The account with its health now. */
 export async function withHealth(gateway: Gateway, stored: Stored<Account>): Promise<AccountState> {
-  const { platform, id } = stored.record
-  const [health = healthy] = await readHealths(gateway, platform, [id])
+  const { poolId } = gateway.platforms.platformOf(stored.record)
+  const [health = healthy] = await readHealths(gateway, poolId, [stored.record.id])
   return { ...stored, health }
 }

@@ -45,7 +45,8 @@ async function withHealths(
   platform: PlatformId,
   accounts: Stored<Account>[],
 ): Promise<AccountState[]> {
+  const { poolId } = gateway.platforms.platformOf({ platform })
   const ids = accounts.map(({ record }) => record.id)
-  const healths = await readHealths(gateway, platform, ids)
+  const healths = await readHealths(gateway, poolId, ids)
   return accounts.map((stored, i) => ({ ...stored, health: healths[i] ?? healthy }))
 }

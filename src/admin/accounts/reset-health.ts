@@ -24,11 +24,12 @@ export async function resetAccountHealth(
     after: { ...healthy },
   })
   const fields = healthFields(accountId)
-  const reply = await resetHealthScript(runtime.redis, keyspace, { platform, fields, entry })
+  const { poolId } = gateway.platforms.platformOf(stored.record)
+  const reply = await resetHealthScript(runtime.redis, keyspace, { poolId, fields, entry })
   if (reply === 'ok') {
     const by = actorName(actor)
     runtime.observe({ type: 'record_changed', action: 'account.reset', targetId: accountId, by })
-    observeRecovery(gateway, { platform, accountId, health })
+    observeRecovery(gateway, { poolId, accountId, health })
   }
   return { ...stored, health: healthy }
 }

@@ -41,9 +41,10 @@ export async function updateAccount(
   })
   if (recoveryFields.some((field) => field in patch)) {
     const { runtime, keyspace } = gateway
+    const { poolId } = gateway.platforms.platformOf(stored.record)
     const { health } = await withHealth(gateway, stored)
-    await runtime.redis.hdel(keyspace.health(platform), ...healthFields(accountId))
-    observeRecovery(gateway, { platform, accountId, health })
+    await runtime.redis.hdel(keyspace.health(poolId), ...healthFields(accountId))
+    observeRecovery(gateway, { poolId, accountId, health })
   }
   return withHealth(gateway, stored)
 }

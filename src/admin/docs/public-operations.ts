@@ -1,5 +1,7 @@
 /** The documented operations outside the administration: the relay and the health check. */
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Operation } from '../../domain/operation.ts'
+import { relayRoutes } from '../../relay/routes.ts'
 
 type Registry = OpenAPIHono['openAPIRegistry']
 
@@ -69,7 +71,7 @@ export function registerPublicOperations(registry: Registry): void {
     scheme: 'bearer',
     description: 'A gateway key as `Authorization: Bearer`',
   })
-  for (const path of ['/api/v1/messages', '/v1/messages']) registerMessages(registry, path)
+  for (const { path, operation } of relayRoutes) documented[operation]?.(registry, path)
   registry.registerPath({
     method: 'get',
     path: '/health',
@@ -80,6 +82,11 @@ export function registerPublicOperations(registry: Registry): void {
       503: json(Health, 'The store does not answer, or the gateway is starting'),
     },
   })
+}
+
+/** How the routes of each operation are registered. */
+const documented: Partial<Record<Operation, (registry: Registry, path: string) => void>> = {
+  messages: registerMessages,
 }
 
 function registerMessages(registry: Registry, path: string): void {

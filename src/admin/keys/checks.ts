@@ -1,6 +1,5 @@
 /** What is checked of a gateway key before it is written. */
 import { type ApiKey, type ApiKeySettings, settingIssues } from '../../catalog/api-key.ts'
-import type { PlatformId } from '../../domain/platform.ts'
 import { GatewayError, type Issue } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 
@@ -16,18 +15,17 @@ export function checkSettings(settings: ApiKeySettings): void {
 /** @throws GatewayError `invalid_request` when a bound account does not exist on its platform. */
 export async function checkBoundAccounts(
   gateway: Gateway,
-  settings: Partial<Pick<ApiKeySettings, 'claudeConsoleAccountId' | 'codexAccountId'>>,
+  settings: Partial<ApiKeySettings>,
 ): Promise<void> {
-  const { claudeConsoleAccountId = null, codexAccountId = null } = settings
-  if (claudeConsoleAccountId === null && codexAccountId === null) return
+  const bound = gateway.platforms.all.flatMap(({ id, boundAccountField: field }) => {
+    const accountId = settings[field]
+    return typeof accountId === 'string' ? [{ platform: id, field, accountId }] : []
+  })
+  if (bound.length === 0) return
   const { accounts } = await gateway.catalog.loadPool()
-  const issues: Issue[] = []
-  const check = (field: string, accountId: string | null, platform: PlatformId) => {
-    if (accountId === null || accounts.get(accountId)?.record.platform === platform) return
-    issues.push({ field, message: `No ${platform} account has this id` })
-  }
-  check('claudeConsoleAccountId', claudeConsoleAccountId, 'claude-console')
-  check('codexAccountId', codexAccountId, 'codex')
+  const issues = bound
+    .filter(({ platform, accountId }) => accounts.get(accountId)?.record.platform !== platform)
+    .map(({ platform, field }): Issue => ({ field, message: `No ${platform} account has this id` }))
   if (issues.length === 0) return
   throw new GatewayError('invalid_request', 'The key is bound to an unknown account', { issues })
 }

@@ -31,7 +31,7 @@ export async function* walkApiKeys(
 export async function keysBoundTo(gateway: Gateway, accountId: string): Promise<ApiKey[]> {
   const bound: ApiKey[] = []
   for await (const record of walkApiKeys(gateway, { newestFirst: true, chunk: maxChunk })) {
-    const ids = [record.claudeConsoleAccountId, record.codexAccountId]
+    const ids = gateway.platforms.all.map(({ boundAccountField }) => record[boundAccountField])
     if (!record.isDeleted && ids.includes(accountId)) bound.push(record)
   }
   return bound

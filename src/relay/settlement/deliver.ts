@@ -22,6 +22,12 @@ export async function writeToJournal({ runtime }: Gateway, input: SettleInput): 
   }
 }
 
+/** Fields of an entry that are no part of the input, or have another name there by now. */
+interface OldFields {
+  format?: number
+  platform: string
+}
+
 const packEntry = (input: SettleInput) => JSON.stringify({ format: schemaVersion, ...input })
 
 /**
@@ -31,10 +37,11 @@ const packEntry = (input: SettleInput) => JSON.stringify({ format: schemaVersion
 export function fromJournal(payload: string): SettleInput | undefined {
   const entry = parseJson(payload)
   if (typeof entry !== 'object' || entry === null) return undefined
-  const { format = 1, ...stored } = entry as SettleInput & { format?: number }
+  const { format = 1, platform, ...stored } = entry as SettleInput & OldFields
   if (format > schemaVersion) return undefined
   return {
     ...stored,
+    poolId: stored.poolId ?? platform,
     family: stored.family ?? 'other',
     quotaDay: stored.quotaDay ?? stored.buckets.day.slice('day:'.length),
     trace: stored.trace ?? '',
@@ -55,7 +62,7 @@ export async function deliver(gateway: Gateway, input: SettleInput): Promise<voi
       // An orphan stands for a receipt that may still be in the journal: it has its own entry to end.
       if (isJournaled) runtime.journal?.remove(ledgerId)
       runtime.observe({ type: 'settled', ledgerId, kind, reply: reply.kind })
-      tellHealthChanges(runtime, input.platform, reply.healthChanges)
+      tellHealthChanges(runtime, input.poolId, reply.healthChanges)
       return
     } catch (error) {
       if (delayMs === firstRetryMs) {

@@ -26,7 +26,7 @@ export async function settleOrphans(gateway: Gateway, members: string[]): Promis
     runtime.observe({ type: 'orphaned_request', ledgerId, keyId, accountId })
     await deliver(gateway, {
       ledgerId,
-      platform: poolId,
+      poolId,
       keyId,
       accountId,
       model,
@@ -58,7 +58,7 @@ export async function sweep(gateway: Gateway, poolId: PoolId): Promise<void> {
   const limit = 100
   for (;;) {
     const members = await sweepScript(gateway.runtime.redis, gateway.keyspace, {
-      platform: poolId,
+      poolId,
       limit,
     })
     await settleOrphans(gateway, members)

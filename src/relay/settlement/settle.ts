@@ -136,11 +136,11 @@ type EndedRequest = Omit<Extract<GatewayEvent, { type: 'rejected' }>, 'type' | '
 function traceFields(plan: Plan, trace: RequestTrace): EndedRequest {
   const { requestId, ledgerId, apiKey, poolId, model } = plan
   const { receivedAtMs, ...rest } = trace
-  return { ...rest, requestId, ledgerId, keyId: apiKey.id, platform: poolId, model }
+  return { ...rest, requestId, ledgerId, keyId: apiKey.id, poolId, model }
 }
 
 function identity(plan: Plan, accountId: string) {
-  const { ledgerId, requestId, apiKey, poolId: platform, model } = plan
+  const { ledgerId, requestId, apiKey, poolId, model } = plan
   const requestName = requestId === ledgerId ? undefined : requestId
-  return { ledgerId, requestName, platform, keyId: apiKey.id, accountId, model }
+  return { ledgerId, requestName, poolId, keyId: apiKey.id, accountId, model }
 }

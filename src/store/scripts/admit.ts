@@ -20,7 +20,7 @@ export interface AdmitInput {
   keyRevision: string
   digest: string
   ledgerId: string
-  platform: string
+  poolId: string
   keyId: string
   /** Undefined: the request belongs to no session. */
   sessionKey: string | undefined
@@ -220,24 +220,24 @@ export function admitScript(
   keyspace: Keyspace,
   input: AdmitInput,
 ): Promise<AdmitReply> {
-  const { platform, keyId, sessionKey, affinityDigest } = input
+  const { poolId, keyId, sessionKey, affinityDigest } = input
   return runScript(redis, keyspace, script, {
     keys: {
       apiKey: keyspace.apiKey(input.digest),
       counters: keyspace.keyCounters(keyId),
       keyLeases: keyspace.keyLeases(keyId),
       request: keyspace.request(input.ledgerId),
-      sticky: keyspace.sticky(platform, keyId, sessionKey ?? ''),
-      health: keyspace.health(platform),
-      load: keyspace.load(platform),
-      leases: keyspace.platformLeases(platform),
+      sticky: keyspace.sticky(poolId, keyId, sessionKey ?? ''),
+      health: keyspace.health(poolId),
+      load: keyspace.load(poolId),
+      leases: keyspace.poolLeases(poolId),
       orphans: keyspace.orphans,
-      affinity: keyspace.affinity(platform, keyId, affinityDigest ?? ''),
+      affinity: keyspace.affinity(poolId, keyId, affinityDigest ?? ''),
     },
     args: {
       ...input,
       ...ttl,
-      poolId: platform,
+      poolId,
       reservationNanoUsd: input.reservationNanoUsd,
       hasSession: sessionKey !== undefined,
       hasAffinity: affinityDigest !== undefined,

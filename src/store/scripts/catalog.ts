@@ -134,10 +134,10 @@ export async function writeAccountScript(
 export async function resetHealthScript(
   redis: Redis,
   keyspace: Keyspace,
-  input: { platform: string; fields: string[]; entry: string },
+  input: { poolId: string; fields: string[]; entry: string },
 ): Promise<'ok' | 'healthy'> {
   const reply = await runScript(redis, keyspace, resetHealth, {
-    keys: { health: keyspace.health(input.platform), audit: keyspace.audit },
+    keys: { health: keyspace.health(input.poolId), audit: keyspace.audit },
     args: { entry: input.entry, records: input.fields.map((field) => ({ field })) },
   })
   return reply.kind

@@ -16,7 +16,7 @@ import { oneOf, type ReplyOf } from '../script-declaration.ts'
 
 export interface ReassignInput {
   ledgerId: string
-  platform: string
+  poolId: string
   keyId: string
   sessionKey: string | undefined
   /** Generation of the attempt that failed; a replay gets the answer it missed. */
@@ -120,15 +120,15 @@ export function reassignScript(
   keyspace: Keyspace,
   input: ReassignInput,
 ): Promise<ReassignReply> {
-  const { platform, keyId, sessionKey } = input
+  const { poolId, keyId, sessionKey } = input
   return runScript(redis, keyspace, script, {
     keys: {
       request: keyspace.request(input.ledgerId),
       keyLeases: keyspace.keyLeases(keyId),
-      sticky: keyspace.sticky(platform, keyId, sessionKey ?? ''),
-      health: keyspace.health(platform),
-      load: keyspace.load(platform),
-      leases: keyspace.platformLeases(platform),
+      sticky: keyspace.sticky(poolId, keyId, sessionKey ?? ''),
+      health: keyspace.health(poolId),
+      load: keyspace.load(poolId),
+      leases: keyspace.poolLeases(poolId),
     },
     args: { ...input, ...ttl, hasSession: sessionKey !== undefined },
   })

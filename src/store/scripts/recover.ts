@@ -33,13 +33,13 @@ export type RecoverReply = ReplyOf<(typeof script)['replies']>
 export function recoverScript(
   redis: Redis,
   keyspace: Keyspace,
-  input: { ledgerId: string; platform: string; generation: number; family: string },
+  input: { ledgerId: string; poolId: string; generation: number; family: string },
 ): Promise<RecoverReply> {
   const { generation, family } = input
   return runScript(redis, keyspace, script, {
     keys: {
       request: keyspace.request(input.ledgerId),
-      health: keyspace.health(input.platform),
+      health: keyspace.health(input.poolId),
     },
     args: { generation, family },
   })

@@ -34,7 +34,7 @@ export async function renewScript(
   keyspace: Keyspace,
   input: {
     ledgerId: string
-    platform: string
+    poolId: string
     keyId: string
     generation: number
     leaseMs: number
@@ -45,7 +45,7 @@ export async function renewScript(
     keys: {
       request: keyspace.request(input.ledgerId),
       keyLeases: keyspace.keyLeases(input.keyId),
-      leases: keyspace.platformLeases(input.platform),
+      leases: keyspace.poolLeases(input.poolId),
     },
     args: { generation, leaseMs, requestMs: ttl.requestMs },
   })

@@ -16,7 +16,7 @@ import type { ReplyOf } from '../script-declaration.ts'
 
 export interface SettleInput {
   ledgerId: string
-  platform: string
+  poolId: string
   keyId: string
   accountId: string
   model: string
@@ -129,7 +129,7 @@ function run(
   input: SettleInput,
   booked: Booked,
 ): Promise<RawReply> {
-  const { platform, keyId, accountId, model, verdict, buckets, requestName } = input
+  const { poolId, keyId, accountId, model, verdict, buckets, requestName } = input
   const failure = typeof verdict === 'object' ? verdict : undefined
   const { hour, month, hourPruneBefore, dayPruneBefore } = buckets
   const { books } = keyspace
@@ -138,9 +138,9 @@ function run(
       request: keyspace.request(input.ledgerId),
       counters: keyspace.keyCounters(keyId),
       keyLeases: keyspace.keyLeases(keyId),
-      leases: keyspace.platformLeases(platform),
-      load: keyspace.load(platform),
-      health: keyspace.health(platform),
+      leases: keyspace.poolLeases(poolId),
+      load: keyspace.load(poolId),
+      health: keyspace.health(poolId),
       orphans: keyspace.orphans,
       requestName: keyspace.requestName(requestName ?? ''),
       keyBook: books.key(keyId),
@@ -151,7 +151,7 @@ function run(
       bookedModelBook: books.model(booked.model),
       bookedKeyModelBook: books.keyModel(keyId, booked.model),
       affinities: input.issuedAffinities.map((digest) => ({
-        account: keyspace.affinity(platform, keyId, digest),
+        account: keyspace.affinity(poolId, keyId, digest),
       })),
     },
     args: {

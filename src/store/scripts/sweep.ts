@@ -22,13 +22,13 @@ return reply.swept({ orphans = claim(keys, args.limit, args.orphanClaimMs) })
 export async function sweepScript(
   redis: Redis,
   keyspace: Keyspace,
-  input: { platform: string; limit: number },
+  input: { poolId: string; limit: number },
 ): Promise<string[]> {
-  const { platform, limit } = input
+  const { poolId, limit } = input
   const { orphans } = await runScript(redis, keyspace, script, {
     keys: {
-      leases: keyspace.platformLeases(platform),
-      load: keyspace.load(platform),
+      leases: keyspace.poolLeases(poolId),
+      load: keyspace.load(poolId),
       orphans: keyspace.orphans,
     },
     args: { limit, orphanClaimMs: ttl.orphanClaimMs },

@@ -137,7 +137,7 @@ async function atRest(world: World, asks: Ask[]) {
     Number(sticky[i]?.split('|').at(-1) ?? 0),
   ])
   const leases = [
-    keyspace.platformLeases('claude-console'),
+    keyspace.poolLeases('claude-console'),
     keyspace.orphans,
     ...keyNames.map((name) => keyspace.keyLeases(world.keyOf(name).id)),
   ]

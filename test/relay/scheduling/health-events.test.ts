@@ -58,7 +58,7 @@ const send = (count = 1, fields: object = {}) =>
 
 const scope = (family: string | null = null) => ({
   accountId,
-  platform: 'claude-console',
+  poolId: 'claude-console',
   family,
 })
 

@@ -40,7 +40,7 @@ export async function openPool(store: Engine, apiUrl: string, accounts: number, 
     const rows = (await redis.hgetall(keyspace.load(platform))) as unknown as string[]
     const carried = rows.filter((_, index) => index % 2 === 1).map((load) => decodeLoad(load))
     expect(carried.filter((load) => load.inflight !== 0 || load.reservedNanoUsd !== 0)).toEqual([])
-    const leases = [keyspace.keyLeases(id), keyspace.platformLeases(platform), keyspace.orphans]
+    const leases = [keyspace.keyLeases(id), keyspace.poolLeases(platform), keyspace.orphans]
     for (const name of leases) expect(await redis.zcard(name), name).toBe(0)
     const held = await redis.hget(keyspace.keyCounters(id), 'heldNanoUsd')
     expect(Number(held ?? 0)).toBe(0)

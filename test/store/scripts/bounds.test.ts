@@ -4,7 +4,7 @@ import { createRedis, type Engine } from '../../../src/store/redis.ts'
 import { writeAccountScript } from '../../../src/store/scripts/catalog.ts'
 import { has } from '../../support/lanes.ts'
 import { openRedis } from '../stores.ts'
-import { accounts, createBench, platform } from './setup.ts'
+import { accounts, createBench, poolId } from './setup.ts'
 
 describe.runIf(has('redis-server'))('the scripts on redis-server, by its own clock', () => {
   let engine: Engine
@@ -62,9 +62,9 @@ describe.runIf(has('redis-server'))('the scripts on redis-server, by its own clo
     }
     // Each account has a record, so that none is spared any reading or the claim of a probe.
     const recovering = Object.fromEntries(ids.map((id) => [id, '1|1|1|overloaded']))
-    await redis.hset(keyspace.health(platform), recovering)
+    await redis.hset(keyspace.health(poolId), recovering)
     expect(await admit('first', plan)).toMatchObject({ kind: 'ok' })
-    await redis.hset(keyspace.health(platform), recovering)
+    await redis.hset(keyspace.health(poolId), recovering)
     await createRedis(engine).exec(['config', 'resetstat'])
     const reply = await admit('second', plan)
     expect(reply).toMatchObject({ kind: 'ok' })

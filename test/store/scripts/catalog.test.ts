@@ -150,7 +150,7 @@ describeOnStores('a catalog write', (bench) => {
   it('forgets the health of one account, and records that only where there was any', async () => {
     const { redis, keyspace } = bench()
     const reset = (entry: string) =>
-      resetHealthScript(redis, keyspace, { platform: 'codex', fields: ['a', 'a/opus'], entry })
+      resetHealthScript(redis, keyspace, { poolId: 'codex', fields: ['a', 'a/opus'], entry })
     await redis.hset(keyspace.health('codex'), { a: '1|1|1|x', 'a/opus': '1|1|1|x', b: '1|1|1|x' })
     expect([await reset('1'), await reset('2')]).toEqual(['ok', 'healthy'])
     expect(await redis.hkeys(keyspace.health('codex'))).toEqual(['b'])

@@ -1,6 +1,6 @@
 /** The contract of `reassign` and `renew`: how a running request moves on and stays leased. */
 import { expect, it } from 'vitest'
-import { accounts, describeOnStores, failed, leaseMs, platform } from './setup.ts'
+import { accounts, describeOnStores, failed, leaseMs, poolId } from './setup.ts'
 
 describeOnStores('reassign', (bench) => {
   it('moves lease and hold to the next account and records why the last one failed', async () => {
@@ -108,7 +108,7 @@ describeOnStores('reassign', (bench) => {
     await admit('one')
     await reassign('one', { sessionKey: 'session' })
     expect(await health()).toMatchObject({ b: `${nowMs() + 3_000}|1p|${sinceMs}|overloaded` })
-    expect(await redis.get(keyspace.sticky(platform, 'key', 'session'))).toBe(`b|${nowMs()}|0|b|0`)
+    expect(await redis.get(keyspace.sticky(poolId, 'key', 'session'))).toBe(`b|${nowMs()}|0|b|0`)
     await admit('two', { candidates: accounts('c') })
     expect(await reassign('two')).toMatchObject({ kind: 'none' })
   })

@@ -18,7 +18,7 @@ import { type SettleInput, settleScript } from '../../../src/store/scripts/settl
 import { sweepScript } from '../../../src/store/scripts/sweep.ts'
 import { openStore, storeNames, type TestStore } from '../stores.ts'
 
-export const platform = 'claude-console'
+export const poolId = 'claude-console'
 export const leaseMs = 10_000
 
 export type Bench = ReturnType<typeof createBench>
@@ -81,7 +81,7 @@ export function createBench(store: TestStore, prefix: string) {
     const costNanoUsd = given.costNanoUsd ?? 40
     return {
       ledgerId,
-      platform,
+      poolId,
       keyId: 'key',
       accountId: 'a',
       model: 'opus',
@@ -111,7 +111,7 @@ export function createBench(store: TestStore, prefix: string) {
         keyRevision: '0',
         digest: 'digest',
         ledgerId,
-        platform,
+        poolId,
         keyId: 'key',
         sessionKey: undefined,
         affinityDigest: undefined,
@@ -131,7 +131,7 @@ export function createBench(store: TestStore, prefix: string) {
     reassign: (ledgerId: string, given: Partial<ReassignInput> = {}) =>
       reassignScript(redis, keyspace, {
         ledgerId,
-        platform,
+        poolId,
         keyId: 'key',
         sessionKey: undefined,
         generation: 1,
@@ -145,23 +145,23 @@ export function createBench(store: TestStore, prefix: string) {
         ...given,
       }),
     renew: (ledgerId: string, generation = 1) =>
-      renewScript(redis, keyspace, { ledgerId, platform, keyId: 'key', generation, leaseMs }),
+      renewScript(redis, keyspace, { ledgerId, poolId, keyId: 'key', generation, leaseMs }),
     settle: async (ledgerId: string, given: Partial<SettleInput> = {}) =>
       (await settleScript(redis, keyspace, settlement(ledgerId, given))).kind,
     settleFully: (ledgerId: string, given: Partial<SettleInput> = {}) =>
       settleScript(redis, keyspace, settlement(ledgerId, given)),
-    sweep: (limit = 10) => sweepScript(redis, keyspace, { platform, limit }),
+    sweep: (limit = 10) => sweepScript(redis, keyspace, { poolId, limit }),
 
     counters: async (keyId = 'key') => row(await redis.hgetall(keyspace.keyCounters(keyId))),
     load: async (accountId: string) =>
-      decodeLoad(await redis.hget(keyspace.load(platform), accountId)),
+      decodeLoad(await redis.hget(keyspace.load(poolId), accountId)),
     inflight: async () => {
-      const loads = Object.entries(row(await redis.hgetall(keyspace.load(platform))))
+      const loads = Object.entries(row(await redis.hgetall(keyspace.load(poolId))))
       return Object.fromEntries(loads.map(([id, load]) => [id, decodeLoad(load).inflight]))
     },
     recover: (ledgerId: string, generation = 1) =>
-      recoverScript(redis, keyspace, { ledgerId, platform, generation, family: 'opus' }),
-    health: async () => row(await redis.hgetall(keyspace.health(platform))),
+      recoverScript(redis, keyspace, { ledgerId, poolId, generation, family: 'opus' }),
+    health: async () => row(await redis.hgetall(keyspace.health(poolId))),
     request: async (ledgerId: string) => row(await redis.hgetall(keyspace.request(ledgerId))),
     book: async (book: string) => row(await redis.hgetall(book)),
   }

@@ -1,6 +1,6 @@
 /** The contract of affinity: where a session is at home, when it returns, and what binds it for good. */
 import { expect, it } from 'vitest'
-import { accounts, describeOnStores, failed, platform } from './setup.ts'
+import { accounts, describeOnStores, failed, poolId } from './setup.ts'
 
 const warmMs = 60_000
 const sessionKey = 'session'
@@ -18,14 +18,14 @@ describeOnStores('a session', (bench) => {
     expect(second).toMatchObject({ accountId: 'b', affinity: 'primary' })
     const another = await admit('other', { candidates })
     expect(another).toMatchObject({ accountId: 'a', affinity: 'none' })
-    const ttlMs = await redis.pttl(keyspace.sticky(platform, 'key', sessionKey))
+    const ttlMs = await redis.pttl(keyspace.sticky(poolId, 'key', sessionKey))
     expect(ttlMs).toBeGreaterThan(14 * day)
   })
 
-  it('of another key or platform is another session', async () => {
+  it('of another key or poolId is another session', async () => {
     const { admit } = bench()
     await admit('one', { sessionKey, candidates: accounts('b') })
-    for (const other of [{ keyId: 'other' }, { platform: 'codex' }]) {
+    for (const other of [{ keyId: 'other' }, { poolId: 'codex' }]) {
       const reply = await admit(JSON.stringify(other), { ...both, ...other })
       expect(reply).toMatchObject({ accountId: 'a', affinity: 'started' })
     }
@@ -95,14 +95,14 @@ describeOnStores('a session', (bench) => {
     const { admit, reassign, settle, advance, redis, keyspace } = bench()
     await admit('served', both)
     await settle('served', { verdict: 'success' })
-    const record = await redis.get(keyspace.sticky(platform, 'key', sessionKey))
+    const record = await redis.get(keyspace.sticky(poolId, 'key', sessionKey))
     advance(1_000)
     await admit('failing', both)
     advance(1)
     await reassign('failing', { sessionKey, candidates: accounts('b') })
     advance(1)
     await reassign('failing', { sessionKey, generation: 2, candidates: [] })
-    const left = await redis.get(keyspace.sticky(platform, 'key', sessionKey))
+    const left = await redis.get(keyspace.sticky(poolId, 'key', sessionKey))
     const stay = (packed: unknown) => {
       const [home, servedMs, , current] = String(packed).split('|')
       return { home, servedMs, current }
@@ -131,7 +131,7 @@ describeOnStores('a session', (bench) => {
     await admit('two', both)
     advance(5_000)
     await admit('three', both)
-    const record = String(await redis.get(keyspace.sticky(platform, 'key', sessionKey)))
+    const record = String(await redis.get(keyspace.sticky(poolId, 'key', sessionKey)))
     expect(record.split('|').at(-1)).toBe('2')
   })
 })

@@ -106,7 +106,7 @@ export async function checkStore(stage: Stage, phases: Phase[], redis: Redis): P
     expectEqual(`key ${keyId}: leases`, await redis.zcard(keyspace.keyLeases(keyId)), 0)
     await book(`books of key ${keyId}`, keyspace.books.key(keyId), own)
   }
-  expectEqual('leases', await redis.zcard(keyspace.platformLeases(platform)), 0)
+  expectEqual('leases', await redis.zcard(keyspace.poolLeases(platform)), 0)
   expectEqual('orphans', await redis.zcard(keyspace.orphans), 0)
   return violations
 }
