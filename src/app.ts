@@ -59,7 +59,7 @@ export function createApp(
   if (config.CORS_ORIGINS.length > 0) {
     for (const path of ['/health', '/api/v2/*']) app.use(path, allowOrigins(config.CORS_ORIGINS))
   }
-  // Claude Code asks whether anything is there, without a credential.
+  // Claude Code checks without a credential that the address answers.
   for (const path of ['/', '/api/hello']) {
     app.get(path, (c) =>
       c.text('Claude Relay Service. The administration is described at /docs.\n'),

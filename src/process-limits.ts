@@ -4,7 +4,7 @@
 export interface Place {
   /** How many places were taken before, of any key. */
   number: number
-  /** Gives the place back; to be called once. */
+  /** Ends it; to be called once. */
   leave(): void
 }
 

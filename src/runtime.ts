@@ -32,7 +32,7 @@ export interface SettlementJournal {
   put(ledgerId: string, payload: string, nowMs: number): Promise<void>
   /** The settlement of a request, if it waits. */
   get(ledgerId: string): string | undefined
-  /** Forgets a settlement that the store has confirmed, at the latest with the next one. */
+  /** Removes a settlement that the store has confirmed, at the latest with the next one. */
   remove(ledgerId: string): void
   /** Every settlement still waiting, oldest first. */
   pending(): { ledgerId: string; payload: string; createdAtMs: number }[]
@@ -51,7 +51,7 @@ export interface Runtime extends Clock {
   clientAddress: (c: Context) => string | undefined
   /** Lets work go on after the response; the host waits for it as long as it can. */
   defer: (work: Promise<unknown>) => void
-  /** Is told every event of the gateway; never throws. */
+  /** Gets every event of the gateway; never throws. */
   observe: Observer
   /** Absent where there is no disk (Workers). */
   journal?: SettlementJournal

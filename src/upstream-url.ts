@@ -29,7 +29,7 @@ const isPrivateHost = (hostname: string) => {
 
 /**
  * Checks the base URL of an upstream and returns its fault as a sentence, or undefined.
- * A name is judged by its spelling only: whoever connects must judge what it resolves to.
+ * A name is judged by its spelling only: the code that connects must judge what it resolves to.
  */
 export function checkUpstreamUrl(
   value: string,
@@ -65,7 +65,7 @@ function canonicalHost(value: string): string | undefined {
 
 /**
  * Checks the host of a proxy: a plain name or an IP address, IPv6 with or without brackets.
- * A name is judged by its spelling only: whoever connects must judge what it resolves to.
+ * A name is judged by its spelling only: the code that connects must judge what it resolves to.
  * @returns the one spelling to store and connect to, or the fault as a sentence.
  */
 export function checkProxyHost(

@@ -41,7 +41,7 @@ export const gatewayKeyRoute = <Path extends string, Route extends Config<Path>>
     responses: { ...route.responses, ...refusals },
   })
 
-/** A route for everybody. */
+/** A route that needs no credential. */
 export const publicRoute = <Path extends string, Route extends Config<Path>>(
   route: Route & { path: Path },
 ) =>

@@ -1,4 +1,4 @@
-/** Events: everything that the gateway tells of itself, as a closed union. Log, metrics and alerts observe it. */
+/** Events: everything that the gateway reports of itself, as a closed union. Log, metrics and alerts observe it. */
 import { type ErrorCode, type GatewayError, ownFaults } from '../errors.ts'
 import type { FailureReason } from './account-failure.ts'
 import type { ModelFamily } from './model-family.ts'
@@ -69,7 +69,7 @@ interface CoolingScope {
 }
 
 export type AccountEvent =
-  /** A cooldown begins; a later failure that prolongs it is not told. */
+  /** A cooldown begins; a later failure that prolongs it is not reported. */
   | ({ type: 'account_cooling'; reason: FailureReason; untilMs: number } & CoolingScope)
   /** An account answers again after a cooldown. */
   | ({ type: 'account_recovered' } & CoolingScope)
@@ -82,13 +82,13 @@ export type SettlementEvent =
       type: 'settled'
       ledgerId: string
       kind: SettlementKind
-      reply: 'booked' | 'voided' | 'duplicate'
+      reply: 'charged' | 'voided' | 'duplicate'
     }
   /** The first try to settle failed; others follow. */
   | { type: 'settlement_delayed'; ledgerId: string; kind: SettlementKind; error: unknown }
   /** All tries failed; `receipt` is the last copy of the settlement where there is no journal. */
   | { type: 'settlement_undelivered'; ledgerId: string; receipt: string }
-  /** The process that served a request has vanished; the request is settled at its estimate. */
+  /** The process that served a request ended without settling it; the request is settled at its reservation. */
   | { type: 'orphaned_request'; ledgerId: string; keyId: string; accountId: string }
   | { type: 'journal_failed'; ledgerId: string; error: unknown }
   | { type: 'journal_entry_too_old'; ledgerId: string }

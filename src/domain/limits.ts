@@ -25,7 +25,7 @@ export interface KeyLimit {
 const usd = { unit: 'usd', max: 1_000_000 } as const
 
 /**
- * Every limit. When several are reached at once, the last of them in this table is told: those that
+ * Every limit. When several are reached at once, the answer names the last of them in this table: those that
  * last longest come last. To add one, add its row; a new calendar period is added to `budgetPeriods`.
  */
 export const keyLimits = [

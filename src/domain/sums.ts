@@ -12,7 +12,7 @@ export const sumFields = [
   'costNanoUsd',
   /** Requests whose unseen output was estimated. */
   'estimatedRequests',
-  /** Requests whose process vanished: booked with their reservation as the cost. */
+  /** Requests whose process ended without settling them: charged at their reservation. */
   'orphanedRequests',
   'orphanedCostNanoUsd',
   /** Requests of a model without a known price: tokens counted, cost zero. */

@@ -1,4 +1,4 @@
-/** The calendar of the configured time zone: buckets of the books, ends of periods, days of quotas. */
+/** The calendar of the configured time zone: buckets of the usage ledger, ends of periods, days of quotas. */
 import type { Buckets, QuotaDay } from '../domain/buckets.ts'
 import { ttl } from '../store/keyspace.ts'
 

@@ -1,4 +1,4 @@
-/** The books: packed sums per scope and bucket, how they are named, written and read. */
+/** The usage ledger: packed sums per scope and bucket, how they are named, written and read. */
 
 import type { Redis } from '@upstash/redis'
 import type { Buckets } from '../domain/buckets.ts'
@@ -21,7 +21,7 @@ export function settledSums(
   }
 }
 
-/** The sums of a request nobody settled: its reservation stands for its cost. */
+/** The sums of a request that was not settled: its reservation stands for its cost. */
 export function orphanedSums(reservationNanoUsd: number): Partial<Sums> {
   return {
     requests: 1,
@@ -31,13 +31,13 @@ export function orphanedSums(reservationNanoUsd: number): Partial<Sums> {
   }
 }
 
-/** Reads a book's total and its current day and month in one round trip. */
-export async function readBook(
+/** Reads a ledger's total and its current day and month in one round trip. */
+export async function readLedger(
   redis: Redis,
-  book: string,
+  name: string,
   buckets: Buckets,
 ): Promise<{ total: Sums; daily: Sums; monthly: Sums }> {
-  const row = (await redis.hmget(book, 'total', buckets.day, buckets.month)) as unknown
+  const row = (await redis.hmget(name, 'total', buckets.day, buckets.month)) as unknown
   const [total, daily, monthly] = (row ?? []) as (string | null)[]
   return { total: unpackSums(total), daily: unpackSums(daily), monthly: unpackSums(monthly) }
 }

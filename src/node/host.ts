@@ -121,7 +121,7 @@ function compose(
   return { gateway: createGateway(runtime), running, closeStore }
 }
 
-/** Checks the sealing key, sends what the journal holds, and settles what vanished processes left. */
+/** Checks the sealing key, sends what is in the journal, and settles the requests of processes that ended without doing so. */
 async function prepareStore(gateway: Gateway): Promise<void> {
   await ensureSealingKey(gateway)
   gateway.runtime.defer(replayJournal(gateway, ttl.journalMs))

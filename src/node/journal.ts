@@ -1,4 +1,4 @@
-/** The settlement journal on disk: settlements that the store has not confirmed survive a crash. */
+/** The settlement journal on disk: settlements that the store has not confirmed are kept over a crash. */
 import { DatabaseSync } from 'node:sqlite'
 import { z } from 'zod'
 import type { Timer, Timers } from '../clock.ts'

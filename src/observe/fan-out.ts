@@ -8,7 +8,7 @@ export function fanOut(...observers: Observer[]): Observer {
       try {
         observe(event)
       } catch {
-        // To tell of it would take an observer.
+        // There is no observer left that it could be reported to.
       }
     }
   }

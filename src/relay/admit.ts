@@ -45,7 +45,7 @@ export async function admit(
       const { requestId, apiKey } = plan
       const { cause, limit, used } = reply
       runtime.observe({ type: 'denied', requestId, keyId: apiKey.id, cause, limit, used })
-      // What vanished processes still hold would refuse this key for ever, were it never swept.
+      // Leases of processes that ended would count against this key for ever if they were not swept.
       if (reply.reservedNanoUsd > 0) runtime.defer(sweep(gateway, plan.poolId))
       throw denial(reply, runtime.config.TIMEZONE)
     }

@@ -15,13 +15,13 @@ import { sendKeepAlives } from './stream/keep-alive.ts'
 export interface RequestNames {
   /** Names the request in answers and logs; the ledger names it on its own. */
   requestId: string
-  /** Is told which gateway key the request carries, as soon as that is known. */
+  /** Gets the id of the gateway key as soon as that is known. */
   onKey: (keyId: string) => void
 }
 
 /**
  * Serves one relay request.
- * @throws GatewayError whatever the caller has to be told; the request holds nothing then.
+ * @throws GatewayError that the caller is answered with; the request has no lease then.
  */
 export function relay(
   gateway: Gateway,

@@ -1,24 +1,24 @@
-/** Every key the product stores, and how long each lives. */
+/** Every key the product stores, and how long each is kept. */
 
 const second = 1_000
 const day = 24 * 60 * 60 * second
 
 /** Lifetimes in milliseconds. */
 export const ttl = {
-  /** A request's marker outlives every retry and every journal entry, so nothing books twice. */
+  /** A request's marker is kept longer than any retry and any journal entry, so nothing is charged twice. */
   requestMs: 2 * day,
   /** Journal entries older than this are set aside: their marker may be gone. */
   journalMs: 1 * day,
   stickyMs: 15 * day,
   /** Vendors keep a stored response, which a later request may continue, for a month. */
   affinityMs: 30 * day,
-  /** A request that no account could take is remembered for as long as somebody may ask why. */
+  /** A request that no account could take is remembered for as long as its client may ask why. */
   refusalMs: 60 * 60 * second,
   /** Failed logins are forgotten this long after the last one; longer than the longest wait. */
   failedLoginsMs: 60 * 60 * second,
-  /** How long one process owns an orphan it was told to book before another may take it. */
+  /** How long an orphan belongs to the process that it was handed to, before another may take it. */
   orphanClaimMs: 30 * second,
-  /** Books keep hours and days this long; months and totals stay. */
+  /** The usage ledger keeps hours and days this long; months and totals stay. */
   hourBucketMs: 35 * day,
   dayBucketMs: 400 * day,
 } as const
@@ -50,7 +50,7 @@ export function createKeyspace(prefix: string) {
     request: (ledgerId: string) => key('request', ledgerId),
     /** String: ledger id of the latest request that its client gave this id. */
     requestName: (requestId: string) => key('request-id', requestId),
-    /** Sorted set: members of leases that expired and wait to be booked → when they may be claimed. */
+    /** Sorted set: members of leases that expired and wait to be settled → when they may be claimed. */
     orphans: key('orphans'),
     /** String: `home|servedMs|beforeMs|current|moves`. */
     sticky: (poolId: string, keyId: string, sessionKey: string) =>
@@ -58,8 +58,8 @@ export function createKeyspace(prefix: string) {
     /** String: the account that issued an id which no other account knows. */
     affinity: (poolId: string, keyId: string, digest: string) =>
       key('affinity', poolId, keyId, digest),
-    /** Hashes of packed sums, one field per bucket. */
-    books: {
+    /** Hashes of packed sums, one field per bucket: the usage ledger. */
+    ledger: {
       key: (keyId: string) => key('books', 'key', keyId),
       account: (accountId: string) => key('books', 'account', accountId),
       model: (model: string) => key('books', 'model', model),

@@ -1,4 +1,4 @@
-/** Migrations: bring an older store to the format of this gateway, from whichever host comes first. */
+/** Migrations: bring an older store to the format of this gateway, on any host and in any request. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from './keyspace.ts'
 import { IncompatibleStore, type Schema, schemaVersion } from './schema.ts'

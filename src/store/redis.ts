@@ -1,4 +1,4 @@
-/** The typed client over an engine: raw replies, and errors that tell nothing of their commands. */
+/** The typed client over an engine: raw replies, and errors that contain nothing of their commands. */
 import { Redis } from '@upstash/redis'
 import { GatewayError } from '../errors.ts'
 

@@ -1,4 +1,4 @@
-/** Runs a script, and before that converts a store of an older format, from whichever host meets it first. */
+/** Runs a script, and before that converts a store of an older format, on any host and in any request. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from './keyspace.ts'
 import { migrate } from './migrate.ts'

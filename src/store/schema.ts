@@ -1,4 +1,4 @@
-/** The format of the store: its version, and what a gateway and a store of different versions tell. */
+/** The format of the store: its version, and the error when gateway and store have different ones. */
 import { GatewayError } from '../errors.ts'
 
 /**

@@ -10,7 +10,7 @@ interface Declared {
   checksFormat?: boolean
 }
 
-/** Counts how many texts were read so far, so that nobody has to. */
+/** Counts how many texts were read so far. */
 type Position = { next: number }
 
 export const isScalar = (field: Fields[string]): field is Scalar =>

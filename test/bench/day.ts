@@ -3,7 +3,7 @@
  * Prints what happened, and judges nothing; the suite does that with a shorter day.
  */
 import type { Sums } from '../../src/domain/sums.ts'
-import { attemptsInVain, excuseOf, expectedBooks, recoveries } from '../relay/day/findings.ts'
+import { attemptsInVain, excuseOf, expectedLedger, recoveries } from '../relay/day/findings.ts'
 import { type Simulated, simulate } from '../relay/day/simulate.ts'
 import { tableOf } from '../relay/day/table.ts'
 
@@ -47,8 +47,8 @@ printErrors(simulated)
 const { hammered, endless, crowded, strayed, held } = simulated.watch
 const violations = [hammered, endless, crowded, strayed, held].flat()
 for (const violation of violations) print(`WRONG: ${violation}`)
-for (const [name, expected] of Object.entries(expectedBooks(simulated).sums)) {
-  const booked = simulated.rest.books[name as keyof Sums]
-  print(`${booked === expected ? 'booked as served' : 'WRONG: booked'}: ${booked} ${name}`)
+for (const [name, expected] of Object.entries(expectedLedger(simulated).sums)) {
+  const charged = simulated.rest.usage[name as keyof Sums]
+  print(`${charged === expected ? 'charged as served' : 'WRONG: charged'}: ${charged} ${name}`)
 }
 print(`\n${simulated.watch.probes()} probes; CPU ${(process.cpuUsage().user / 1e6).toFixed(1)} s`)

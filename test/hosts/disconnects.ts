@@ -53,7 +53,7 @@ export function describeDisconnects(name: string, start: StartHost): void {
       })
       expect(total).toMatchObject({ estimatedRequests: clients, orphanedRequests: 0 })
       expect(total.inputTokens).toBe(12 * clients)
-      // What was seen is booked: never less than what reached the client, never the whole answer.
+      // What was seen is charged: never less than what reached the client, never the whole answer.
       expect(total.outputTokens).toBeGreaterThan(clients)
       expect(total.outputTokens).toBeLessThan(600 * clients)
     })

@@ -35,7 +35,7 @@ inWorkerd.concurrent('workerd', () => {
     return { host, upstream, admin, ...(await admin.createKey({ concurrencyLimit: 1 })) }
   }
 
-  it('books an orphan, never nothing, when no settlement gets through', async () => {
+  it('charges an orphan, never nothing, when no settlement gets through', async () => {
     const { host, upstream, admin, id, key } = await start(
       { LEASE_SECONDS: '1' },
       withoutSettlement,

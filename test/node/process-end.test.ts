@@ -21,7 +21,7 @@ describe.runIf(has('processes'))('an end', () => {
     expect((await again.stats(id)).total).toMatchObject({ requests: 1, estimatedRequests: 0 })
   })
 
-  it('SIGTERM breaks a stream off after the drain time, and books it', async () => {
+  it('SIGTERM breaks a stream off after the drain time, and charges it', async () => {
     const gateway = await stage.start({ DRAIN_TIMEOUT_SECONDS: '1' })
     const admin = await logIn(asHost(gateway))
     await admin.createAccount({ apiUrl: stage.upstream.url, apiKey: 'sk-ant-a' })
@@ -36,7 +36,7 @@ describe.runIf(has('processes'))('an end', () => {
     expect((await again.stats(id)).total).toMatchObject({ requests: 1, estimatedRequests: 1 })
   })
 
-  it('SIGTERM books the JSON requests it breaks off, and no account suffers for it', async () => {
+  it('SIGTERM charges the JSON requests it breaks off, and no account suffers for it', async () => {
     const gateway = await stage.start({ DRAIN_TIMEOUT_SECONDS: '0' })
     const admin = await logIn(asHost(gateway))
     const account = await admin.createAccount({ apiUrl: stage.upstream.url, apiKey: 'sk-ant-a' })
@@ -53,7 +53,7 @@ describe.runIf(has('processes'))('an end', () => {
     expect((await again.account(account.id)).health.status).toBe('healthy')
   })
 
-  it('kill -9 during 50 streams: the books equal what the upstream finished, plus orphans', async () => {
+  it('kill -9 during 50 streams: the usage ledger equal what the upstream finished, plus orphans', async () => {
     // No stream may fail only because the machine is busy.
     const patience = {
       UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '60',
@@ -76,7 +76,7 @@ describe.runIf(has('processes'))('an end', () => {
       return response.text()
     })
     const settled = Promise.allSettled(streams)
-    const bookedBefore = await eventually(async () => {
+    const chargedBefore = await eventually(async () => {
       expect(stage.upstream.requests).toHaveLength(50)
       const { requests, orphanedRequests } = (await admin.stats(id)).total
       expect(requests - orphanedRequests).toBeGreaterThan(10)
@@ -93,12 +93,12 @@ describe.runIf(has('processes'))('an end', () => {
       expect(stats.total.requests).toBe(50)
       return stats
     })
-    const booked = 50 - total.orphanedRequests
+    const charged = 50 - total.orphanedRequests
     expect(total.orphanedRequests).toBeGreaterThanOrEqual(50 - finished)
-    // What was booked stays booked; streams that ended in the last moment may become orphans.
-    expect(booked).toBeGreaterThanOrEqual(bookedBefore)
-    expect(total.inputTokens).toBe(12 * booked)
-    expect(total.outputTokens).toBe(40 * booked)
+    // What was charged stays charged; streams that ended in the last moment may become orphans.
+    expect(charged).toBeGreaterThanOrEqual(chargedBefore)
+    expect(total.inputTokens).toBe(12 * charged)
+    expect(total.outputTokens).toBe(40 * charged)
     expect(total.estimatedRequests).toBe(0)
 
     stage.upstream.behave('sk-ant-a', anthropicJson())

@@ -26,7 +26,7 @@ describe('a line of the log', () => {
 
   it('is not written below the level that was set', () => {
     const events: GatewayEvent[] = [
-      { type: 'settled', ledgerId: 'l', kind: 'final', reply: 'booked' },
+      { type: 'settled', ledgerId: 'l', kind: 'final', reply: 'charged' },
       { type: 'stopped' },
       { type: 'unpriced_model', ledgerId: 'l', model: 'm' },
       { type: 'journal_entry_too_old', ledgerId: 'l' },

@@ -1,4 +1,4 @@
-/** Budgets over whole requests: holds of vanished processes, and models under other names. */
+/** Budgets over whole requests: reservations of vanished processes, and models under other names. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { after, anthropicJson, hang, startUpstream, type Upstream } from '../support/upstream.ts'
@@ -29,7 +29,7 @@ const send = async (key: string, model: string, signal?: AbortSignal) =>
 
 it('a key is not locked by what a vanished process held of its budget', async () => {
   await admin.createAccount({ apiUrl: upstream.url })
-  // 15 USD a million: a hold of 0.015 leaves no room for another.
+  // 15 USD a million: a reservation of 0.015 leaves no room for another.
   const { id, key } = await admin.createKey({ totalCostLimit: 0.02 })
   upstream.respond(hang(), anthropicJson())
   const leave = new AbortController()
@@ -53,7 +53,7 @@ it('a model under another name is held and charged as what it becomes', async ()
   })
   const { key } = await admin.createKey({ totalCostLimit: 0.1 })
   upstream.respond(after(100, anthropicJson()))
-  // 25 USD a million: each of them holds 0.025.
+  // 25 USD a million: each of them reserves 0.025.
   const parallel = await Promise.all(Array.from({ length: 12 }, () => send(key, 'fast')))
   const served = parallel.filter(({ status }) => status === 200)
   expect(served.length).toBeLessThanOrEqual(4)

@@ -7,7 +7,7 @@ import {
   aftermathMs,
   attemptsInVain,
   excuseOf,
-  expectedBooks,
+  expectedLedger,
   movesOf,
   pauses,
   recoveries,
@@ -108,7 +108,7 @@ long('an account', () => {
   })
 
   it('spends no more than its quota of a day and one request', () => {
-    const { byDay, dearest } = expectedBooks(day).west
+    const { byDay, dearest } = expectedLedger(day).west
     const quota = westQuotaUsd * 1e9
     expect(byDay.size).toBeGreaterThan(1)
     expect(Math.max(...byDay.values())).toBeGreaterThanOrEqual(quota)
@@ -155,21 +155,21 @@ long('a session', () => {
   })
 
   it('has its moves counted', () => {
-    const { moves, books } = day.rest
+    const { moves, usage } = day.rest
     const counted = movesOf(day)
     for (const [session, count] of counted) expect(moves.get(session)).toBe(count)
     const sum = (counts: Iterable<number>) => [...counts].reduce((one, other) => one + other, 0)
     expect(sum(counted.values())).toBeGreaterThan(10)
-    // What served nobody is not in the books.
-    expect(books.sessionMoves).toBeGreaterThanOrEqual(sum(counted.values()))
-    expect(books.sessionMoves).toBeLessThanOrEqual(sum(moves.values()))
+    // What served nobody is not in the usage ledger.
+    expect(usage.sessionMoves).toBeGreaterThanOrEqual(sum(counted.values()))
+    expect(usage.sessionMoves).toBeLessThanOrEqual(sum(moves.values()))
   })
 })
 
 long('the store', () => {
-  it('has booked what was served, and estimates of what broke off', () => {
-    expect(day.rest.books).toMatchObject(expectedBooks(day).sums)
-    expect(day.rest.books).toMatchObject({ orphanedRequests: 0, unpricedRequests: 0 })
+  it('has charged what was served, and estimates of what broke off', () => {
+    expect(day.rest.usage).toMatchObject(expectedLedger(day).sums)
+    expect(day.rest.usage).toMatchObject({ orphanedRequests: 0, unpricedRequests: 0 })
   })
 
   it('holds nothing when all is over', () => {

@@ -45,7 +45,7 @@ describe('a request', () => {
     expect(served).toMatchObject({ keyId, end: 'complete', model: 'claude-haiku-4-5' })
     expect(served?.attempts.map(({ outcome }) => outcome)).toEqual(['overloaded', 'answer'])
     expect(served?.costNanoUsd).toBeGreaterThan(0)
-    const settled = { ledgerId: served?.ledgerId, kind: 'final', reply: 'booked' }
+    const settled = { ledgerId: served?.ledgerId, kind: 'final', reply: 'charged' }
     expect(of('settled')).toMatchObject([settled])
   })
 

@@ -1,4 +1,4 @@
-/** Faults at the edges of a request: each must cost nobody else, and be booked as what it was. */
+/** Faults at the edges of a request: each must cost nobody else, and be charged as what it was. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import {
@@ -94,7 +94,7 @@ describe('a member', () => {
     expect(await total()).toMatchObject({ requests: 0 })
   })
 
-  it('who leaves an image behind is not booked by its bytes', async () => {
+  it('who leaves an image behind is not charged by its bytes', async () => {
     Object.assign(gateway.runtime.config, patient)
     upstream.respond(hang())
     const leave = new AbortController()
@@ -113,7 +113,7 @@ describe('an upstream', () => {
     expect(await total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
   })
 
-  it('that is still at a JSON answer at the deadline is booked, and the caller told not to repeat', async () => {
+  it('that is still at a JSON answer at the deadline is charged, and the caller told not to repeat', async () => {
     Object.assign(gateway.runtime.config, patient, { REQUEST_DEADLINE_SECONDS: 1 })
     upstream.respond(hang())
     const response = await send()
@@ -168,9 +168,9 @@ describe('an upstream', () => {
     const usage = { input_tokens: 1e17, output_tokens: -5 }
     upstream.respond(json(200, { type: 'message', content: 'x'.repeat(38), usage }))
     expect((await send()).status).toBe(200)
-    const booked = await total()
-    expect(booked).toMatchObject({ requests: 1, estimatedRequests: 1, outputTokens: 10 })
-    expect(booked.inputTokens).toBeLessThan(100)
+    const charged = await total()
+    expect(charged).toMatchObject({ requests: 1, estimatedRequests: 1, outputTokens: 10 })
+    expect(charged.inputTokens).toBeLessThan(100)
   })
 
   it.each([

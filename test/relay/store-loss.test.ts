@@ -76,7 +76,7 @@ describe('a store that cannot be reached', () => {
     expect(await total()).toMatchObject({ requests: 2, orphanedRequests: 0 })
   })
 
-  it('books once when only the reply of the settlement was lost', async () => {
+  it('charges once when only the reply of the settlement was lost', async () => {
     upstream.respond((exchange) => {
       fault = 'drop reply'
       setTimeout(() => {
@@ -129,7 +129,7 @@ describe('the settlement journal', () => {
     expect(journal.pending()).toHaveLength(0)
   })
 
-  it('keeps a receipt whose lease has expired: it is booked, and no orphan instead', async () => {
+  it('keeps a receipt whose lease has expired: it is charged, and no orphan instead', async () => {
     const journal = createJournal()
     gateway.runtime.journal = journal
     upstream.respond((exchange) => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { createTestAdmin, createTestGateway } from '../support/gateway.ts'
 import { has } from '../support/lanes.ts'
-import { checkStats } from '../support/storm/check-books.ts'
+import { checkStats } from '../support/storm/check-ledger.ts'
 import type { ExplainedTry } from '../support/storm/check-requests.ts'
 import type { Send } from '../support/storm/orders.ts'
 import type { Admin } from '../support/storm/phase.ts'
@@ -59,7 +59,7 @@ async function weather({ healthy, seed, requests, waits }: Weather) {
 }
 
 describe.runIf(has('long runs'))('while two of three accounts fail in any way', () => {
-  it('clients see whole answers, and the books hold to the token what the third has served', async () => {
+  it('clients see whole answers, and the usage ledger hold to the token what the third has served', async () => {
     const storms = await Promise.all(
       accountNames.map((healthy, i) =>
         weather({ healthy, seed: i + 1, requests: 140, waits: 'never' }),

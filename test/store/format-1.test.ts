@@ -1,4 +1,4 @@
-/** A store that version 0.1.0 has written, opened by this one: keys, accounts and books as they were. */
+/** A store that version 0.1.0 has written, opened by this one: keys, accounts and usage as they were. */
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
@@ -85,7 +85,7 @@ describe.each(storeNames)('a store of format 1 on %s', (name) => {
     expect((await admin.call('GET', '/audit')).json.data).toHaveLength(9)
   })
 
-  it('serves its keys, in their sessions and within their limits, and books onto what was spent', async () => {
+  it('serves its keys, in their sessions and within their limits, and adds to what was spent', async () => {
     const { ada, bob, gone } = written.apiKeys
     const before = (await createTestAdmin(test).call('GET', `/keys/${ada.id}/stats`)).json.total
     expect(await send(ada.key)).toMatchObject({ status: 200 })
@@ -104,7 +104,7 @@ describe.each(storeNames)('a store of format 1 on %s', (name) => {
     }
   })
 
-  it('gives up the request that its process left behind, and books it as an orphan', async () => {
+  it('gives up the request that its process left behind, and charges it as an orphan', async () => {
     store.advance(16 * 60_000)
     const { ada } = written.apiKeys
     const { total } = (await createTestAdmin(test).call('GET', `/keys/${ada.id}/stats`)).json

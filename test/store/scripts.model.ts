@@ -12,7 +12,7 @@ export interface State {
   keys: Record<string, { leases: Row; counters: Row }>
   requests: Record<string, Row>
   orphans: Row
-  books: Record<string, Row>
+  ledgers: Record<string, Row>
 }
 
 /** A lease member, taken apart. */
@@ -38,7 +38,7 @@ export async function readState(world: World): Promise<State> {
       await Promise.all(names.map(async (name) => [name, await one(name)] as const)),
     )
 
-  const [ofPools, ofKeys, requests, orphans, books] = await Promise.all([
+  const [ofPools, ofKeys, requests, orphans, ledgers] = await Promise.all([
     all(poolIds, async (poolId) => {
       const [leases, loads, health] = await Promise.all([
         sortedSet(keyspace.poolLeases(poolId)),
@@ -56,17 +56,17 @@ export async function readState(world: World): Promise<State> {
     }),
     all(world.ledgerIds, (ledgerId) => hash(keyspace.request(ledgerId))),
     sortedSet(keyspace.orphans),
-    all(bookNames(world), hash),
+    all(ledgerNames(world), hash),
   ])
-  return { nowMs: store.nowMs(), pools: ofPools, keys: ofKeys, requests, orphans, books }
+  return { nowMs: store.nowMs(), pools: ofPools, keys: ofKeys, requests, orphans, ledgers }
 }
 
-function bookNames({ keyspace: { books } }: World): string[] {
+function ledgerNames({ keyspace: { ledger } }: World): string[] {
   return [
-    ...keyIds.map(books.key),
-    ...['', ...poolIds.flatMap(accountsOf)].map(books.account),
-    ...models.map(books.model),
-    ...keyIds.flatMap((keyId) => models.map((model) => books.keyModel(keyId, model))),
+    ...keyIds.map(ledger.key),
+    ...['', ...poolIds.flatMap(accountsOf)].map(ledger.account),
+    ...models.map(ledger.model),
+    ...keyIds.flatMap((keyId) => models.map((model) => ledger.keyModel(keyId, model))),
   ]
 }
 
@@ -88,39 +88,45 @@ export function checkState(world: World, state: State): void {
       const live = members.length
       expect(load.inflight, `in flight of ${accountId}`).toBe(live)
       const waiting = orphans.map(parseMember).filter((m) => m.accountId === accountId)
-      const holds = [...members, ...waiting].map(({ reservationNanoUsd }) => reservationNanoUsd)
-      expect(load.reservedNanoUsd, `held of ${accountId}`).toBe(sum(holds))
+      const reservations = [...members, ...waiting].map(
+        ({ reservationNanoUsd }) => reservationNanoUsd,
+      )
+      expect(load.reservedNanoUsd, `held of ${accountId}`).toBe(sum(reservations))
       expect(load.spentNanoUsd, `spent of ${accountId}`).toBe(spentOf(state, accountId, load.day))
       if (world.limits.cap > 0)
         expect(live, `cap of ${accountId}`).toBeLessThanOrEqual(world.limits.cap)
     }
   }
   for (const [keyId, { leases, counters }] of Object.entries(state.keys)) {
-    const holds = Object.keys(leases).map((member) => parseMember(member).reservationNanoUsd)
-    expect(Number(counters.heldNanoUsd ?? 0), `held of ${keyId}`).toBe(sum(holds))
+    const reservations = Object.keys(leases).map((member) => parseMember(member).reservationNanoUsd)
+    expect(Number(counters.heldNanoUsd ?? 0), `held of ${keyId}`).toBe(sum(reservations))
     const opus = Object.keys(leases).filter((member) => parseMember(member).family === 'opus')
-    const opusHolds = opus.map((member) => parseMember(member).reservationNanoUsd)
-    expect(Number(counters.heldOpusNanoUsd ?? 0), `Opus held of ${keyId}`).toBe(sum(opusHolds))
-    const total = state.books[world.keyspace.books.key(keyId)]?.total?.split(':')[7]
+    const opusReservations = opus.map((member) => parseMember(member).reservationNanoUsd)
+    expect(Number(counters.heldOpusNanoUsd ?? 0), `Opus held of ${keyId}`).toBe(
+      sum(opusReservations),
+    )
+    const total = state.ledgers[world.keyspace.ledger.key(keyId)]?.total?.split(':')[7]
     expect(counters.spentNanoUsd ?? '0', `spent of ${keyId}`).toBe(total ?? '0')
     if (world.limits.windowRequests > 0) {
       const used = Number(counters.windowRequests ?? 0)
       expect(used, 'window').toBeLessThanOrEqual(world.limits.windowRequests)
     }
   }
-  expect(withoutZeros(state.books), 'books = receipts').toEqual(withoutZeros(booksOf(world, state)))
+  expect(withoutZeros(state.ledgers), 'usage ledger = receipts').toEqual(
+    withoutZeros(ledgerOf(world, state)),
+  )
 }
 
 /** What the receipts of an account's day add up to. */
 function spentOf(state: State, accountId: string, day: string): number {
-  const booked = Object.values(state.requests).filter(
+  const charged = Object.values(state.requests).filter(
     ({ state, account, quotaDay }) =>
       (state === 'settled' || state === 'orphaned') && account === accountId && quotaDay === day,
   )
-  return sum(booked.map(({ cost }) => Number(cost)))
+  return sum(charged.map(({ cost }) => Number(cost)))
 }
 
-/** Whoever is given an account finds its day unspent; beyond that go at most the holds of one request. */
+/** Whoever is given an account finds its day unspent; beyond that go at most the reservations of one request. */
 function checkQuota(
   { limits: { quotaNanoUsd } }: World,
   before: State,
@@ -140,24 +146,24 @@ function checkQuota(
     )
 }
 
-/** The books as the receipts say they should be. */
-function booksOf(world: World, state: State): Record<string, Row> {
-  const { books } = world.keyspace
+/** The usage ledger as the receipts say they should be. */
+function ledgerOf(world: World, state: State): Record<string, Row> {
+  const { ledger } = world.keyspace
   const expected: Record<string, Row> = {}
   for (const receipt of Object.values(state.requests)) {
     if (receipt.state !== 'settled' && receipt.state !== 'orphaned') continue
     const { account = '', model = '', amounts = '', cost } = receipt
     const { keyId } = parseMember(receipt.member ?? '')
     expect(amounts.split(':')[7], 'cost of the receipt').toBe(cost)
-    for (const book of [
-      books.key(keyId),
-      books.account(account),
-      books.model(model),
-      books.keyModel(keyId, model),
+    for (const name of [
+      ledger.key(keyId),
+      ledger.account(account),
+      ledger.model(model),
+      ledger.keyModel(keyId, model),
     ]) {
-      expected[book] ??= {}
+      expected[name] ??= {}
       for (const field of ['total', receipt.hour, receipt.day, receipt.month]) {
-        expected[book][field ?? ''] = add(expected[book][field ?? ''], amounts)
+        expected[name][field ?? ''] = add(expected[name][field ?? ''], amounts)
       }
     }
   }
@@ -184,7 +190,7 @@ export function checkStep(
     if (kind === 'elsewhere') expect(other).toBe('orphaned')
     else if (other === 'settled' || other === 'void') expect(kind).toBe('duplicate')
     else expect(state?.state).toBe(wanted)
-    if (kind === 'booked') expect(state?.cost).toBe(String(call.input.costNanoUsd))
+    if (kind === 'charged') expect(state?.cost).toBe(String(call.input.costNanoUsd))
   }
   if (call.script === 'reassign' || call.script === 'renew') {
     const { ledgerId, generation } = call.input
@@ -222,7 +228,7 @@ function checkAdmission(world: World, before: State, after: State, keyId: string
   if (limits.concurrency > 0) expect(live.length).toBeLessThanOrEqual(limits.concurrency)
   const was = before.keys[keyId]?.counters ?? {}
   const is = after.keys[keyId]?.counters ?? {}
-  // Whoever is admitted finds its budget unspent; beyond it go at most the holds of one request.
+  // Whoever is admitted finds its budget unspent; beyond it go at most the reservations of one request.
   const { totalCostLimit } = limits.budgets
   const spent = Number(was.spentNanoUsd ?? 0)
   if (totalCostLimit > 0) {
@@ -263,10 +269,10 @@ function add(packed: string | undefined, amounts: string): string {
 }
 
 /** Taking an orphan back leaves zeros behind, which say the same as nothing. */
-function withoutZeros(books: Record<string, Row>): Record<string, Row> {
-  const rows = Object.entries(books).map(([book, row]) => {
+function withoutZeros(ledgers: Record<string, Row>): Record<string, Row> {
+  const rows = Object.entries(ledgers).map(([name, row]) => {
     const fields = Object.entries(row).filter(([, packed]) => !/^[0:]*$/.test(packed))
-    return [book, Object.fromEntries(fields)] as const
+    return [name, Object.fromEntries(fields)] as const
   })
   return Object.fromEntries(rows.filter(([, row]) => Object.keys(row).length > 0))
 }

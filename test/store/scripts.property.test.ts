@@ -1,4 +1,4 @@
-/** Every hold ends exactly once and is booked exactly once, whatever gets lost: hours pass at once here. */
+/** Every reservation ends exactly once and is charged exactly once, whatever gets lost: hours pass at once here. */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { ttl } from '../../src/store/keyspace.ts'
@@ -15,7 +15,7 @@ describe.each(storeNames)('the scripts on %s, with faults', (name) => {
   })
   afterAll(() => store?.engine.close())
 
-  it('end every hold exactly once and book it exactly once', async () => {
+  it('end every reservation exactly once and charge it exactly once', async () => {
     const tape = fc.noBias(
       fc.array(fc.nat({ max: 99_999 }), { minLength: 1, maxLength: 500, size: 'max' }),
     )

@@ -28,7 +28,7 @@ describe.runIf(has('redis-server'))(
     })
     afterAll(() => engine?.close())
 
-    it('end every hold exactly once and book it exactly once', async () => {
+    it('end every reservation exactly once and charge it exactly once', async () => {
       const store = { engine, nowMs: Date.now, advance: (ms: number) => sleep(ms) }
       const tape = fc.noBias(
         fc.array(fc.nat({ max: 99_999 }), { minLength: 50, maxLength: 300, size: 'max' }),

@@ -95,7 +95,7 @@ export async function serve(world: World, process: string): Promise<void> {
     if (!admission || (failures > 0 && tape.chance(70))) await settle(world, process, job, 'void')
     return
   }
-  for (const member of admission.orphans) void bookOrphan(world, process, member)
+  for (const member of admission.orphans) void settleOrphan(world, process, member)
   let { accountId, generation } = admission
   const tried = [accountId]
   for (let steps = tape.pick(4); steps > 0; steps--) {
@@ -121,7 +121,7 @@ export async function serve(world: World, process: string): Promise<void> {
     }
     const redis = connect(world, process, { script: 'reassign', input })
     const { reply } = await insist(2, () => reassignScript(redis, keyspace, input))
-    // Without an answer the request may have moved on; what it consumed is booked where it was last seen.
+    // Without an answer the request may have moved on; what it consumed is charged where it was last seen.
     if (reply?.kind !== 'ok') break
     accountId = reply.accountId
     generation = reply.generation
@@ -135,15 +135,15 @@ export async function serve(world: World, process: string): Promise<void> {
   await Promise.all(ends)
 }
 
-/** Frees expired leases and books the orphans it is handed. */
+/** Frees expired leases and settles the orphans it is handed. */
 export async function sweep(world: World, process: string, poolId: string): Promise<void> {
   const input = { poolId, limit: 3 }
   const redis = connect(world, process, { script: 'sweep', input })
   const { reply } = await insist(1, () => sweepScript(redis, world.keyspace, input))
-  await Promise.all((reply ?? []).map((member) => bookOrphan(world, process, member)))
+  await Promise.all((reply ?? []).map((member) => settleOrphan(world, process, member)))
 }
 
-async function bookOrphan(world: World, process: string, member: string): Promise<void> {
+async function settleOrphan(world: World, process: string, member: string): Promise<void> {
   const held = lease.decode(member)
   if (!held) throw new Error(`Not a lease: ${member}`)
   const { poolId, reservationNanoUsd, generation, ...names } = held

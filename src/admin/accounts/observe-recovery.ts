@@ -1,4 +1,4 @@
-/** Tells observers that an administrator has ended the cooldowns of an account. */
+/** Reports to observers that an administrator has ended the cooldowns of an account. */
 import type { AccountHealth } from '../../catalog/account-health.ts'
 import type { PoolId } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'

@@ -42,7 +42,7 @@ const availability = adminRoute('accounts:read', {
   method: 'get',
   path: '/accounts/{platform}/{id}/availability',
   tags,
-  summary: 'Tell whether an account can serve now, and if not, why',
+  summary: 'Show whether an account can serve now, and if not, why',
   request: { params: AccountPath },
   responses: { 200: answer(Availability, 'Every reason against it'), 404: refused[404] },
 })

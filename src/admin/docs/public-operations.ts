@@ -57,7 +57,7 @@ const refusals = {
   403: 'The gateway key lacks the permission',
   413: 'The body is too large',
   415: 'The body is compressed, or not JSON',
-  429: 'A limit of the key, or of every account; `retry-after` tells the wait',
+  429: 'A limit of the key, or of every account; `retry-after` says how long to wait',
   502: 'No account gave a usable answer',
   503: 'No account is configured for the model, the store is out of reach, or the gateway is starting',
   504: 'The upstream took too long',
@@ -76,7 +76,7 @@ export function registerPublicOperations(registry: Registry): void {
     method: 'get',
     path: '/health',
     tags: ['Health'],
-    summary: 'Tell whether the store answers, and how fast',
+    summary: 'Show whether the store answers, and how fast',
     responses: {
       200: json(Health, 'The gateway can serve'),
       503: json(Health, 'The store does not answer, or the gateway is starting'),

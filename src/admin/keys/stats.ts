@@ -4,7 +4,7 @@ import type { Actor } from '../../domain/actor.ts'
 import type { Sums } from '../../domain/sums.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt } from '../../ledger/calendar.ts'
-import { readBook } from '../../ledger/ledger.ts'
+import { readLedger } from '../../ledger/ledger.ts'
 import { toUsd } from '../../money.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
 import { requirePermission } from '../permissions.ts'
@@ -52,8 +52,12 @@ export async function getKeyStats(
   const { redis, config, now } = gateway.runtime
   await findApiKey(gateway, keyId)
   for (const poolId of gateway.platforms.poolIds) await sweep(gateway, poolId)
-  const book = gateway.keyspace.books.key(keyId)
-  const { total, daily, monthly } = await readBook(redis, book, bucketsAt(now(), config.TIMEZONE))
+  const ledger = gateway.keyspace.ledger.key(keyId)
+  const { total, daily, monthly } = await readLedger(
+    redis,
+    ledger,
+    bucketsAt(now(), config.TIMEZONE),
+  )
   return {
     total: toConsumption(total),
     daily: toConsumption(daily),

@@ -1,4 +1,4 @@
-/** The verb that tells the holder of a gateway key about it, and the shape of the answer. */
+/** The verb that shows a gateway key to its holder, and the shape of the answer. */
 import { z } from '@hono/zod-openapi'
 import { type ApiKey, ApiKeySettings } from '../../catalog/api-key.ts'
 import { toIso } from '../../dates.ts'

@@ -1,4 +1,4 @@
-/** What the holder of a key is told of its limits. */
+/** The limits of a key as its holder sees them. */
 import { z } from '@hono/zod-openapi'
 import type { ApiKey } from '../../catalog/api-key.ts'
 import { toIso } from '../../dates.ts'
@@ -43,7 +43,7 @@ export async function readCounters(
     .pipeline()
     .hgetall(keyspace.keyCounters(id))
     .zcount(keyspace.keyLeases(id), `(${nowMs}`, '+inf')
-    .hmget(keyspace.books.key(id), 'total', day, month)
+    .hmget(keyspace.ledger.key(id), 'total', day, month)
     .exec()) as unknown as [string[] | null, number, (string | null)[] | null]
   const fields = toFields(rows ?? [])
   const [total, daily, monthly] = [0, 1, 2].map((i) => toConsumption(unpackSums(sums?.[i])))

@@ -9,7 +9,7 @@ const me = gatewayKeyRoute('own_key:read', {
   method: 'get',
   path: '/me',
   tags: ['Own key'],
-  summary: 'Tell the holder of a key about it',
+  summary: 'Show a key to its holder',
   description: 'The key itself is the credential, as `x-api-key` or as `Authorization: Bearer`.',
   responses: { 200: answer(OwnKey, 'The key, its limits and its usage') },
 })

@@ -1,4 +1,4 @@
-/** The verb that tells where a request went and why, read from its record. */
+/** The verb that shows where a request went and why, read from its record. */
 import { z } from 'zod'
 import { toIso } from '../../dates.ts'
 import type { Actor } from '../../domain/actor.ts'

@@ -1,4 +1,4 @@
-/** The route that tells where a request went and why, by the id that its answer carried. */
+/** The route that shows where a request went and why, by the id that its answer carried. */
 import { z } from '@hono/zod-openapi'
 import type { Gateway } from '../../gateway.ts'
 import { adminRoute } from '../access.ts'
@@ -23,7 +23,7 @@ const get = adminRoute('requests:read', {
   method: 'get',
   path: '/requests/{id}',
   tags: ['Requests'],
-  summary: 'Tell where a request went and why',
+  summary: 'Show where a request went and why',
   description:
     'Kept for two days after its end, or for an hour where no account could take it. An id that ' +
     'a client chose names the latest request of that name that has ended. What was refused before ' +
@@ -44,7 +44,7 @@ export function requestRoutes(app: AdminApp, gateway: Gateway): void {
       const { id } = c.req.valid('param')
       return c.json(await getRequest(gateway, { actor: c.get('actor'), id }), 200)
     },
-    // An id of wrong characters is a mistake in the question: the caller is told, not "not found".
+    // An id of wrong characters is a mistake in the question: the caller gets 400, not 404.
     (result) => {
       refuseInvalid({ ...result, target: 'path' })
       return undefined

@@ -1,4 +1,4 @@
-/** The verb that tells who is logged in. */
+/** The verb that shows who is logged in. */
 import type { Actor } from '../../domain/actor.ts'
 import type { Gateway } from '../../gateway.ts'
 import { requirePermission } from '../permissions.ts'

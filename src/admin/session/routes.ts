@@ -35,7 +35,7 @@ const SessionToken = z
 const tooManyLogins = {
   ...answer(
     refused[400].content['application/json'].schema,
-    'Too many failed in a row, for this name or from this address; `retry-after` tells the wait',
+    'Too many failed in a row, for this name or from this address; `retry-after` says how long to wait',
   ),
   headers: {
     'retry-after': { description: 'Seconds to wait', schema: { type: 'integer' as const } },
@@ -60,7 +60,7 @@ const me = adminRoute('session:read', {
   method: 'get',
   path: '/auth/me',
   tags,
-  summary: 'Tell who is logged in',
+  summary: 'Show who is logged in',
   responses: { 200: answer(z.object({ username: z.string() }), 'The administrator') },
 })
 

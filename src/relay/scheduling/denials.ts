@@ -37,7 +37,7 @@ function endOf(reply: DenyReply, period: CalendarPeriod | undefined, timeZone: s
   return period ? periodEndMs(period, reply.nowMs, timeZone) : reply.resetMs
 }
 
-/** A spent budget is a final stop; one that requests in flight may spend is a short wait. */
+/** A budget that is used up stops the client; one that requests in flight have reserved is a short wait. */
 function costDenial(reply: DenyReply, name: string, resetMs: number): GatewayError {
   const { limit, used, nowMs, reservedNanoUsd } = reply
   const spent = `This gateway key has spent ${formatUsd(used)} of its ${name} of ${formatUsd(limit)}`

@@ -50,7 +50,7 @@ export function fromJournal(payload: string): SettleInput | undefined {
   }
 }
 
-/** Sends a settlement until the store has it, or until the journal alone must hold it. */
+/** Sends a settlement until the store has it, or until only the journal keeps it. */
 export async function deliver(gateway: Gateway, input: SettleInput): Promise<void> {
   const { runtime, keyspace } = gateway
   const { ledgerId, kind } = input
@@ -67,14 +67,14 @@ export async function deliver(gateway: Gateway, input: SettleInput): Promise<voi
     } catch (error) {
       if (delayMs === firstRetryMs) {
         runtime.observe({ type: 'settlement_delayed', ledgerId, kind, error })
-        // What is journaled keeps its age: the marker that makes a repeat safe does not live for ever.
+        // What is journaled keeps its age: the marker that makes a repeat safe is not kept for ever.
         if (isJournaled && !runtime.journal?.get(ledgerId)) await writeToJournal(gateway, input)
       }
     }
     if (runtime.monotonicMs() + delayMs > endsMonotonicMs) break
     await sleep(runtime, delayMs)
   }
-  // The last copy of the receipt where there is no journal; the expired lease books an orphan.
+  // The last copy of the receipt where there is no journal; the expired lease is charged as an orphan.
   runtime.observe({ type: 'settlement_undelivered', ledgerId, receipt: JSON.stringify(input) })
 }
 

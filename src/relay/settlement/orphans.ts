@@ -1,4 +1,4 @@
-/** Orphans: requests whose process vanished. Other requests find their expired leases and settle them. */
+/** Orphans: requests whose process ended without settling them. Other requests find their expired leases and settle them. */
 import type { PoolId } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
@@ -9,7 +9,7 @@ import { packSums } from '../../store/records/sums.ts'
 import { sweepScript } from '../../store/scripts/sweep.ts'
 import { deliver, fromJournal } from './deliver.ts'
 
-/** Settles requests whose process vanished, from the lease members that a script handed out. */
+/** Settles orphans, from the lease members that a script handed out. */
 export async function settleOrphans(gateway: Gateway, members: string[]): Promise<void> {
   const { runtime } = gateway
   for (const member of members) {

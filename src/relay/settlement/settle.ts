@@ -83,7 +83,7 @@ export function settleVoid(gateway: Gateway, plan: Plan, ending?: VoidEnding): v
 
 /**
  * Stores for a while why no account could take a request. It holds nothing, and no limit of its key
- * counts it: so of each key only some a minute are stored. All of them are told as events.
+ * counts it: so of each key only some a minute are stored. Each of them is an event.
  */
 export function settleRejected(gateway: Gateway, plan: Plan, trace: Trace): void {
   const noAccount = { accountId: '', family: 'other', verdict: undefined } as const

@@ -22,9 +22,9 @@ const maxEventCharacters = 16 * 1024 * 1024
 export const isEventStream = ({ headers }: Response) =>
   /^text\/event-stream\b/i.test(headers.get('content-type') ?? '')
 
-/** What the gate tells and asks while it waits. */
+/** What the gate calls while it waits. */
 export interface GateWatch {
-  /** Told of each event; comments are no progress. */
+  /** Called for each event; comments are no progress. */
   onEvent: () => void
   /** Whether an error is the account's fault, so that another account may succeed. */
   isAccountFault: (error: UpstreamError) => boolean

@@ -1,4 +1,4 @@
-/** Lua: the audit trail, appended by the very script that makes the change, so that neither goes alone. */
+/** Lua: the audit trail, appended by the very script that makes the change, so that there is never one without the other. */
 
 /** Entries kept; the oldest go first. */
 const maxEntries = 10_000

@@ -1,4 +1,4 @@
-/** Lua: the budgets of a key, made from the table of limits: what is spent, and what is reserved. */
+/** Lua: the budgets of a key, made from the table of limits: what is charged, and what is reserved. */
 import {
   budgetPeriods,
   type CalendarPeriod,
@@ -103,16 +103,16 @@ local function charge(keys, cost, family, present)
   return table.concat(packed, '|')
 end
 local function takeBack(keys, cost, family, packed)
-  local counters, booked = readCounters(keys), {}
+  local counters, chargedIn = readCounters(keys), {}
   local i = 0
   for period in (packed .. '|'):gmatch('([^|]*)|') do
     i = i + 1
-    booked[packedPeriods[i] or ''] = period
+    chargedIn[packedPeriods[i] or ''] = period
   end
   local words = {}
   for _, budget in ipairs(budgets) do
     local present = counters[budget.period == 'window' and 'windowEndsMs' or budget.period] or ''
-    local isSame = budget.period == 'total' or (booked[budget.period] or '') ~= '' and booked[budget.period] == present
+    local isSame = budget.period == 'total' or (chargedIn[budget.period] or '') ~= '' and chargedIn[budget.period] == present
     if isSame and countsTowards(budget, family) then
       local left = numberIn(counters, budget.spentField) - cost
       words[#words + 1] = budget.spentField

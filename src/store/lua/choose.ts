@@ -13,7 +13,7 @@ export const candidateFields = {
   quotaEndsMs: 'number',
 } as const
 
-/** A candidate that was passed over; of many only the first twenty are told. */
+/** A candidate that was passed over; only the first twenty are reported. */
 export const skippedFields = {
   accountId: 'text',
   why: oneOf(skipReasons),

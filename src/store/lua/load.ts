@@ -23,7 +23,7 @@ end
 
 /**
  * `chargeLoad(keys, account, cost, day)` adds a cost to the present day of an account and answers which
- * that is. A negative one is taken back from the day it was booked in, if that is still the present one.
+ * that is. A negative one is taken back from the day it was charged in, if that is still the present one.
  * The day begins at the account's own `quotaResetTime`, so callers name it. Needs `load`, `periods`.
  */
 export const chargeLoad = `
@@ -38,8 +38,8 @@ end
 
 /**
  * - `reap(keys, limit)` ends expired leases: their accounts take other requests again, and the leases
- *   wait as orphans, with their reservations, until they are booked
- * - `claim(keys, limit, claimMs)` hands orphans to the caller, who alone may book them for a while; a
+ *   wait as orphans, with their reservations, until they are settled
+ * - `claim(keys, limit, claimMs)` hands orphans to the caller, who alone may settle them for a while; a
  *   script that cannot answer with orphans must not claim any
  * - `release(keys, member)` ends a lease that is still held, with its reservation
  * - `dropReservation(keys, member)` ends the reservation of an orphan

@@ -1,25 +1,25 @@
-/** Lua: the body of `settle`, which ends a request and books it. */
+/** Lua: the body of `settle`, which ends a request and charges it. */
 
 /** See `scripts/settle.ts` for its keys, arguments and answers. */
 export const settleLua = `
-local charged = { keys.keyBook, keys.accountBook, keys.modelBook, keys.keyModelBook }
-local booked = { keys.keyBook, keys.bookedAccountBook, keys.bookedModelBook, keys.bookedKeyModelBook }
+local ledgers = { keys.keyLedger, keys.accountLedger, keys.modelLedger, keys.keyModelLedger }
+local orphanLedgers = { keys.keyLedger, keys.orphanAccountLedger, keys.orphanModelLedger, keys.orphanKeyModelLedger }
 
-local function prune(book)
-  for _, field in ipairs(redis.call('HKEYS', book)) do
+local function prune(ledger)
+  for _, field in ipairs(redis.call('HKEYS', ledger)) do
     local period = field:match('^(%a+):')
     if (period == 'hour' and field < args.hourPruneBefore) or (period == 'day' and field < args.dayPruneBefore) then
-      redis.call('HDEL', book, field)
+      redis.call('HDEL', ledger, field)
     end
   end
 end
-local function bookInto(books, hour, day, month, packed, sign)
+local function addTo(ledgers, hour, day, month, packed, sign)
   local changes, count = changesOf(packed, sign)
-  for _, book in ipairs(books) do
-    local sums = redis.call('HMGET', book, 'total', hour, day, month)
-    redis.call('HSET', book, 'total', addSums(sums[1], changes, count), hour, addSums(sums[2], changes, count),
+  for _, ledger in ipairs(ledgers) do
+    local sums = redis.call('HMGET', ledger, 'total', hour, day, month)
+    redis.call('HSET', ledger, 'total', addSums(sums[1], changes, count), hour, addSums(sums[2], changes, count),
       day, addSums(sums[3], changes, count), month, addSums(sums[4], changes, count))
-    if sign > 0 and not sums[3] then prune(book) end
+    if sign > 0 and not sums[3] then prune(ledger) end
   end
 end
 local function endLease(member)
@@ -52,19 +52,19 @@ if args.kind == 'orphan' then
   local wasHeld = endLease(args.member)
   saveLoads(keys)
   if was.state and (was.state ~= 'admitted' or was.member ~= args.member) then return reply.duplicate({}) end
-  -- No marker: the store was left alone for longer than it lives. The one who ends the reservation books it.
+  -- No marker: the request was not touched for longer than its marker is kept. The one who ends the reservation charges it.
   if not was.state and not wasHeld then return reply.duplicate({}) end
 elseif was.state == 'settled' or was.state == 'void' then
   return reply.duplicate({})
 elseif was.state == 'admitted' then
   endLease(was.member)
 elseif was.state == 'orphaned' then
-  if was.account ~= args.bookedAccountId or was.model ~= args.bookedModel then
+  if was.account ~= args.orphanAccountId or was.model ~= args.orphanModel then
     return reply.elsewhere({ accountId = was.account, model = was.model })
   end
-  bookInto(booked, was.hour, was.day, was.month, was.amounts, -1)
+  addTo(orphanLedgers, was.hour, was.day, was.month, was.amounts, -1)
   takeBack(keys, was.cost, was.family, was.periods)
-  chargeLoad(keys, args.bookedAccountId, 0 - was.cost, was.quotaDay or args.quotaDay)
+  chargeLoad(keys, args.orphanAccountId, 0 - was.cost, was.quotaDay or args.quotaDay)
 end
 
 if was.state == 'admitted' then
@@ -77,16 +77,16 @@ if args.kind == 'void' then
   finish('void')
   return reply.voided({ healthChanges = healthChanges })
 end
--- What ends the request comes first: were a number refused, a repeat would still book nothing twice.
+-- What ends the request comes first: were a number refused, a repeat would still charge nothing twice.
 local cost, hour, day, month = args.costNanoUsd, args.hour, args.periods.day, args.month
 local chargedDay = chargeLoad(keys, args.accountId, cost, args.quotaDay)
 local budgetPeriods = charge(keys, cost, args.family, args.periods)
 finish(args.kind == 'orphan' and 'orphaned' or 'settled', 'budgetPeriods', budgetPeriods, 'amounts', args.amounts,
   'cost', int(cost), 'hour', hour, 'day', day, 'month', month, 'week', args.periods.week, 'family', args.family,
   'quotaDay', chargedDay, 'settledAtMs', int(nowMs))
-bookInto(charged, hour, day, month, args.amounts, 1)
+addTo(ledgers, hour, day, month, args.amounts, 1)
 for _, affinity in ipairs(keys.affinities) do
   redis.call('SET', affinity.account, args.accountId, 'PX', int(args.affinityMs))
 end
-return reply.booked({ healthChanges = healthChanges })
+return reply.charged({ healthChanges = healthChanges })
 `

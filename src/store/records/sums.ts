@@ -14,7 +14,7 @@ export function unpackSums(packed: string | null | undefined): Sums {
 
 /**
  * The same in Lua. `changesOf(packed, sign)` answers the sums that are not zero and their number: of
- * thirteen most are zero, and each would cost two conversions in four books. `addSums(packed, changes,
+ * thirteen most are zero, and each would cost two conversions in four hashes. `addSums(packed, changes,
  * count)` adds them to packed sums, which may be absent or older and shorter.
  */
 export const sumsCodec = `

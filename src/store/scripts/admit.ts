@@ -31,7 +31,7 @@ export interface AdmitInput {
   family: string
   reservationNanoUsd: number
   leaseMs: number
-  /** How long the probe of a recovering account keeps others away from it. */
+  /** How long other requests do not get a recovering account while it is probed. */
   probeMs: number
   /** How long the prompt cache of a session's primary account is expected to be warm. */
   warmMs: number
@@ -98,7 +98,7 @@ const script = defineScript({
       /** The account's cooldown has just ended, and this request alone tries it. */
       isProbe: 'flag',
       skipped: [skippedFields],
-      /** Lease members that are the caller's to book. */
+      /** Lease members that are the caller's to settle. */
       orphans: 'texts',
     },
     /** Planned with an old catalog: flat `field, value` rows of what changed, empty where nothing did. */

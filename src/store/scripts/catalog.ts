@@ -189,7 +189,7 @@ export async function updateApiKeyScript(
 
 /**
  * Moves an API key that is still at `expectedRevision` from one digest to another; its id, and with it
- * its counters and books, stay. @param input.record JSON of the key with the new digest.
+ * its counters and usage, stay. @param input.record JSON of the key with the new digest.
  */
 export async function rotateApiKeyScript(
   redis: Redis,

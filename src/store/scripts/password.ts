@@ -1,4 +1,4 @@
-/** Replaces an administrator's password hash, unless somebody else has done so meanwhile. */
+/** Replaces an administrator's password hash, unless another request has done so meanwhile. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { audit } from '../lua/audit.ts'

@@ -1,4 +1,4 @@
-/** `settle`: ends a request exactly once: releases its lease, books it, updates the account's health. */
+/** `settle`: ends a request exactly once: releases its lease, charges it, updates the account's health. */
 import type { Redis } from '@upstash/redis'
 import type { AccountFailure } from '../../domain/account-failure.ts'
 import type { Buckets } from '../../domain/buckets.ts'
@@ -22,7 +22,7 @@ export interface SettleInput {
   model: string
   /** Of the model that the account was asked for. */
   family: string
-  /** `final` books; `void` releases and books nothing; `orphan` books an expired lease. */
+  /** `final` charges; `void` releases and charges nothing; `orphan` charges an expired lease. */
   kind: 'final' | 'void' | 'orphan'
   /** The lease member that expired; only for `orphan`. */
   member?: string
@@ -54,13 +54,13 @@ const script = defineScript({
     'health',
     'orphans',
     'requestName',
-    'keyBook',
-    'accountBook',
-    'modelBook',
-    'keyModelBook',
-    'bookedAccountBook',
-    'bookedModelBook',
-    'bookedKeyModelBook',
+    'keyLedger',
+    'accountLedger',
+    'modelLedger',
+    'keyModelLedger',
+    'orphanAccountLedger',
+    'orphanModelLedger',
+    'orphanKeyModelLedger',
   ],
   keyRows: { affinities: ['account'] },
   args: {
@@ -81,18 +81,18 @@ const script = defineScript({
     dayPruneBefore: 'text',
     quotaDay: 'text',
     keepMs: 'number',
-    bookedAccountId: 'text',
-    bookedModel: 'text',
+    orphanAccountId: 'text',
+    orphanModel: 'text',
     trace: 'text',
     hasName: 'flag',
     affinityMs: 'number',
   },
   replies: {
-    booked: { healthChanges: [healthChangeFields] },
+    charged: { healthChanges: [healthChangeFields] },
     voided: { healthChanges: [healthChangeFields] },
     /** This request had ended before, and nothing changed. */
     duplicate: { healthChanges: [healthChangeFields] },
-    /** An orphan of this request was booked for another account or model; to be named as `booked`. */
+    /** An orphan of this request was charged to another account or model; to be named as `orphan`. */
     elsewhere: { accountId: 'text', model: 'text' },
   },
   libraries: [time, periods, health, load, chargeLoad, leases, counters, charge, sumsCodec],
@@ -104,7 +104,7 @@ export type SettleReply = Exclude<RawReply, { kind: 'elsewhere' }>
 
 /**
  * Ends the request; safe to repeat. It takes one round trip, and a second one where an orphan has to be
- * taken back from the books of another account or model than the settlement names.
+ * taken back from the ledger of another account or model than the settlement names.
  * @throws the engine's error when it cannot answer.
  */
 export async function settleScript(
@@ -120,19 +120,19 @@ export async function settleScript(
   return corrected.kind === 'elsewhere' ? { kind: 'duplicate', healthChanges: [] } : corrected
 }
 
-/** For which account and model an orphan of the request was booked. */
-type Booked = Pick<SettleInput, 'accountId' | 'model'>
+/** To which account and model an orphan of the request was charged. */
+type Orphan = Pick<SettleInput, 'accountId' | 'model'>
 
 function run(
   redis: Redis,
   keyspace: Keyspace,
   input: SettleInput,
-  booked: Booked,
+  orphan: Orphan,
 ): Promise<RawReply> {
   const { poolId, keyId, accountId, model, verdict, buckets, requestName } = input
   const failure = typeof verdict === 'object' ? verdict : undefined
   const { hour, month, hourPruneBefore, dayPruneBefore } = buckets
-  const { books } = keyspace
+  const { ledger } = keyspace
   return runScript(redis, keyspace, script, {
     keys: {
       request: keyspace.request(input.ledgerId),
@@ -143,13 +143,13 @@ function run(
       health: keyspace.health(poolId),
       orphans: keyspace.orphans,
       requestName: keyspace.requestName(requestName ?? ''),
-      keyBook: books.key(keyId),
-      accountBook: books.account(accountId),
-      modelBook: books.model(model),
-      keyModelBook: books.keyModel(keyId, model),
-      bookedAccountBook: books.account(booked.accountId),
-      bookedModelBook: books.model(booked.model),
-      bookedKeyModelBook: books.keyModel(keyId, booked.model),
+      keyLedger: ledger.key(keyId),
+      accountLedger: ledger.account(accountId),
+      modelLedger: ledger.model(model),
+      keyModelLedger: ledger.keyModel(keyId, model),
+      orphanAccountLedger: ledger.account(orphan.accountId),
+      orphanModelLedger: ledger.model(orphan.model),
+      orphanKeyModelLedger: ledger.keyModel(keyId, orphan.model),
       affinities: input.issuedAffinities.map((digest) => ({
         account: keyspace.affinity(poolId, keyId, digest),
       })),
@@ -164,8 +164,8 @@ function run(
       periods: buckets,
       hourPruneBefore,
       dayPruneBefore,
-      bookedAccountId: booked.accountId,
-      bookedModel: booked.model,
+      orphanAccountId: orphan.accountId,
+      orphanModel: orphan.model,
       hasName: requestName !== undefined,
       affinityMs: ttl.affinityMs,
     },

@@ -18,7 +18,7 @@ return reply.swept({ orphans = claim(keys, args.limit, args.orphanClaimMs) })
 `,
 })
 
-/** Reaps up to `limit` expired leases and hands out up to `limit` orphans (lease members) to book. */
+/** Reaps up to `limit` expired leases and hands out up to `limit` orphans (lease members) to settle. */
 export async function sweepScript(
   redis: Redis,
   keyspace: Keyspace,

@@ -63,7 +63,7 @@ export function administrationJourneys(stage: Stage): void {
       }
     })
 
-    it('keeps keys, accounts and books over a restart', async () => {
+    it('keeps keys, accounts and usage over a restart', async () => {
       const host = await stage.start()
       try {
         const admin = await logIn(host)

@@ -1,4 +1,4 @@
-/** Journeys of a request that is served: its bytes, its books, its end. */
+/** Journeys of a request that is served: its bytes, its cost, its end. */
 import { randomBytes } from 'node:crypto'
 import Anthropic from '@anthropic-ai/sdk'
 import { describe, expect, it } from 'vitest'
@@ -74,7 +74,7 @@ export function relayJourneys(stage: Stage): void {
       },
     )
 
-    it('books a JSON answer once, with every kind of token and its cost', async () => {
+    it('charges a JSON answer once, with every kind of token and its cost', async () => {
       await stage.addAccount('sk-ant-a')
       const { id, key } = await stage.admin.createKey()
       const usage = {
@@ -105,7 +105,7 @@ export function relayJourneys(stage: Stage): void {
     })
 
     it.each(['event', 'byte', 'random'] as const)(
-      'books a stream once, however it is cut into chunks: by %s',
+      'charges a stream once, however it is cut into chunks: by %s',
       async (chunking) => {
         await stage.addAccount('sk-ant-a')
         const { id, key } = await stage.admin.createKey()
@@ -142,7 +142,7 @@ export function relayJourneys(stage: Stage): void {
       expect(final.content[0]).toMatchObject({ type: 'text', text: 'Hi from mock.' })
     })
 
-    it('aborts the upstream at once when the client leaves a stream, and books what was seen', async () => {
+    it('aborts the upstream at once when the client leaves a stream, and charges what was seen', async () => {
       await stage.addAccount('sk-ant-a')
       const { id, key } = await stage.admin.createKey({ concurrencyLimit: 1 })
       const deltas = Array.from({ length: 500 }, () => 'twelve chars')
@@ -179,7 +179,7 @@ export function relayJourneys(stage: Stage): void {
       expect((await sendMessage(stage.host, key)).status).toBe(200)
     })
 
-    it('books once, and releases the lease, when a client closes quietly before any answer', async () => {
+    it('charges once, and releases the lease, when a client closes quietly before any answer', async () => {
       await stage.addAccount('sk-ant-a')
       const { id, key } = await stage.admin.createKey({ concurrencyLimit: 1 })
       const { noticesQuietLeave } = stage.host
@@ -205,7 +205,7 @@ export function relayJourneys(stage: Stage): void {
       ['ends too soon', { endAfterEvents: 5 }],
       ['falls silent', { stallAfterEvents: 5 }],
     ])(
-      'ends a stream that %s with an error event of its own, and books what was seen',
+      'ends a stream that %s with an error event of its own, and charges what was seen',
       async (_, script) => {
         await stage.addAccount('sk-ant-a')
         const { id, key } = await stage.admin.createKey()

@@ -1,4 +1,4 @@
-/** What a simulated day shows: errors that clients saw, how accounts were treated and came back, the books. */
+/** What a simulated day shows: errors that clients saw, how accounts were treated and came back, the usage ledger. */
 
 import { estimateTokens, noUsage } from '../../../src/domain/usage.ts'
 import { quotaDayAt } from '../../../src/ledger/calendar.ts'
@@ -123,16 +123,16 @@ function isNoBetter({ account: rival, inflight }: Attempt, account: AccountName)
   )
 }
 
-/** What the books must say, from what was served: exact where it is whole, else as it is estimated. */
-export function expectedBooks({ attempts }: Pick<Simulated, 'attempts'>) {
+/** What the usage ledger must say, from what was served: exact where it is whole, else as it is estimated. */
+export function expectedLedger({ attempts }: Pick<Simulated, 'attempts'>) {
   const sums = { requests: 0, inputTokens: 0, outputTokens: 0, estimatedRequests: 0 }
   const byDay = new Map<string, number>()
   let dearest = 0
   for (const each of attempts) {
     const { ask, outcome, hasStarted } = each
     const isWhole = outcome === 'complete'
-    const isBooked = isWhole || outcome === 'cut' || (outcome === 'dropped' && isLeft(each))
-    if (!isBooked) continue
+    const isCharged = isWhole || outcome === 'cut' || (outcome === 'dropped' && isLeft(each))
+    if (!isCharged) continue
     const seenOutput = Math.max(hasStarted ? 1 : 0, estimateTokens(each.characters))
     const inputTokens = isWhole || hasStarted ? ask.inputTokens : estimateTokens(each.bodyBytes)
     const outputTokens = isWhole ? ask.outputTokens : seenOutput

@@ -2,7 +2,7 @@
 
 import type { Sums } from '../../../src/domain/sums.ts'
 import { bucketsAt } from '../../../src/ledger/calendar.ts'
-import { readBook } from '../../../src/ledger/ledger.ts'
+import { readLedger } from '../../../src/ledger/ledger.ts'
 import { decodeLoad } from '../../../src/store/records/load.ts'
 import { type Ask, asksOf, createRandom } from './asks.ts'
 import { createClients } from './clients.ts'
@@ -118,12 +118,12 @@ async function endOf(world: World, fault: Fault): Promise<FaultEnd[]> {
 async function atRest(world: World, asks: Ask[]) {
   const { keyspace, gateway, rows } = world
   const { redis } = gateway.runtime
-  const books: Sums[] = []
+  const usage: Sums[] = []
   const held: string[] = []
   for (const name of keyNames) {
     const { id } = world.keyOf(name)
     const buckets = bucketsAt(world.time.now(), 'UTC')
-    books.push((await readBook(redis, keyspace.books.key(id), buckets)).total)
+    usage.push((await readLedger(redis, keyspace.ledger.key(id), buckets)).total)
     held.push((await rows(keyspace.keyCounters(id))).get('heldNanoUsd') ?? '')
   }
   const sessions = new Map<string, string>()
@@ -147,15 +147,15 @@ async function atRest(world: World, asks: Ask[]) {
     health: await world.health(),
     load: await world.load(),
     idOf: world.idOf,
-    books: add(books),
+    usage: add(usage),
     moves: new Map(moves),
     held,
     leases: leaseCounts.reduce((sum, count) => sum + Number(count), 0),
   }
 }
 
-const add = (books: Sums[]): Sums =>
-  books.reduce((one, other) => {
+const add = (usage: Sums[]): Sums =>
+  usage.reduce((one, other) => {
     const entries = Object.entries(one).map(([name, value]) => [
       name,
       value + other[name as keyof Sums],

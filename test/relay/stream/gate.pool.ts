@@ -29,8 +29,8 @@ export async function openPool(store: Engine, apiUrl: string, accounts: number, 
   const readTotal = async () => (await admin.call('GET', `/keys/${id}/stats`)).json.total
   let before = await readTotal()
 
-  /** What the last request has added to the books. */
-  const booked = async () => {
+  /** What the last request has added to the usage ledger. */
+  const charged = async () => {
     const total = await readTotal()
     const names = ['requests', 'inputTokens', 'outputTokens', 'estimatedRequests']
     return Object.fromEntries(names.map((name) => [name, total[name] - before[name]]))
@@ -86,15 +86,15 @@ export async function openPool(store: Engine, apiUrl: string, accounts: number, 
       await gateway.deferred()
       const served = gateway.logged('served').length
       expect(served + gateway.logged('rejected').length).toBe(1)
-      expect((await booked()).requests).toBe(served)
+      expect((await charged()).requests).toBe(served)
       await checkLeases()
     },
 
-    /** The request is booked as it was served, holds nothing any more, and its trace tells all. */
+    /** The request is charged as it was served, holds nothing any more, and its trace tells all. */
     async checkBooks(should: Expected): Promise<void> {
       await gateway.deferred()
       const none = { inputTokens: 0, outputTokens: 0, estimatedRequests: 0 }
-      expect(await booked()).toEqual({ requests: should.bill ? 1 : 0, ...(should.bill ?? none) })
+      expect(await charged()).toEqual({ requests: should.bill ? 1 : 0, ...(should.bill ?? none) })
       await checkLeases()
       expect(await rested(), 'resting').toEqual(should.resting)
       checkTrace(should)

@@ -4,7 +4,7 @@ import { writeAccountScript } from '../../../src/store/scripts/catalog.ts'
 import { accounts, describeOnStores, failed, leaseMs, row } from './setup.ts'
 
 describeOnStores('admit', (bench) => {
-  it('leases an account, holds the estimate and answers with the expiry', async () => {
+  it('leases an account, reserves the estimate and answers with the expiry', async () => {
     const { admit, counters, inflight, nowMs } = bench()
     const expiresAtMs = nowMs() + leaseMs
     const ok = { kind: 'ok', accountId: 'a', generation: 1, expiresAtMs, orphans: [] }

@@ -94,7 +94,7 @@ describeOnStores('budgets', (bench) => {
     expect(await admit('two', window)).toMatchObject({ kind: 'ok' })
   })
 
-  it('take an orphan back from the periods it was booked in, when the receipt comes', async () => {
+  it('take an orphan back from the periods it was charged in, when the receipt comes', async () => {
     const { admit, settle, advance, counters } = bench()
     await admit('one', monday)
     advance(leaseMs + 1)

@@ -62,7 +62,7 @@ describeOnStores('writing an API key', (bench) => {
       expectedRevision,
       record: '{"n":2}',
     })
-  const stored = (digest: string) => bench().book(bench().keyspace.apiKey(digest))
+  const stored = (digest: string) => bench().hash(bench().keyspace.apiKey(digest))
 
   it('creates it at revision 1, findable by digest, by id and in the index', async () => {
     const { redis, keyspace } = bench()

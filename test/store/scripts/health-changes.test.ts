@@ -11,7 +11,7 @@ describeOnStores('changes of health', (bench) => {
     const untilMs = nowMs() + 1_001
     advance(1)
     const first = await settleFully('one', { verdict: failed() })
-    expect(first).toEqual({ kind: 'booked', healthChanges: [{ ...began, untilMs }] })
+    expect(first).toEqual({ kind: 'charged', healthChanges: [{ ...began, untilMs }] })
     expect(await settleFully('two', { verdict: failed() })).toMatchObject({ healthChanges: [] })
     expect(await settleFully('three', { verdict: 'success' })).toMatchObject({ healthChanges: [] })
     advance(2_000)

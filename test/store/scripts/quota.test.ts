@@ -37,7 +37,7 @@ describeOnStores('the daily quota of an account', (bench) => {
     })
   })
 
-  it('counts what requests in flight hold, and never keeps all of them out', async () => {
+  it('counts what requests in flight have reserved, and never keeps all of them out', async () => {
     const { admit, settle, load } = bench()
     const first = await admit('one', { ...within(250), reservationNanoUsd: 900 })
     expect(first).toMatchObject({ kind: 'ok' })
@@ -90,7 +90,7 @@ describeOnStores('the daily quota of an account', (bench) => {
     expect(await admit('three', within(75))).toMatchObject({ kind: 'none', overQuota: 1 })
   })
 
-  it('keeps the hold of a request that vanished until that is booked', async () => {
+  it('keeps the reservation of a request that vanished until that is charged', async () => {
     const { admit, settle, advance, sweep, load } = bench()
     await admit('one', within(150))
     advance(leaseMs + 1)

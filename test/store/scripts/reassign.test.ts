@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { accounts, describeOnStores, failed, leaseMs, poolId } from './setup.ts'
 
 describeOnStores('reassign', (bench) => {
-  it('moves lease and hold to the next account and records why the last one failed', async () => {
+  it('moves lease and reservation to the next account and records why the last one failed', async () => {
     const { admit, reassign, inflight, counters, health, advance, nowMs } = bench()
     await admit('one')
     advance(10)
@@ -47,7 +47,7 @@ describeOnStores('reassign', (bench) => {
     expect(await reassign('one', { candidates: [] })).toMatchObject({ kind: 'none', soonestMs: 0 })
     expect(await health()).toEqual(record)
     expect(await inflight()).toMatchObject({ a: 1 })
-    expect(await settle('one')).toBe('booked')
+    expect(await settle('one')).toBe('charged')
   })
 
   it('lets an account that nobody can stand in for rest no longer than it is told', async () => {

@@ -163,7 +163,7 @@ export function createBench(store: TestStore, prefix: string) {
       recoverScript(redis, keyspace, { ledgerId, poolId, generation, family: 'opus' }),
     health: async () => row(await redis.hgetall(keyspace.health(poolId))),
     request: async (ledgerId: string) => row(await redis.hgetall(keyspace.request(ledgerId))),
-    book: async (book: string) => row(await redis.hgetall(book)),
+    hash: async (hash: string) => row(await redis.hgetall(hash)),
   }
 }
 

@@ -1,4 +1,4 @@
-/** The contract of `sweep`: expired leases free their accounts and are handed out to be booked. */
+/** The contract of `sweep`: expired leases free their accounts and are handed out to be charged. */
 import { expect, it } from 'vitest'
 import { ttl } from '../../../src/store/keyspace.ts'
 import { describeOnStores, leaseMs } from './setup.ts'
@@ -15,7 +15,7 @@ describeOnStores('sweep', (bench) => {
     expect(await inflight()).toEqual({ a: 0 })
   })
 
-  it('keeps the hold until the orphan is booked', async () => {
+  it('keeps the reservation until the orphan is charged', async () => {
     const { admit, sweep, advance, counters } = bench()
     await admit('one')
     advance(leaseMs)
@@ -33,7 +33,7 @@ describeOnStores('sweep', (bench) => {
     expect(await sweep(2)).toEqual([])
   })
 
-  it('hands an orphan out again when nobody booked it within the claim time', async () => {
+  it('hands an orphan out again when nobody charged it within the claim time', async () => {
     const { admit, sweep, settle, advance } = bench()
     await admit('one')
     advance(leaseMs)

@@ -32,7 +32,7 @@ export function groupBy<T>(list: readonly T[], nameOf: (item: T) => string): Map
   return groups
 }
 
-/** Every request was answered once, by the account that was well, and is booked as it was served. */
+/** Every request was answered once, by the account that was well, and is charged as it was served. */
 export function checkRequests(stage: Stage, phases: Phase[], log: ReadLog): RequestFindings {
   const answers = groupBy(stage.upstreams.answers, ({ requestId }) => requestId)
   const logged = groupBy(log.served, ({ requestId }) => requestId)
@@ -66,7 +66,7 @@ function flawOfRecords(
   if (!entry || repeated) return `logged as served ${records.logged.length} times`
   if (!answer.served.completed || answer.account !== healthy) return 'its answer is not whole'
   if (entry.end !== 'complete' || entry.estimated) return `it ended as ${entry.end}, estimated`
-  if (entry.keyId !== order.key.id || entry.model !== order.model) return 'booked for another'
+  if (entry.keyId !== order.key.id || entry.model !== order.model) return 'charged for another'
   const accountId = stage.accountIds.get(healthy)
   const used = entry.attempts.map((attempt) => attempt.accountId)
   const isLast = used.lastIndexOf(accountId ?? '') === used.length - 1
@@ -81,7 +81,7 @@ function flawOfRecords(
     entry.cacheWrite5mTokens === usage.cache_creation_input_tokens &&
     entry.cacheWrite1hTokens === 0 &&
     entry.cacheReadTokens === usage.cache_read_input_tokens
-  return isExact ? undefined : `booked ${JSON.stringify(entry)}, served ${JSON.stringify(usage)}`
+  return isExact ? undefined : `charged ${JSON.stringify(entry)}, served ${JSON.stringify(usage)}`
 }
 
 /** Joins each failed attempt with what was dealt to it: neither may be without the other. */

@@ -71,7 +71,7 @@ const stream = { befalls: 'stream' } as const
 const errorBody = (type: string, message = 'no') => ({ type: 'error', error: { type, message } })
 const limited = errorBody('rate_limit_error')
 
-/** Tokens that nobody may ever see in a book. */
+/** Tokens that nobody may ever see in the usage ledger. */
 const wrongUsage = { input_tokens: 777_777, output_tokens: 888_888 }
 
 /** A message that is longer than what the transport holds back, or short. */

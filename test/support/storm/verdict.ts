@@ -1,7 +1,7 @@
 /** The verdict on a storm: everything that should not have been, in words. */
 import type { Redis } from '@upstash/redis'
-import { checkStore } from './check-books.ts'
 import { checkHealth } from './check-health.ts'
+import { checkStore } from './check-ledger.ts'
 import { checkRequests, type ExplainedTry } from './check-requests.ts'
 import { addressFaults, faultKinds } from './faults.ts'
 import { readLog } from './log.ts'

@@ -1,4 +1,4 @@
-/** Checks what a storm has left in the books and in the counters: all that was served, and no lease. */
+/** Checks what a storm has left in the usage ledger and in the counters: all that was served, and no lease. */
 import type { Redis } from '@upstash/redis'
 import type { Sums } from '../../../src/domain/sums.ts'
 import { priceUsage } from '../../../src/ledger/price.ts'
@@ -12,13 +12,13 @@ import type { GivenAnswer } from './upstreams.ts'
 const platform = 'claude-console'
 const keyspace = createKeyspace('crs:')
 
-type Booked = Pick<
+type Charged = Pick<
   Sums,
   'requests' | 'inputTokens' | 'outputTokens' | 'cacheWrite5mTokens' | 'cacheReadTokens'
 > & { costNanoUsd: number }
 
-/** What these answers have to be booked as. */
-export function sumOf(answers: readonly GivenAnswer[]): Booked {
+/** What these answers have to be charged as. */
+export function sumOf(answers: readonly GivenAnswer[]): Charged {
   const sums = { requests: 0, inputTokens: 0, outputTokens: 0, costNanoUsd: 0 }
   const all = { ...sums, cacheWrite5mTokens: 0, cacheReadTokens: 0 }
   for (const { model, served } of answers) {
@@ -80,7 +80,7 @@ export async function checkStore(stage: Stage, phases: Phase[], redis: Redis): P
   const expectEqual = (what: string, found: unknown, wanted: unknown) => {
     if (found !== wanted) violations.push(`${what} is ${found}, expected ${wanted}`)
   }
-  const book = async (what: string, name: string, answers: readonly GivenAnswer[]) => {
+  const check = async (what: string, name: string, answers: readonly GivenAnswer[]) => {
     const found = unpackSums((await redis.hget(name, 'total')) as string | null)
     for (const [field, value] of Object.entries(sumOf(answers))) {
       expectEqual(`${what}: ${field}`, found[field as keyof Sums], value)
@@ -93,10 +93,10 @@ export async function checkStore(stage: Stage, phases: Phase[], redis: Redis): P
     expectEqual(`${name}: inflight`, load.inflight, 0)
     expectEqual(`${name}: reservedNanoUsd`, load.reservedNanoUsd, 0)
     expectEqual(`${name}: spent`, load.spentNanoUsd, sumOf(own).costNanoUsd)
-    await book(`books of ${name}`, keyspace.books.account(id), own)
+    await check(`usage of ${name}`, keyspace.ledger.account(id), own)
   }
   for (const [model, own] of groupBy(answers, (answer) => answer.model)) {
-    await book(`books of ${model}`, keyspace.books.model(model), own)
+    await check(`usage of ${model}`, keyspace.ledger.model(model), own)
   }
   for (const [keyId, own] of answersByKey(stage, phases)) {
     const fields = ['heldNanoUsd', 'heldOpusNanoUsd', 'spentNanoUsd']
@@ -104,7 +104,7 @@ export async function checkStore(stage: Stage, phases: Phase[], redis: Redis): P
     const wanted = ['0', '0', String(sumOf(own).costNanoUsd)]
     expectEqual(`key ${keyId}: ${fields}`, String(row), String(wanted))
     expectEqual(`key ${keyId}: leases`, await redis.zcard(keyspace.keyLeases(keyId)), 0)
-    await book(`books of key ${keyId}`, keyspace.books.key(keyId), own)
+    await check(`usage of key ${keyId}`, keyspace.ledger.key(keyId), own)
   }
   expectEqual('leases', await redis.zcard(keyspace.poolLeases(platform)), 0)
   expectEqual('orphans', await redis.zcard(keyspace.orphans), 0)
