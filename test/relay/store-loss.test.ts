@@ -196,12 +196,13 @@ describe('the settlement journal', () => {
     journal.remove(old.ledgerId)
     journal.put('newer', JSON.stringify({ ...old, format: 2 }), nowMs)
     journal.put('damaged', '{"ledgerId', nowMs)
+    journal.put('empty', '{}', nowMs)
     const first = { ...old, ledgerId: crypto.randomUUID() }
     journal.put(first.ledgerId, JSON.stringify(first), nowMs)
     const before = await total()
     await replayJournal({ ...gateway.gateway, runtime: { ...gateway.runtime, journal } }, 60_000)
-    expect(journal.pending().map(({ ledgerId }) => ledgerId)).toEqual(['newer', 'damaged'])
-    const unreadable = [{ ledgerId: 'newer' }, { ledgerId: 'damaged' }]
+    expect(journal.pending().map(({ ledgerId }) => ledgerId)).toEqual(['newer', 'damaged', 'empty'])
+    const unreadable = ['newer', 'damaged', 'empty'].map((ledgerId) => ({ ledgerId }))
     expect(gateway.logged('journal_entry_unreadable')).toMatchObject(unreadable)
     expect((await total()).requests).toBe(before.requests + 1)
   })

@@ -39,10 +39,10 @@ export async function tryAccount(
   const platform = gateway.platforms.platformOf(account)
   const { model = firstModel(account, platform), timeoutMs = 30_000 } = options
   const { runtime } = gateway
-  const startedMs = runtime.now()
+  const startedMs = runtime.monotonicMs()
   const after = (verdict: Verdict): Trial => ({
     ...verdict,
-    latencyMs: Math.max(0, Math.round(runtime.now() - startedMs)),
+    latencyMs: Math.round(runtime.monotonicMs() - startedMs),
   })
   const failed = (message: string): Verdict => ({ ok: false, status: null, message })
   const asked = upstreamModel(account, model)

@@ -1,4 +1,5 @@
 /** Deliver: brings a settlement to the store exactly once, however often that fails. */
+import { z } from 'zod'
 import { sleep } from '../../clock.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseJson } from '../../json.ts'
@@ -22,6 +23,14 @@ export async function writeToJournal({ runtime }: Gateway, input: SettleInput): 
   }
 }
 
+/** What every version has written; an entry without it was damaged. */
+const Entry = z.looseObject({
+  ledgerId: z.string(),
+  keyId: z.string(),
+  amounts: z.string(),
+  buckets: z.looseObject({ day: z.string() }),
+})
+
 /** Fields of an entry that are no part of the input, or have another name there by now. */
 interface OldFields {
   format?: number
@@ -36,7 +45,7 @@ const packEntry = (input: SettleInput) => JSON.stringify({ format: schemaVersion
  */
 export function fromJournal(payload: string): SettleInput | undefined {
   const entry = parseJson(payload)
-  if (typeof entry !== 'object' || entry === null) return undefined
+  if (!Entry.safeParse(entry).success) return undefined
   const { format = 1, platform, ...stored } = entry as SettleInput & OldFields
   if (format > schemaVersion) return undefined
   return {
