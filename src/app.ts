@@ -68,14 +68,14 @@ export function createApp(
   app.get('/health', (c) => health(gateway, isReady, c))
 
   app.use('/api/v2/*', noStore)
-  app.use('/api/v2/*', bodyLimit({ maxSize: adminBodyLimitBytes, onError: refuseLarge }))
+  app.use('/api/v2/*', limitBody)
   const admin = adminRoutes(gateway)
   app.route('/api/v2', admin)
   app.route('/', docsRoutes(admin))
 
   app.notFound((c) => answerError(c, new GatewayError('not_found', `No route ${c.req.path}`)))
   app.onError((error, c) => {
-    const answer = isBrokenOff(c, error) ? clientClosed() : asGatewayError(error)
+    const answer = asGatewayError(error)
     const { requestId, keyId } = c.var
     // The route, not the path: a client may have put a key there.
     observe(errorEvent(answer, { requestId, route: routePath(c), keyId }))
@@ -84,12 +84,20 @@ export function createApp(
   return app
 }
 
-/** Whether `error` is what reading a body throws that its client broke off: no fault of the gateway. */
-function isBrokenOff(c: App, error: Error): boolean {
-  const isOther = [GatewayError, TypeError, RangeError, ReferenceError].some(
-    (known) => error instanceof known,
-  )
-  return c.req.raw.signal.aborted && !isOther
+const readWithin = bodyLimit({ maxSize: adminBodyLimitBytes, onError: refuseLarge })
+
+/** Refuses a body that is too large; it has to read one whose length is not declared. */
+const limitBody: MiddlewareHandler<AppEnv> = async (c, next) => {
+  let isRead = false
+  const proceed = () => {
+    isRead = true
+    return next()
+  }
+  try {
+    return await readWithin(c, proceed)
+  } catch (error) {
+    throw !isRead && c.req.raw.signal.aborted ? clientClosed() : error
+  }
 }
 
 function refuseLarge(): never {

@@ -18,7 +18,10 @@ const ranks: [pattern: RegExp, rank: number][] = [
   [/^(store|observe)\//, 3],
   [/^runtime\.ts$/, 2],
   [/^domain\//, 1],
-  [/^(clock|config|crypto|dates|errors|json|money|process-limits|upstream-url)\.ts$/, 0],
+  [
+    /^(clock|config|crypto|dates|errors|json|money|process-limits|unless-aborted|upstream-url)\.ts$/,
+    0,
+  ],
 ]
 const hostRank = 11
 

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { GatewayError, type Issue } from '../errors.ts'
 import { parseJson } from '../json.ts'
+import { clientClosed } from '../relay/request/client-request.ts'
 
 const maxIssues = 20
 const maxNameLength = 100
@@ -13,11 +14,13 @@ export type DeclaredBody = { required?: boolean } | undefined
 /**
  * Refuses a body that is not declared as JSON or is not JSON, before a schema reads it. A body that is
  * missing is refused where the route requires one, and counts as an empty object where it does not.
- * @throws GatewayError `invalid_request`, `unsupported_media_type`, `invalid_json`
+ * @throws GatewayError `invalid_request`, `unsupported_media_type`, `invalid_json`, `client_closed`
  */
 export async function checkBody(c: Context, declared: DeclaredBody): Promise<void> {
   if (!declared) return
-  const text = await c.req.text()
+  const text = await c.req.text().catch((error: unknown) => {
+    throw c.req.raw.signal.aborted ? clientClosed() : error
+  })
   if (text.trim() !== '') return checkJson(c.req.header('content-type') ?? '', text)
   if (declared.required) {
     throw new GatewayError('invalid_request', 'This request needs a JSON object as its body')

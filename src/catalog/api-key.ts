@@ -56,7 +56,7 @@ export const ApiKeySettings = z.strictObject({
   /** The only models that may be asked for; a `*` at the end matches a family. */
   restrictedModels: words(200, 500),
   enableClientRestriction: z.boolean().default(false),
-  /** The only clients that may ask; names of `relay/client.ts`. */
+  /** The only clients that may ask; names of `relay/request/identify-client.ts`. */
   allowedClients: z
     .array(z.enum(clientNames))
     .max(clientNames.length)

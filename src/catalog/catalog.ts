@@ -60,8 +60,8 @@ export function createCatalog(
     evictOldest(unknown)
   }
 
-  const isConverted = (rows: string[] | null) =>
-    convert(readSchema(toFields(rows ?? []).get('schema')))
+  const isConverted = (schema: string | null | undefined) => convert(readSchema(schema))
+  const schemaIn = (poolRows: string[] | null) => toFields(poolRows ?? []).get('schema')
 
   return {
     /** What memory knows about a key, without asking the store; undefined when it cannot tell. */
@@ -81,7 +81,7 @@ export function createCatalog(
         .hgetall(keyspace.pool)
         .hgetall(keyspace.apiKey(digest))
         .exec()) as unknown as [string[] | null, string[] | null]
-      if (await isConverted(poolRows)) return this.load(digest)
+      if (await isConverted(schemaIn(poolRows))) return this.load(digest)
       pool = readPool(poolRows ?? [])
       const apiKey = readApiKey(keyRows ?? [])
       remember(digest, apiKey)
@@ -90,12 +90,18 @@ export function createCatalog(
 
     /**
      * Reads a key that memory does not know, beside the pool that it does; `admit` will tell whether
-     * that pool is still the current one. Undefined when memory holds no pool yet.
+     * that pool is still the current one. Undefined when the pool has to be read as well.
+     * @throws GatewayError `store_incompatible`
      */
     async loadApiKey(digest: string): Promise<Snapshot | undefined> {
       if (!pool) return undefined
       const known = pool
-      const rows = (await redis.hgetall(keyspace.apiKey(digest))) as unknown as string[] | null
+      const [schema, rows] = (await redis
+        .pipeline()
+        .hget(keyspace.pool, 'schema')
+        .hgetall(keyspace.apiKey(digest))
+        .exec()) as unknown as [string | null, string[] | null]
+      if (await isConverted(schema)) return undefined
       const apiKey = readApiKey(rows ?? [])
       remember(digest, apiKey)
       return { digest, pool: known, apiKey }
@@ -117,7 +123,7 @@ export function createCatalog(
     /** Reads the pool alone, for administration. @throws GatewayError `store_incompatible` */
     async loadPool(): Promise<Pool> {
       const rows = (await redis.hgetall(keyspace.pool)) as unknown as string[] | null
-      if (await isConverted(rows)) return this.loadPool()
+      if (await isConverted(schemaIn(rows))) return this.loadPool()
       pool = readPool(rows ?? [])
       return pool
     },

@@ -16,6 +16,7 @@ import { sweep } from '../relay/settlement/orphans.ts'
 import type { Runtime } from '../runtime.ts'
 import { ttl } from '../store/keyspace.ts'
 import { createRedis } from '../store/redis.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import { systemClock } from './clock.ts'
 import { type OpenedEngine, openEngine } from './engines/open-engine.ts'
 import { openJournal } from './journal.ts'
@@ -23,7 +24,6 @@ import { createRunningWork, drain, type RunningWork, trackRequests } from './run
 import { listen } from './server.ts'
 import { type Environment, readGatewayEnvironment } from './settings/environment.ts'
 import { createTransport } from './transport/transport.ts'
-import { unlessAborted } from './unless-aborted.ts'
 import { welcome } from './welcome.ts'
 
 export interface NodeHost {
@@ -121,8 +121,10 @@ function compose(
   return { gateway: createGateway(runtime), running, closeStore }
 }
 
-/** Checks the sealing key, sends what is in the journal, and settles the requests of processes that ended without doing so. */
+/** Checks the format and the sealing key, sends what is in the journal, and settles the requests of processes that ended without doing so. */
 async function prepareStore(gateway: Gateway): Promise<void> {
+  // It checks the format of the store, before anything is written.
+  await gateway.catalog.loadPool()
   await ensureSealingKey(gateway)
   gateway.runtime.defer(replayJournal(gateway, ttl.journalMs))
   for (const poolId of gateway.platforms.poolIds) await sweep(gateway, poolId)

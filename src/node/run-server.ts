@@ -23,17 +23,25 @@ export async function runServer(start: Start): Promise<void> {
     if (stopped.aborted) process.exit(0)
     return fail(error)
   })
-  await untilAborted(stopped)
+  await aborted(stopped)
   await close().catch(fail)
   process.exit(0)
 }
 
 function fail(error: unknown): never {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.stderr.write(`${explain(error)}\n`)
   process.exit(1)
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
+/** A message with its cause; of a programming error the stack. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const isOurs = [TypeError, RangeError, ReferenceError].some((kind) => error instanceof kind)
+  if (isOurs) return String(error.stack)
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve())

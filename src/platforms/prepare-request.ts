@@ -1,6 +1,7 @@
 /** Prepares the request to an account: built by its platform, and sent through its proxy. */
 import type { AccountSecrets } from '../catalog/account-secrets.ts'
 import type { UpstreamRequest } from '../runtime.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import type { AccountCall, Platform } from './platform.ts'
 
 export interface PreparedRequest {
@@ -23,17 +24,7 @@ export async function prepareRequest(
   headers.set('accept-encoding', 'identity')
   if (account.userAgent !== '') headers.set('user-agent', account.userAgent)
   const built = platform.buildRequest({ ...call, credential })
-  const { url, ...request } = built instanceof Promise ? await untilAborted(built, signal) : built
+  const { url, ...request } = built instanceof Promise ? await unlessAborted(built, signal) : built
   const via = proxy && { accountId: account.id, proxy }
   return { url, init: { ...request, redirect: 'manual', signal, ...(via && { via }) } }
-}
-
-/** The result of `work`, which need not listen to the signal itself. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    if (signal.aborted) abort()
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

@@ -1,10 +1,14 @@
 /** Migrations: bring an older store to the format of this gateway, on any host and in any request. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from './keyspace.ts'
-import { IncompatibleStore, type Schema, schemaVersion } from './schema.ts'
+import { IncompatibleStore, readSchema, type Schema, schemaVersion } from './schema.ts'
 import { callScript, defineScript } from './script.ts'
 
-/** Brings a store from format `to - 1` to `to`; safe to run twice, and by several hosts at once. */
+/**
+ * Brings a store from format `to - 1` to `to`; safe to run twice, and by several hosts at once. Its
+ * scripts have the format `<to> converting`, so that a slow host does nothing to a store that another
+ * host has already converted.
+ */
 export interface Migration {
   to: number
   run(redis: Redis, keyspace: Keyspace): Promise<void>
@@ -17,11 +21,15 @@ const migrations: readonly Migration[] = []
 const advance = defineScript({
   keys: [],
   args: { from: 'text', to: 'text' },
-  replies: { ok: {} },
-  checksFormat: false,
+  replies: { now: { schema: 'text' } },
+  format: 'any',
   lua: `
-if (stored[1] or '1') == args.from then redis.call('HSET', keys.pool, 'schema', args.to) end
-return reply.ok({})
+local schema = stored[1] or '1'
+if schema == args.from then
+  schema = args.to
+  redis.call('HSET', keys.pool, 'schema', schema)
+end
+return reply.now({ schema = schema })
 `,
 })
 
@@ -42,16 +50,28 @@ export async function migrate(
     steps: migrations,
   },
 ): Promise<boolean> {
-  if (found.version > target) throw new IncompatibleStore(found, target)
-  const complete = found.isConverting ? found.version - 1 : found.version
-  for (let version = complete + 1; version <= target; version++) {
+  const move = async (from: string, to: string) =>
+    (await callScript(redis, keyspace, advance, { keys: {}, args: { from, to } })).schema
+  let now = found
+  let hasRun = false
+  while (now.isConverting || now.version !== target) {
+    const version = now.isConverting ? now.version : now.version + 1
     const step = steps.find(({ to }) => to === version)
-    if (!step) throw new IncompatibleStore(found, target)
-    const move = (from: string, to: string) =>
-      callScript(redis, keyspace, advance, { keys: {}, args: { from, to } })
-    await move(String(version - 1), `${version} converting`)
-    await step.run(redis, keyspace)
-    await move(`${version} converting`, String(version))
+    if (version > target || !step) throw new IncompatibleStore(now, target)
+    hasRun = true
+    const converting = `${version} converting`
+    const schema = await move(String(version - 1), converting)
+    // Another host has finished this step meanwhile, or more than this one.
+    now = readSchema(schema === converting ? await runStep(step) : schema)
   }
-  return complete < target
+  return hasRun
+
+  async function runStep(step: Migration): Promise<string> {
+    try {
+      await step.run(redis, keyspace)
+    } catch (error) {
+      if (!(error instanceof IncompatibleStore)) throw error
+    }
+    return move(`${step.to} converting`, String(step.to))
+  }
 }

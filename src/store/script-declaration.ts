@@ -56,8 +56,11 @@ export interface Declaration<
   /** A list of records of arguments; at most one list. */
   argRows?: ArgRow
   replies: Answers
-  /** False only for what changes the format itself. @default true */
-  checksFormat?: boolean
+  /**
+   * The format of the store that it runs on, as the field `schema` names it, such as `2 converting`
+   * for a step of a migration; `any` only for what changes that field. @default the gateway's format
+   */
+  format?: string
   /** Lua functions that the script uses. */
   libraries?: readonly string[]
   lua: string

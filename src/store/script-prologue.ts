@@ -7,7 +7,7 @@ interface Declared {
   args: Fields
   argRows?: Readonly<Record<string, Fields>>
   replies: Replies
-  checksFormat?: boolean
+  format?: string
 }
 
 /** Counts how many texts were read so far. */
@@ -20,6 +20,7 @@ export const isList = (field: Fields[string]): field is readonly [Fields] => Arr
 
 /** The prologue of a script in a store of this format. The first key is that of the pool. */
 export function prologue(declared: Declared, schemaVersion: number): string {
+  const { format = String(schemaVersion) } = declared
   const key: Position = { next: 2 }
   const names = declared.keys.map((name) => `${name} = KEYS[${key.next++}]`)
   const arg: Position = { next: 1 }
@@ -27,7 +28,7 @@ export function prologue(declared: Declared, schemaVersion: number): string {
     "local function int(number) return string.format('%.0f', number) end",
     `local keys = { ${['pool = KEYS[1]', ...names].join(', ')} }`,
     "local stored = redis.call('HMGET', keys.pool, 'schema', 'version')",
-    ...(declared.checksFormat === false ? [] : [refuseOtherFormat(schemaVersion)]),
+    ...(format === 'any' ? [] : [refuseOtherFormat(format)]),
     `local args = ${readFields(declared.args, arg, (at) => `ARGV[${at}]`)}`,
     ...readKeyRows(declared.keyRows, key.next),
     ...readArgRows(declared.argRows, arg.next),
@@ -36,8 +37,8 @@ export function prologue(declared: Declared, schemaVersion: number): string {
   ].join('\n')
 }
 
-const refuseOtherFormat = (schemaVersion: number) =>
-  `if (stored[1] or '1') ~= '${schemaVersion}' then return { 'incompatible', stored[1] or '1' } end`
+const refuseOtherFormat = (format: string) =>
+  `if (stored[1] or '1') ~= '${format}' then return { 'incompatible', stored[1] or '1' } end`
 
 function readFields(fields: Fields, position: Position, at: (index: number) => string): string {
   const entries = Object.entries(fields).map(([name, field]) => {

@@ -42,7 +42,10 @@ export function defineScript<
 >(
   declaration: Declaration<Keys, Args, Answers, KeyRow, ArgRow>,
 ): Script<Keys, Args, Answers, KeyRow, ArgRow> {
-  const { libraries = [], lua } = declaration
+  const { libraries = [], lua, keyRows = {}, argRows = {} } = declaration
+  if (Object.keys(keyRows).length > 1 || Object.keys(argRows).length > 1) {
+    throw new Error('A script takes at most one list of keys and one of arguments')
+  }
   const script = asScript([prologue(declaration, schemaVersion), ...libraries, lua].join('\n'))
   keyLockingForms.set(script.sha, asScript(allowKeyLocking + script.lua))
   return { ...declaration, ...script }

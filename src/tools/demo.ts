@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import Anthropic from '@anthropic-ai/sdk'
 import { generatePassword } from '../crypto.ts'
-import { unlessAborted } from '../node/unless-aborted.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import { startInWorkerd, startOnNode } from './demo/hosts.ts'
 import { startSampleUpstream } from './demo/sample-upstream.ts'
 import { root, withTemporaryDirectory } from './worker/wrangler.ts'

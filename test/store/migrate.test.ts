@@ -5,6 +5,7 @@ import { createCatalog } from '../../src/catalog/catalog.ts'
 import type { Keyspace } from '../../src/store/keyspace.ts'
 import { type Migration, migrate } from '../../src/store/migrate.ts'
 import { readSchema } from '../../src/store/schema.ts'
+import { callScript, defineScript } from '../../src/store/script.ts'
 import { describeOnStores } from './scripts/setup.ts'
 
 /** Formats of a test: each step notes that it ran, and how the store called itself meanwhile. */
@@ -42,7 +43,7 @@ describeOnStores('a migration', (bench) => {
     expect(await schemaOf()).toBe('3')
   })
 
-  it('by a slow host takes nothing back from a faster one', async () => {
+  it('by a slow host takes nothing back from a faster and newer one', async () => {
     const { options } = createSteps()
     const slow: Migration = {
       to: 2,
@@ -50,8 +51,38 @@ describeOnStores('a migration', (bench) => {
         await run(options)
       },
     }
-    await run({ target: 2, steps: [slow] })
+    const refusal = { code: 'store_incompatible' }
+    await expect(run({ target: 2, steps: [slow] })).rejects.toMatchObject(refusal)
     expect(await schemaOf()).toBe('3')
+  })
+
+  it('by a host that starts late does nothing to a store that is converted already', async () => {
+    const { ran, options } = createSteps()
+    await setSchema('3')
+    expect(await migrate(bench().redis, bench().keyspace, readSchema('1'), options)).toBe(true)
+    expect([ran, await schemaOf()]).toEqual([[], '3'])
+  })
+
+  it('whose step is overtaken ends with what the faster host has made', async () => {
+    const { ran, options } = createSteps()
+    const { redis, keyspace } = bench()
+    const mark = defineScript({
+      keys: [],
+      args: {},
+      replies: { ok: {} },
+      format: '2 converting',
+      lua: "redis.call('HSET', keys.pool, 'mark', '1') return reply.ok({})",
+    })
+    const overtaken: Migration = {
+      to: 2,
+      run: async () => {
+        await run(options)
+        await callScript(redis, keyspace, mark, { keys: {}, args: {} })
+      },
+    }
+    await run({ ...options, steps: [overtaken, ...options.steps.slice(1)] })
+    expect(await redis.hget(keyspace.pool, 'mark')).toBe(null)
+    expect([ran, await schemaOf()]).toEqual([['2: 2 converting', '3: 3 converting'], '3'])
   })
 
   it('is refused for a store of a newer gateway, and where no step leads on', async () => {

@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import type { Config } from '../../config.ts'
 import type { Engine } from '../../store/redis.ts'
+import { unlessAborted } from '../../unless-aborted.ts'
 import { systemClock } from '../clock.ts'
-import { unlessAborted } from '../unless-aborted.ts'
 
 export interface OpenedEngine {
   name: 'embedded' | 'redis' | 'upstash'

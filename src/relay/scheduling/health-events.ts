@@ -1,4 +1,5 @@
 /** Health events: tells what the store's scripts say has changed about the health of accounts. */
+import { failureReasons } from '../../domain/account-failure.ts'
 import { modelFamilies } from '../../domain/model-family.ts'
 import type { PoolId } from '../../domain/platform.ts'
 import type { Runtime } from '../../runtime.ts'
@@ -16,6 +17,9 @@ export function tellHealthChanges(
     const family = modelFamilies.find((known) => known === name) ?? null
     const scope = { accountId, poolId, family }
     if (change === 'recovered') observe({ type: 'account_recovered', ...scope })
-    else observe({ type: 'account_cooling', ...scope, reason, untilMs })
+    const began = failureReasons.find((known) => known === reason)
+    if (change === 'cooling' && began) {
+      observe({ type: 'account_cooling', ...scope, reason: began, untilMs })
+    }
   }
 }

@@ -1,6 +1,4 @@
 /** Lua: the choice of an account: which candidates can serve, in which order, and why others cannot. */
-import { skipReasons } from '../../domain/candidate.ts'
-import { oneOf } from '../script-declaration.ts'
 
 /** A candidate as a script takes it. */
 export const candidateFields = {
@@ -16,7 +14,8 @@ export const candidateFields = {
 /** A candidate that was passed over; only the first twenty are reported. */
 export const skippedFields = {
   accountId: 'text',
-  why: oneOf(skipReasons),
+  /** A skip reason, or the reason of a cooldown, maybe one that a newer gateway has written. */
+  why: 'text',
   untilMs: 'number',
 } as const
 

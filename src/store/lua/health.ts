@@ -1,6 +1,5 @@
 /** Lua: account health, one record whose end is the recovery of the account. */
 import type { AccountFailure } from '../../domain/account-failure.ts'
-import { failureReasons } from '../../domain/account-failure.ts'
 import { healthCodec } from '../records/health.ts'
 import { oneOf } from '../script-declaration.ts'
 
@@ -26,7 +25,8 @@ export const healthChangeFields = {
   accountId: 'text',
   /** Empty: the whole account. */
   family: 'text',
-  reason: oneOf(failureReasons),
+  /** Of a recovery maybe one that a newer gateway has written. */
+  reason: 'text',
   untilMs: 'number',
 } as const
 
