@@ -90,6 +90,7 @@ const Environment = z
     UPSTREAM_IDLE_TIMEOUT_SECONDS: integer(120, 1, 3_600),
     STREAM_KEEPALIVE_SECONDS: integer(20, 1, 240),
     ACCOUNT_WAIT_SECONDS: integer(10, 0, 600),
+    SOLE_ACCOUNT_RETRY_SECONDS: integer(30, 0, 600),
     REQUEST_DEADLINE_SECONDS: integer(900, 1, 7_200),
     SESSION_RETURN_SECONDS: integer(300, 0, 86_400),
     LEASE_SECONDS: integer(900, 1, 86_400),

@@ -26,12 +26,14 @@ export const errorStatus = {
   internal: 500,
   upstream_failed: 502,
   misconfigured: 500,
+  accounts_refused: 503,
+  accounts_unavailable: 503,
   no_account: 503,
   starting: 503,
   store_incompatible: 503,
   store_unavailable: 503,
   upstream_timeout: 504,
-  accounts_unavailable: 529,
+  accounts_overloaded: 529,
 } as const
 
 export type ErrorCode = keyof typeof errorStatus

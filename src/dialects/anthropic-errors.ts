@@ -22,7 +22,7 @@ const errorTypes: Partial<Record<ErrorCode, string>> = {
   budget_reserved: 'rate_limit_error',
   accounts_rate_limited: 'rate_limit_error',
   accounts_over_quota: 'rate_limit_error',
-  accounts_unavailable: 'overloaded_error',
+  accounts_overloaded: 'overloaded_error',
 }
 
 /** Errors that a repeat would meet again; without `x-should-retry` Claude Code asks eleven times over minutes. */
@@ -34,6 +34,7 @@ const final = new Set<ErrorCode>([
   'model_not_permitted',
   'budget_exceeded',
   'no_account',
+  'accounts_refused',
   // A repeat would take as long, and cost as much again.
   'upstream_timeout',
 ])

@@ -15,7 +15,8 @@ const cooldowns: Record<FailureReason, [scope: CooldownScope, firstMs: number, m
   server_error: ['account', 2 * second, 5 * minute],
   bad_answer: ['account', 2 * second, 5 * minute],
   overloaded: ['family', 15 * second, minute],
-  rate_limited: ['family', 5 * minute, 60 * minute],
+  // Of a limit that names no end; an account has a longest cooldown of its own.
+  rate_limited: ['family', second, 5 * minute],
   account_refused: ['account', 30 * minute, 30 * minute],
   credential_unreadable: ['account', 30 * minute, 30 * minute],
   // This account does not serve such a request, and another may: nothing cools down.
@@ -38,12 +39,26 @@ const transient = new Set<FailureReason>([
   'timeout',
   'server_error',
   'bad_answer',
+  'overloaded',
 ])
-const maxOnlyAccountCooldownMs = 15 * second
+
+/** A cooldown that doubles with each failure in a row. */
+export interface GrowingCooldown {
+  cooldownMs: number
+  maxCooldownMs: number
+}
 
 /**
- * The longest cooldown for a failure while no other account is available: transient errors are
- * capped at 15 s. In milliseconds; 0 = no cap.
+ * The cooldown of an account that no other can stand in for, after a failure that may be over at any
+ * moment and named no end: about as long as a client would wait that calls the vendor directly.
+ * Undefined: it is as long as it would be among others.
  */
-export const onlyAccountCooldownMs = ({ reason, untilMs }: AccountFailure): number =>
-  transient.has(reason) && untilMs === 0 ? maxOnlyAccountCooldownMs : 0
+export function onlyAccountCooldown(failure: AccountFailure): GrowingCooldown | undefined {
+  if (failure.untilMs > 0) return undefined
+  if (isTransient(failure)) return { cooldownMs: second / 2, maxCooldownMs: 5 * second }
+  if (failure.reason !== 'rate_limited') return undefined
+  return { cooldownMs: second, maxCooldownMs: 15 * second }
+}
+
+/** Whether the same account may answer the same request when it is asked again soon. */
+export const isTransient = ({ reason }: AccountFailure): boolean => transient.has(reason)

@@ -4,7 +4,7 @@ import type { GatewayEvent, Observer } from '../domain/events.ts'
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof levels)[number]
 
-/** The level `error` is for faults of the gateway or its store, never for what a client did. */
+/** The level `error` is for what its operator must mend, never for what a client did. */
 const levelOf: { [Type in GatewayEvent['type']]: Exclude<LogLevel, 'silent'> } = {
   served: 'info',
   rejected: 'info',
@@ -42,11 +42,17 @@ export function createLog(
 ): Observer {
   const threshold = levels.indexOf(level)
   return (event) => {
-    const level = levelOf[event.type]
+    const level = levelFor(event)
     if (levels.indexOf(level) < threshold) return
     write(JSON.stringify({ time: new Date(now()).toISOString(), level, ...lineOf(event) }))
   }
 }
+
+/** Cooldowns that no time ends for good: an administrator has to renew the credential. */
+const needsAdmin = new Set<string>(['account_refused', 'credential_unreadable'])
+
+const levelFor = (event: GatewayEvent) =>
+  event.type === 'account_cooling' && needsAdmin.has(event.reason) ? 'error' : levelOf[event.type]
 
 /** The name of an event in the log, and its fields. */
 function lineOf({ type, ...fields }: GatewayEvent): { event: string } & Record<string, unknown> {

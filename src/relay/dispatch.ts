@@ -1,6 +1,9 @@
-/** Dispatch: tries one account after the other until one answers, at a round trip per failover. */
+/**
+ * Dispatch: tries one account after the other until one answers, at a round trip per failover; when no
+ * other is left, the same ones again.
+ */
 import type { AccountFailure } from '../domain/account-failure.ts'
-import { onlyAccountCooldownMs } from '../domain/cooldowns.ts'
+import { onlyAccountCooldown } from '../domain/cooldowns.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { type ReassignReply, reassignScript } from '../store/scripts/reassign.ts'
@@ -11,8 +14,9 @@ import { clientClosed } from './request/client-request.ts'
 import { type Admission, admissionOf } from './scheduling/admission.ts'
 import { asCandidates, type PlannedAccount } from './scheduling/candidates.ts'
 import { tellHealthChanges } from './scheduling/health-events.ts'
+import { createSoleRetry, type SoleRetry } from './scheduling/sole-retry.ts'
 import { type FailedAttempt, unavailable } from './scheduling/unavailable.ts'
-import { createWaiting, type Waiting } from './scheduling/waiting.ts'
+import { type AfterPause, createWaiting, type Waiting } from './scheduling/waiting.ts'
 import { settleVoid } from './settlement/settle.ts'
 import { notePassedOver } from './settlement/trace.ts'
 
@@ -23,7 +27,8 @@ export interface Exchange {
   outcome: Exclude<Outcome, { kind: 'failure' }>
 }
 
-const maxAttempts = 5
+/** Different accounts; how often they are asked again when no other is left, `SoleRetry` says. */
+const maxAccounts = 5
 
 /**
  * Sends the request upstream, switching account on each failure.
@@ -36,27 +41,34 @@ export async function dispatch(
   first: Admission,
 ): Promise<Exchange> {
   const { runtime } = gateway
-  const waiting = createWaiting(gateway, first.plan.apiKey.id, context.client.signal)
-  const tried: PlannedAccount[] = []
-  const failed: FailedAttempt[] = []
+  const { ledgerId, requestId, candidates, apiKey } = first.plan
+  const waiting = createWaiting(gateway, apiKey.id, context.client.signal)
+  const retry = createSoleRetry(gateway, context, { keyId: apiKey.id, ledgerId })
+  // An id that only this account knows keeps the request here, whatever else is free.
+  const isBound = first.affinity === 'required'
+  const tried = new Set<PlannedAccount>()
+  const failed = new Map<PlannedAccount, FailedAttempt>()
   let admission = first
   for (;;) {
     const planned = plannedFor(admission)
-    tried.push(planned)
-    const outcome = await tracedAttempt(context, admission, planned)
+    if (tried.has(planned)) retry.noteRetry()
+    tried.add(planned)
+    const { outcome, tookMs } = await tracedAttempt(context, admission, planned)
     if (outcome.kind !== 'failure') return { admission, planned, outcome }
-    const { plan, accountId } = admission
-    const { requestId, ledgerId } = plan
-    const { reason } = outcome.failure
+    const { failure, status } = outcome
+    const { accountId } = admission
+    const { reason } = failure
     runtime.observe({ type: 'attempt_failed', requestId, ledgerId, accountId, reason })
-    const latest = { failure: outcome.failure, cooldownUntilMs: 0 }
-    failed.push(latest)
-    const untried = plan.candidates.filter((candidate) => !tried.includes(candidate))
-    // An id that only this account knows keeps the request here, whatever else is free.
+    const latest = { failure, cooldownUntilMs: 0 }
+    failed.set(planned, latest)
+    retry.noteFailure({ planned, failure, status, tookMs })
+    const others = isBound ? [] : candidates.filter((candidate) => !tried.has(candidate))
     const isLate = runtime.monotonicMs() >= context.deadlineMonotonicMs
-    const isLast = isLate || tried.length >= maxAttempts || admission.affinity === 'required'
-    const failover = { admission, planned, untried, isLate, isLast, latest, failed }
-    admission = await failOver(gateway, failover, waiting)
+    // Others that are only not asked any more may well be available.
+    const isCutOff = others.length > 0 && (isLate || tried.size >= maxAccounts)
+    const next = { others: isCutOff ? [] : others, isCutOff, isLate, isBound }
+    const failover = { admission, planned, ...next, latest, failed: [...failed.values()] }
+    admission = await failOver(gateway, failover, { waiting, retry })
   }
 }
 
@@ -70,40 +82,52 @@ async function tracedAttempt(
   context: AttemptContext,
   { trace }: Admission,
   planned: PlannedAccount,
-): Promise<Outcome> {
+): Promise<{ outcome: Outcome; tookMs: number }> {
   const { monotonicMs } = context.runtime
   const startedMs = monotonicMs()
   const outcome = await attempt(context, planned)
+  const tookMs = monotonicMs() - startedMs
   trace.attempts.push({
     accountId: planned.account.id,
     model: planned.upstreamModel,
     afterMs: startedMs - trace.receivedMonotonicMs,
-    tookMs: monotonicMs() - startedMs,
+    tookMs,
     outcome: outcome.kind === 'failure' ? outcome.failure.reason : outcome.kind,
     status: 'status' in outcome ? outcome.status : null,
   })
-  return outcome
+  return { outcome, tookMs }
 }
 
 interface Failover {
   admission: Admission
   planned: PlannedAccount
-  /** The candidates that have not been asked; after the last attempt none of them will be. */
-  untried: PlannedAccount[]
-  isLast: boolean
+  /** The candidates that have not been asked and may be. */
+  others: PlannedAccount[]
+  /** There are others, which will not be asked any more. */
+  isCutOff: boolean
   /** The deadline ended it. */
   isLate: boolean
+  /** Only the account that failed can serve it. */
+  isBound: boolean
   latest: FailedAttempt
   failed: FailedAttempt[]
 }
 
-/** Records the failure and moves the lease to another account; if none is available in time, it ends the request. */
+/** What a request does while no account is available. */
+interface Patience {
+  /** For an account that has not been asked. */
+  waiting: Waiting
+  /** For one that has. */
+  retry: SoleRetry
+}
+
+/** Records the failure and moves the lease to the next account; if none is available in time, it ends the request. */
 async function failOver(
   gateway: Gateway,
   failover: Failover,
-  waiting: Waiting,
+  patience: Patience,
 ): Promise<Admission> {
-  const { admission, planned, untried, isLast, isLate, latest, failed } = failover
+  const { admission, planned, others, isCutOff, isLate, isBound, latest, failed } = failover
   const { plan, trace, accountId } = admission
   const { runtime } = gateway
   const { family } = planned
@@ -114,24 +138,44 @@ async function failOver(
     throw error
   }
   for (;;) {
+    const again = isLate || isCutOff ? [] : patience.retry.accounts()
+    // An account that has failed is asked again only when no other is left.
+    const offered = isRecorded ? [...others, ...again] : others
     // Recorded once: a request that waits here must not undo a recovery of the account meanwhile.
     const failure = isRecorded ? alreadyRecorded(latest.failure) : latest.failure
-    const reply = await reassign(gateway, failover, failure).catch(failRequest)
+    const reply = await reassign(gateway, failover, { failure, offered }).catch(failRequest)
     tellHealthChanges(runtime, plan.poolId, changesOf(reply))
     const nowMs = runtime.now()
     if (reply.kind === 'gone') return failRequest(unavailable({ ...noOthers, nowMs, failed }))
     if (!isRecorded) noteCooldown(failover, reply.cooldownUntilMs)
+    const isFirst = !isRecorded
     isRecorded = true
-    if (reply.kind === 'ok') return admissionOf(plan, trace, reply, runtime.monotonicMs())
-    notePassedOver(trace, reply.skipped)
+    // Those that were tried are told of by their attempts.
+    const skipped = reply.skipped.filter(({ accountId }) => !idsOf(again).includes(accountId))
+    if (reply.kind === 'ok') {
+      const affinity = isBound ? 'required' : reply.affinity
+      return admissionOf(plan, trace, { ...reply, skipped, affinity }, runtime.monotonicMs())
+    }
+    notePassedOver(trace, skipped)
     if (isLate) return failRequest(new GatewayError('upstream_timeout', tooLate))
     // Meanwhile it keeps its place on the account that failed, which is cooling down anyway.
-    const isHopeless = isLast || untried.length === 0
-    const afterPause = isHopeless ? 'too_late' : await waiting.pause(reply)
+    const cooldownUntilMs = isFirst ? reply.cooldownUntilMs : 0
+    const afterPause = await pause({ ...reply, cooldownUntilMs }, { again, others }, patience)
     if (afterPause === 'too_late') return failRequest(unavailable({ ...reply, failed }))
     if (afterPause === 'client_gone') return failRequest(clientClosed())
   }
 }
+
+async function pause(
+  reply: Parameters<SoleRetry['pause']>[0],
+  { again, others }: { again: PlannedAccount[]; others: PlannedAccount[] },
+  { retry, waiting }: Patience,
+): Promise<AfterPause> {
+  const afterPause = again.length > 0 ? await retry.pause(reply) : 'too_late'
+  return afterPause === 'too_late' && others.length > 0 ? waiting.pause(reply) : afterPause
+}
+
+const idsOf = (planned: PlannedAccount[]) => planned.map(({ account }) => account.id)
 
 const alreadyRecorded = (failure: AccountFailure): AccountFailure => ({ ...failure, scope: 'none' })
 
@@ -149,16 +193,23 @@ function changesOf(reply: ReassignReply): ReassignReply['healthChanges'] {
 }
 
 const tooLate = 'No upstream account began to answer in time'
-const noOthers = { soonestMs: 0, cooling: 0, limited: 0, atCapacity: 0, overQuota: 0 }
+const noOthers = {
+  soonestMs: 0,
+  cooling: 0,
+  limited: 0,
+  overloaded: 0,
+  refused: 0,
+  atCapacity: 0,
+  overQuota: 0,
+}
 
 function reassign(
   { runtime, keyspace }: Gateway,
-  { admission, planned, untried, isLast }: Failover,
-  failure: AccountFailure,
+  { admission, planned, isCutOff }: Failover,
+  { failure, offered }: { failure: AccountFailure; offered: PlannedAccount[] },
 ): Promise<ReassignReply> {
   const { LEASE_SECONDS, SESSION_RETURN_SECONDS, TIMEZONE: timeZone } = runtime.config
   const { plan, generation } = admission
-  const offered = isLast ? [] : untried
   return reassignScript(runtime.redis, keyspace, {
     ledgerId: plan.ledgerId,
     poolId: plan.poolId,
@@ -170,8 +221,7 @@ function reassign(
     leaseMs: LEASE_SECONDS * 1000,
     probeMs,
     warmMs: SESSION_RETURN_SECONDS * 1000,
-    // Others that are only not asked any more may well be available.
-    onlyAccountCooldownMs: offered.length < untried.length ? 0 : onlyAccountCooldownMs(failure),
+    onlyAccountCooldown: isCutOff ? undefined : onlyAccountCooldown(failure),
     candidates: asCandidates(offered, { nowMs: runtime.now(), timeZone }),
   })
 }

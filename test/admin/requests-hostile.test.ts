@@ -17,7 +17,8 @@ let accountId: string
 
 beforeAll(async () => {
   upstream = await startUpstream()
-  test = createTestGateway({ config: { ACCOUNT_WAIT_SECONDS: '0' } })
+  const config = { ACCOUNT_WAIT_SECONDS: '0', SOLE_ACCOUNT_RETRY_SECONDS: '0' }
+  test = createTestGateway({ config })
   admin = createTestAdmin(test)
   ;({ id: accountId } = await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-ant-a' }))
 })

@@ -31,7 +31,8 @@ let aheadMs: number
 beforeEach(async () => {
   aheadMs = 0
   upstream = await startUpstream()
-  test = createTestGateway({ now: () => Date.now() + aheadMs })
+  const config = { ACCOUNT_WAIT_SECONDS: '0', SOLE_ACCOUNT_RETRY_SECONDS: '0' }
+  test = createTestGateway({ now: () => Date.now() + aheadMs, config })
   admin = createTestAdmin(test)
   accounts = []
   for (const [i, name] of ['a', 'b'].entries()) {

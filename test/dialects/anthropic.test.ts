@@ -120,13 +120,16 @@ describe('an error in the Anthropic envelope', () => {
     ['budget_exceeded', 429, 'billing_error', 'false'],
     ['budget_reserved', 429, 'rate_limit_error', null],
     ['accounts_rate_limited', 429, 'rate_limit_error', null],
+    ['accounts_over_quota', 429, 'rate_limit_error', null],
     ['internal', 500, 'api_error', null],
     ['misconfigured', 500, 'api_error', null],
     ['upstream_failed', 502, 'api_error', null],
     ['no_account', 503, 'api_error', 'false'],
+    ['accounts_refused', 503, 'api_error', 'false'],
+    ['accounts_unavailable', 503, 'api_error', null],
     ['store_unavailable', 503, 'api_error', null],
     ['upstream_timeout', 504, 'api_error', 'false'],
-    ['accounts_unavailable', 529, 'overloaded_error', null],
+    ['accounts_overloaded', 529, 'overloaded_error', null],
   ] as const
 
   it.each(rows)('%s is a %i of type %s', async (code, status, type, shouldRetry) => {

@@ -106,7 +106,10 @@ export async function serve(world: World, process: string): Promise<void> {
       await insist(2, () => renewScript(redis, keyspace, lease))
       continue
     }
-    const candidates = job.candidates.filter((other) => !tried.includes(other.accountId))
+    // Where no other is left, the accounts that failed are asked again.
+    const isAgain = tape.chance(30)
+    const candidates = job.candidates.filter((other) => isAgain || !tried.includes(other.accountId))
+    const onlyAccountCooldown = { cooldownMs: leaseMs / 16, maxCooldownMs: leaseMs / 8 }
     const failure = failureOf(world)
     const { family, warmMs } = job
     const input = {
@@ -115,7 +118,7 @@ export async function serve(world: World, process: string): Promise<void> {
       failure,
       family,
       warmMs,
-      onlyAccountCooldownMs: tape.oneOf(0, leaseMs / 8),
+      onlyAccountCooldown: tape.oneOf(undefined, onlyAccountCooldown),
       probeMs: leaseMs,
       candidates,
     }

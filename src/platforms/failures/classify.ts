@@ -19,7 +19,7 @@ interface Evidence {
 /**
  * Classifies an answer without a usable reply: any status but success, or a success whose JSON is
  * an error. What the body says of the account counts whatever the status.
- * @param rateLimitMs first cooldown of a rate limit that names no end.
+ * @param rateLimitMs longest cooldown of a rate limit that names no end.
  * @returns the account's failure, or undefined when the caller's request is at fault.
  */
 export function classifyAnswer(
@@ -39,7 +39,7 @@ export function classifyAnswer(
  * Classifies an error that came with a success: as an event before the answer began (`error` of
  * Anthropic's, of OpenAI's `response.failed`, or OpenAI's own `error` event), or as a JSON body.
  * @param error the object with `type`, `code` and `message`; fields that name a reset count too.
- * @param rateLimitMs first cooldown of a rate limit that names no end.
+ * @param rateLimitMs longest cooldown of a rate limit that names no end.
  * @returns the account's failure, or undefined when the caller's request is at fault.
  */
 export function classifyErrorEvent(
@@ -111,9 +111,7 @@ function rateLimited(
   untilMs: number,
   { rateLimitMs }: Evidence,
 ): AccountFailure {
-  const failure = accountFailure('rate_limited', untilMs)
-  const maxCooldownMs = Math.max(rateLimitMs, failure.maxCooldownMs)
-  return { ...failure, scope, cooldownMs: rateLimitMs, maxCooldownMs }
+  return { ...accountFailure('rate_limited', untilMs), scope, maxCooldownMs: rateLimitMs }
 }
 
 /** The end that `retry-after` asks for, within the reason's cooldowns; 0 when the first one is longer. */

@@ -1,16 +1,20 @@
 /** Unavailable: what a caller is answered when every account failed, is cooling down or is at capacity. */
-import type { AccountFailure } from '../../domain/account-failure.ts'
+import type { AccountFailure, FailureReason } from '../../domain/account-failure.ts'
 import { type ErrorCode, GatewayError } from '../../errors.ts'
 
 /** Why no account can serve: those that were passed over, by reason, and those that failed this request. */
 export interface NoAccountAvailable {
   /** When the first of those passed over is available again by itself; 0 when time ends none of the reasons. */
   soonestMs: number
+  /** Of these, `limited`, `overloaded` and `refused` for that reason. */
   cooling: number
   limited: number
+  overloaded: number
+  refused: number
   atCapacity: number
   overQuota: number
   nowMs: number
+  /** The last failure of each account that was tried. */
   failed: FailedAttempt[]
 }
 
@@ -20,46 +24,77 @@ export interface FailedAttempt {
   cooldownUntilMs: number
 }
 
-/** Failures that a repeat of the same request would meet again. */
-const permanent = new Set(['bad_answer', 'account_refused', 'credential_unreadable'])
+/** In words, as in "All upstream accounts are …". */
+const causes = {
+  limited: 'rate limited',
+  over_quota: 'over their quota of the day',
+  overloaded: 'overloaded',
+  failing: 'failing',
+  unusable: 'giving no usable answer',
+  refused: 'refused by their vendor',
+  busy: 'at capacity',
+} as const
+type Cause = keyof typeof causes
+
+const causeOf: Partial<Record<FailureReason, Cause>> = {
+  rate_limited: 'limited',
+  overloaded: 'overloaded',
+  account_refused: 'refused',
+  credential_unreadable: 'refused',
+  bad_answer: 'unusable',
+  unsupported_by_account: 'unusable',
+}
+
+/** The first row that names every cause is the answer; any other mixture is `accounts_unavailable`. */
+const answers: [ErrorCode, readonly Cause[]][] = [
+  ['accounts_refused', ['refused']],
+  // A repeat would meet the same again.
+  ['upstream_failed', ['refused', 'unusable']],
+  ['accounts_over_quota', ['over_quota']],
+  ['accounts_rate_limited', ['limited', 'over_quota']],
+  ['accounts_overloaded', ['overloaded']],
+]
+
+const finalMessages: Partial<Record<ErrorCode, string>> = {
+  accounts_refused:
+    'The vendor refuses the credential of every upstream account of this gateway; an administrator has to renew the key of the account',
+  upstream_failed: 'No upstream account could answer this request',
+}
 
 /** The refusal, with the soonest time at which a repeat can succeed; never which account, and never its words. */
 export function unavailable(none: NoAccountAvailable): GatewayError {
-  const { atCapacity, nowMs } = none
-  const failures = none.failed.map(({ failure }) => failure)
-  const passedOver = none.cooling + atCapacity + none.overQuota
-  if (passedOver === 0 && failures.length > 0 && failures.every((f) => permanent.has(f.reason))) {
-    return new GatewayError('upstream_failed', 'No upstream account could answer this request')
-  }
+  const present = causesOf(none)
+  const [code] = answers.find(([, row]) => present.every((cause) => row.includes(cause))) ?? [
+    'accounts_unavailable' as const,
+  ]
+  const finalMessage = finalMessages[code]
+  if (finalMessage !== undefined) return new GatewayError(code, finalMessage)
   const soonestMs = soonest([
     none.soonestMs,
     ...none.failed.map(({ cooldownUntilMs }) => cooldownUntilMs),
   ])
-  const retryAfterSeconds = atCapacity > 0 || soonestMs === 0 ? 1 : secondsUntil(soonestMs, nowMs)
-  const [code, state] = stateOf(none)
-  return new GatewayError(
-    code,
-    `All upstream accounts ${state}; try again in ${retryAfterSeconds} s`,
-    { retryAfterSeconds },
-  )
+  const isSoon = none.atCapacity > 0 || soonestMs === 0
+  const retryAfterSeconds = isSoon ? 1 : secondsUntil(soonestMs, none.nowMs)
+  const states = present.map((cause) => causes[cause]).join(' or ')
+  const message = `All upstream accounts are ${states}; try again in ${retryAfterSeconds} s`
+  return new GatewayError(code, message, { retryAfterSeconds })
 }
 
-function stateOf({
-  cooling,
-  limited,
-  atCapacity,
-  overQuota,
-  failed,
-}: NoAccountAvailable): [ErrorCode, string] {
-  const isLimited = ({ failure }: FailedAttempt) => failure.reason === 'rate_limited'
-  const others =
-    cooling - limited + atCapacity + failed.filter((attempt) => !isLimited(attempt)).length
-  if (others > 0) {
-    return ['accounts_unavailable', failed.length > 0 ? 'failed' : 'are busy or recovering']
-  }
-  const isSpent = overQuota > 0 && limited + failed.length === 0
-  if (isSpent) return ['accounts_over_quota', 'have spent their quota of the day']
-  return ['accounts_rate_limited', 'are rate limited']
+/** Every cause that keeps an account from serving, in the order of the table. */
+function causesOf(none: NoAccountAvailable): Cause[] {
+  const { cooling, limited, overloaded, refused, atCapacity, overQuota, failed } = none
+  const found = new Set(failed.map(({ failure }) => causeOf[failure.reason] ?? 'failing'))
+  const passedOver: [Cause, number][] = [
+    ['limited', limited],
+    ['over_quota', overQuota],
+    ['overloaded', overloaded],
+    ['failing', cooling - limited - overloaded - refused],
+    ['refused', refused],
+    ['busy', atCapacity],
+  ]
+  for (const [cause, count] of passedOver) if (count > 0) found.add(cause)
+  if (found.size === 0) found.add('failing')
+  return (Object.keys(causes) as Cause[]).filter((cause) => found.has(cause))
 }
 
 const soonest = (times: number[]) => {

@@ -26,13 +26,13 @@ export interface Waiting {
   ): Promise<AfterPause>
 }
 
-/** The patience of one request: `ACCOUNT_WAIT_SECONDS` from its first pause, until its client has gone. */
+/** The patience of one request: `waitMs` from its first pause, until its client has gone. */
 export function createWaiting(
   { runtime, waitingRequests }: Gateway,
   keyId: string,
   signal: AbortSignal,
+  waitMs = runtime.config.ACCOUNT_WAIT_SECONDS * 1000,
 ): Waiting {
-  const waitMs = runtime.config.ACCOUNT_WAIT_SECONDS * 1000
   let endsMonotonicMs: number | undefined
   let pollMs = firstPollMs
   return {

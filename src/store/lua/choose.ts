@@ -23,9 +23,11 @@ export const skippedFields = {
 export const noneFields = {
   /** When the first of them is available again by itself; 0 when none is by time. */
   soonestMs: 'number',
-  /** How many are cooling down, and how many of these by a limit of their vendor. */
+  /** How many are cooling down; of these by a limit, an overload, or a refusal of their credential. */
   cooling: 'number',
   limited: 'number',
+  overloaded: 'number',
+  refused: 'number',
   /** How many of those another request probes at this moment: they may be available sooner. */
   probing: 'number',
   /** How many are at capacity, by requests or by reservations on their quota. */
@@ -47,6 +49,7 @@ export const noneFields = {
  */
 export const choose = `
 local maxSkipped, briefProbeMs = 20, 5000
+local coolingKinds = { rate_limited = 'limited', overloaded = 'overloaded', account_refused = 'refused', credential_unreadable = 'refused' }
 local function cooldownOf(whole, family)
   local cooling = whole and whole.untilMs > nowMs and whole
   if family and family.untilMs > nowMs and (not cooling or family.untilMs > cooling.untilMs) then cooling = family end
@@ -62,7 +65,7 @@ local function isBefore(one, other)
   return one.load.pickedMs < other.load.pickedMs
 end
 local function choose(keys, candidates, reservation, preferred, only)
-  local outcome = { cooling = 0, limited = 0, probing = 0, atCapacity = 0, overQuota = 0, soonestMs = 0, newestPickMs = 0, skipped = {} }
+  local outcome = { cooling = 0, limited = 0, overloaded = 0, refused = 0, probing = 0, atCapacity = 0, overQuota = 0, soonestMs = 0, newestPickMs = 0, skipped = {} }
   if #candidates == 0 then return outcome end
   local ids, fields = {}, {}
   for i, candidate in ipairs(candidates) do
@@ -85,7 +88,8 @@ local function choose(keys, candidates, reservation, preferred, only)
     local reserved = record.reservedNanoUsd
     if cooling then
       outcome.cooling = outcome.cooling + 1
-      if cooling.reason == 'rate_limited' then outcome.limited = outcome.limited + 1 end
+      local kind = coolingKinds[cooling.reason]
+      if kind then outcome[kind] = outcome[kind] + 1 end
       if cooling.isProbing then outcome.probing = outcome.probing + 1 end
       skip(candidate, cooling.isProbing and 'probing' or cooling.reason, cooling.untilMs)
     elseif quota > 0 and spent >= quota then
@@ -104,7 +108,7 @@ local function choose(keys, candidates, reservation, preferred, only)
     end
   end
   for i, candidate in ipairs(candidates) do
-    local record = loadFrom(packedLoads[i])
+    local record = loads[candidate.accountId] or loadFrom(packedLoads[i])
     outcome.newestPickMs = math.max(outcome.newestPickMs, record.pickedMs)
     if not only or candidate.accountId == only then
       consider(candidate, record, readHealth(records[2 * i - 1]), readHealth(records[2 * i]))

@@ -35,7 +35,7 @@ export const healthChangeFields = {
  * that fail together are one failure, and an old success clears nothing. Needs `time`.
  *
  * - `recordFailure(keys, account, family, startedMs, failure)` answers when the cooldown ends
- * - `shortenCooldown(…, failure, longestMs)` caps it and answers its end
+ * - `shortenCooldown(…, failure, only)` gives it the length of an only account's and answers its end
  * - `recordSuccess(keys, account, family, startedMs)` ends the cooldown
  * - `endProbe(keys, account, family, claimedUntilMs)` gives the claim of a probe back that ended
  *   without a result for its account
@@ -66,12 +66,14 @@ local function recordFailure(keys, account, family, startedMs, failure)
   if not record then noteHealth('cooling', account, scope, written) end
   return untilMs
 end
-local function shortenCooldown(keys, account, family, failure, longestMs)
+local function shortenCooldown(keys, account, family, failure, only)
   if failure.scope == 'none' then return nowMs end
   local field = healthField(account, familyOf(failure, family))
   local record = readHealth(redis.call('HGET', keys.health, field))
-  local untilMs = nowMs + longestMs
-  if record.reason ~= failure.reason or record.untilMs <= untilMs then return record.untilMs end
+  if not record then return nowMs end
+  local untilMs = nowMs + math.min(only.cooldownMs * 2 ^ math.min(record.failures - 1, 30), only.maxCooldownMs)
+  -- The claim of a probe is no cooldown: it keeps the others from asking as well.
+  if record.isProbing or record.reason ~= failure.reason or record.untilMs <= untilMs then return record.untilMs end
   record.untilMs = untilMs
   redis.call('HSET', keys.health, field, packHealth(record))
   return untilMs

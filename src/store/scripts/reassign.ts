@@ -3,6 +3,7 @@ import type { Redis } from '@upstash/redis'
 import type { AccountFailure } from '../../domain/account-failure.ts'
 import { affinities } from '../../domain/affinity.ts'
 import type { Candidate } from '../../domain/candidate.ts'
+import type { GrowingCooldown } from '../../domain/cooldowns.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
 import { candidateFields, choose, noneFields, skippedFields } from '../lua/choose.ts'
@@ -27,9 +28,12 @@ export interface ReassignInput {
   leaseMs: number
   probeMs: number
   warmMs: number
-  /** The longest cooldown of the account while no other is available; 0 = as long as it would be. */
-  onlyAccountCooldownMs: number
-  /** Accounts not tried yet; without any the failure is recorded all the same. */
+  /** The cooldown of the account while no other is available; undefined = as it would be. */
+  onlyAccountCooldown: GrowingCooldown | undefined
+  /**
+   * Accounts that may be asked next; without any the failure is recorded all the same. The one that
+   * failed may be among them: then it is asked again as soon as it does not cool down.
+   */
   candidates: Candidate[]
 }
 
@@ -45,7 +49,7 @@ const script = defineScript({
     hasSession: 'flag',
     stickyMs: 'number',
     requestMs: 'number',
-    onlyAccountCooldownMs: 'number',
+    only: { cooldownMs: 'number', maxCooldownMs: 'number' },
   },
   argRows: { candidates: candidateFields },
   replies: {
@@ -83,12 +87,16 @@ local session = args.hasSession and readSession(redis.call('GET', keys.sticky)) 
 forgetServing(session, account, startedMs)
 local lease = readLease(member)
 local reservation = lease.reservationNanoUsd
+-- Its own place must not keep it from the same account.
+leaveAccount(keys, member)
+dropReservation(keys, member)
 local outcome = choose(keys, args.candidates, reservation, preferredAccounts(session, args.warmMs), nil)
 local chosen = outcome.best
 if not chosen then
+  loads = {}
   stayWithPrimary(keys, session, account, args.stickyMs)
-  if args.onlyAccountCooldownMs > 0 then
-    cooldownUntilMs = shortenCooldown(keys, account, args.family, args.failure, args.onlyAccountCooldownMs)
+  if args.only.cooldownMs > 0 then
+    cooldownUntilMs = shortenCooldown(keys, account, args.family, args.failure, args.only)
   end
   local fields = noneOf(outcome)
   fields.cooldownUntilMs, fields.healthChanges = cooldownUntilMs, healthChanges
@@ -98,7 +106,7 @@ end
 lease.accountId, lease.generation = chosen.id, args.generation + 1
 local moved = packLease(lease)
 local expiresAtMs = int(nowMs + args.leaseMs)
-release(keys, member)
+redis.call('ZREM', keys.leases, member)
 local claimedUntilMs = take(keys, outcome, args.probeMs, reservation)
 redis.call('ZADD', keys.leases, expiresAtMs, moved)
 redis.call('ZREM', keys.keyLeases, member)
@@ -130,6 +138,11 @@ export function reassignScript(
       load: keyspace.load(poolId),
       leases: keyspace.poolLeases(poolId),
     },
-    args: { ...input, ...ttl, hasSession: sessionKey !== undefined },
+    args: {
+      ...input,
+      ...ttl,
+      only: input.onlyAccountCooldown ?? { cooldownMs: 0, maxCooldownMs: 0 },
+      hasSession: sessionKey !== undefined,
+    },
   })
 }

@@ -157,10 +157,10 @@ export function failoverJourneys(stage: Stage): void {
       }
       const { id, key } = await stage.admin.createKey({ concurrencyLimit: 1 })
       const response = await sendMessage(stage.host, key)
-      expect(response.status).toBe(529)
+      expect(response.status).toBe(503)
       expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
       const text = await response.text()
-      expect(JSON.parse(text)).toMatchObject({ type: 'error', error: { type: 'overloaded_error' } })
+      expect(JSON.parse(text)).toMatchObject({ type: 'error', error: { type: 'api_error' } })
       expect(text).not.toContain('secret')
       const credentials = stage.upstream.requests.map((request) => request.credential)
       expect(new Set(credentials).size).toBe(5)

@@ -61,7 +61,7 @@ export function schedulingJourneys(stage: Stage): void {
       expect(response.headers.get('x-should-retry')).toBe('false')
       const error = await errorOf(response)
       expect(error).toMatchObject({ type: 'rate_limit_error' })
-      expect(error.message).toContain('have spent their quota of the day')
+      expect(error.message).toContain('over their quota of the day')
       const path = `/accounts/claude-console/${first}/availability`
       const { json: availability } = await stage.admin.request('GET', path)
       const [reason] = availability.reasons
@@ -102,16 +102,21 @@ export function schedulingJourneys(stage: Stage): void {
       await eventually(async () => expect((await stage.admin.stats(id)).total.requests).toBe(1))
       const again = { headers: { 'x-codex-turn-state': issued } }
       expect((await sendMessage(stage.host, key, messageBody(), again)).status).toBe(200)
-      stage.upstream.behave('sk-ant-b', overloaded)
+      // It is asked again itself, although the other account is free.
+      stage.upstream.behave('sk-ant-b', overloaded, stateful)
+      expect((await sendMessage(stage.host, key, messageBody(), again)).status).toBe(200)
+      expect(served()).toBe('abbbb')
+      stage.upstream.behave('sk-ant-b', json(401, {}))
       const refused = await sendMessage(stage.host, key, messageBody(), again)
-      expect(refused.status).toBe(529)
-      expect(served()).toBe('abbb')
+      expect(refused.status).toBe(503)
+      expect(served()).toBe('abbbbb')
     })
 
     it('lets one family of models rest alone when its vendor limits it', async () => {
       const account = await stage.addAccount('sk-ant-a')
       const { key } = await stage.admin.createKey()
-      const limited = json(429, { error: { type: 'rate_limit_error', message: 'Slow down' } })
+      const error = { type: 'rate_limit_error', message: 'Slow down' }
+      const limited = json(429, { error }, { 'retry-after': '60' })
       stage.upstream.behave('sk-ant-a', limited, anthropicJson())
       const ask = (model: string) => sendMessage(stage.host, key, messageBody({ model }))
       expect((await ask('claude-opus-4-5')).status).toBe(429)

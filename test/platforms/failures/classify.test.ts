@@ -133,8 +133,8 @@ describe('what a body says of the account', () => {
       reason: 'rate_limited',
       scope: 'account',
       untilMs: Date.parse('2026-11-25T00:00:00Z'),
-      cooldownMs: 7 * minute,
-      maxCooldownMs: hour,
+      cooldownMs: second,
+      maxCooldownMs: 7 * minute,
     }
     for (const status of statuses) expect(judgeError(status, { message })).toEqual(expected)
   })
@@ -180,15 +180,13 @@ describe('what a body says of the account', () => {
 })
 
 describe('a 429', () => {
-  it('cools down until the end it names, else for the account’s rateLimitDuration', () => {
+  it('cools down until the end it names, else for a second that doubles up to the account’s rateLimitDuration', () => {
     expect(judge(429, '{}', { 'retry-after': '30' })).toMatchObject({ untilMs: now + 30_000 })
-    expect(judge(429)).toMatchObject({ untilMs: 0, cooldownMs: 7 * minute, maxCooldownMs: hour })
-  })
-
-  it('has the account’s rateLimitDuration as its longest cooldown when that is longer than an hour', () => {
-    const answer = { status: 429, headers: new Headers(), body: '' }
-    const expected = { cooldownMs: 3 * hour, maxCooldownMs: 3 * hour }
-    expect(classifyAnswer(answer, 3 * hour, now)).toMatchObject(expected)
+    const endless = { untilMs: 0, cooldownMs: second, maxCooldownMs: 7 * minute }
+    expect(judge(429)).toMatchObject(endless)
+    for (const none of ['0', '-1', 'soon']) {
+      expect(judge(429, '{}', { 'retry-after': none })).toMatchObject(endless)
+    }
   })
 
   it('cools down the family that was asked for', () => {

@@ -76,14 +76,14 @@ describe('a request for which no account is available', () => {
   it('is refused at once when none will be available in time', async () => {
     await coolDown(60_000)
     const { statuses, headers, tookMs } = await send()
-    expect({ statuses, tookMs }).toEqual({ statuses: [529], tookMs: 0 })
+    expect({ statuses, tookMs }).toEqual({ statuses: [503], tookMs: 0 })
     expect(headers?.get('retry-after')).toBe('60')
   })
 
   it('is refused at once where waiting is switched off', async () => {
     Object.assign(gateway.runtime.config, { ACCOUNT_WAIT_SECONDS: 0 })
     await coolDown(200)
-    expect(await send()).toMatchObject({ statuses: [529], tookMs: 0 })
+    expect(await send()).toMatchObject({ statuses: [503], tookMs: 0 })
     expect(upstream.requests).toHaveLength(0)
   })
 
@@ -93,7 +93,7 @@ describe('a request for which no account is available', () => {
     const statuses = await time.run(async () => {
       const first = Promise.all(Array.from({ length: 100 }, () => request()))
       await time.sleep(10)
-      expect((await request()).status).toBe(529)
+      expect((await request()).status).toBe(503)
       key = other.key
       return [...(await first), await request()].map(({ status }) => status)
     })
@@ -111,13 +111,13 @@ describe('a request for which no account is available', () => {
 
   it('comes through one failure of an only account', async () => {
     upstream.respond(broken(), message())
-    expect((await send()).statuses).toEqual([529])
+    expect((await send()).statuses).toEqual([200])
     expect((await send(2)).statuses).toEqual([200, 200])
   })
 
   it('does not wait for what no time will end', async () => {
     upstream.respond(answer(401, { error: { type: 'authentication_error', message: 'no' } }))
-    expect((await send()).statuses).toEqual([502])
+    expect((await send()).statuses).toEqual([503])
     expect((await send()).headers?.get('x-should-retry')).toBe('false')
   })
 
@@ -130,7 +130,7 @@ describe('a request for which no account is available', () => {
   it('waits no longer than it may although the wall clock is set back', async () => {
     await coolDown(5_000)
     time.setTimer(() => time.moveWallClock(-60 * 60_000), 1_000)
-    expect(await send()).toMatchObject({ statuses: [529], tookMs: 5_000 })
+    expect(await send()).toMatchObject({ statuses: [503], tookMs: 5_000 })
   })
 })
 
@@ -146,7 +146,8 @@ describe('a request that failed on one account', () => {
   })
 
   it('counts its wait from when it begins to wait, and leaves a recovery of the first alone', async () => {
-    Object.assign(gateway.runtime.config, { ACCOUNT_WAIT_SECONDS: 1 })
+    const settings = { ACCOUNT_WAIT_SECONDS: 1, SOLE_ACCOUNT_RETRY_SECONDS: 0 }
+    Object.assign(gateway.runtime.config, settings)
     const { id } = await admin.createAccount(failing)
     const path = `/accounts/claude-console/${id}`
     upstream.behave('sk-ant-test', after(2_000, message()))

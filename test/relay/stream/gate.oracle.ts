@@ -65,14 +65,14 @@ export function expected(given: Case): Expected {
 }
 
 function unavailable(reasons: string[]): Shown {
-  const lasting = ['bad_answer', 'account_refused']
-  if (reasons.every((reason) => lasting.includes(reason))) {
+  const isOnly = (...those: string[]) => reasons.every((reason) => those.includes(reason))
+  if (isOnly('account_refused')) return { kind: 'error', status: 503, type: 'api_error' }
+  if (isOnly('bad_answer', 'account_refused')) {
     return { kind: 'error', status: 502, type: 'api_error' }
   }
-  const isLimited = reasons.every((reason) => reason === 'rate_limited')
-  return isLimited
-    ? { kind: 'error', status: 429, type: 'rate_limit_error' }
-    : { kind: 'error', status: 529, type: 'overloaded_error' }
+  if (isOnly('rate_limited')) return { kind: 'error', status: 429, type: 'rate_limit_error' }
+  if (isOnly('overloaded')) return { kind: 'error', status: 529, type: 'overloaded_error' }
+  return { kind: 'error', status: 503, type: 'api_error' }
 }
 
 type Verdict =

@@ -65,11 +65,12 @@ describe('a client that waits for a stream', () => {
   })
 
   it('is told by one event when every account has failed', async () => {
+    Object.assign(room.gateway.runtime.config, { SOLE_ACCOUNT_RETRY_SECONDS: 0 })
     room.upstream.respond(late(json(529, {})), json(500, {}), html(404))
     const response = await room.send()
     expect(errorIn((await heard(response)).text)).toEqual({
       type: 'error',
-      error: { type: 'overloaded_error', message: expect.stringContaining('try again') },
+      error: { type: 'api_error', message: expect.stringContaining('try again') },
       request_id: response.headers.get('x-request-id'),
     })
     expect(room.gateway.logged('refused')).toMatchObject([{ code: 'accounts_unavailable' }])
@@ -140,7 +141,8 @@ describe('a client that has not had to wait', () => {
     ['a failure of every account', json(529, {}), 529],
     ['a document', anthropicJson(), 200],
   ])('sees the status of %s', async (_, behaviour, status) => {
-    Object.assign(room.gateway.runtime.config, { STREAM_KEEPALIVE_SECONDS: 10 })
+    const settings = { STREAM_KEEPALIVE_SECONDS: 10, SOLE_ACCOUNT_RETRY_SECONDS: 0 }
+    Object.assign(room.gateway.runtime.config, settings)
     room.upstream.respond(behaviour)
     const response = await room.send()
     expect(response.status).toBe(status)

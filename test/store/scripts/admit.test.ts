@@ -138,7 +138,8 @@ describeOnStores('admit', (bench) => {
     await admit('c', { candidates: accounts('c') })
     const soonestMs = nowMs() + 5_000
     advance(10)
-    const counts = { cooling: 2, limited: 0, probing: 0, atCapacity: 1, overQuota: 0 }
+    const kinds = { limited: 0, overloaded: 2, refused: 0 }
+    const counts = { cooling: 2, ...kinds, probing: 0, atCapacity: 1, overQuota: 0 }
     const skipped = [
       { accountId: 'a', why: 'overloaded', untilMs: soonestMs + 4_000 },
       { accountId: 'b', why: 'overloaded', untilMs: soonestMs },
@@ -151,6 +152,8 @@ describeOnStores('admit', (bench) => {
       soonestMs: 0,
       cooling: 0,
       limited: 0,
+      overloaded: 0,
+      refused: 0,
       probing: 0,
       atCapacity: 0,
       overQuota: 0,

@@ -50,16 +50,17 @@ describeOnStores('reassign', (bench) => {
     expect(await settle('one')).toBe('charged')
   })
 
-  it('lets an account that nobody can stand in for rest no longer than it is told', async () => {
+  it('lets an account that nobody can stand in for rest a short time that doubles, up to its limit', async () => {
     const { admit, reassign, settle, health, advance, nowMs } = bench()
     const failing = failed({ cooldownMs: 4_000, maxCooldownMs: 60_000 })
-    const alone = { failure: failing, onlyAccountCooldownMs: 3_000, candidates: [] }
+    const onlyAccountCooldown = { cooldownMs: 2_000, maxCooldownMs: 3_000 }
+    const alone = { failure: failing, onlyAccountCooldown, candidates: [] }
     await admit('one')
     advance(10)
     const first = await reassign('one', alone)
-    expect(first).toMatchObject({ kind: 'none', cooldownUntilMs: nowMs() + 3_000 })
+    expect(first).toMatchObject({ kind: 'none', cooldownUntilMs: nowMs() + 2_000 })
     await settle('one', { kind: 'void', verdict: failing })
-    advance(3_000)
+    advance(2_000)
     await admit('probe')
     advance(10)
     expect(await reassign('probe', alone)).toMatchObject({ cooldownUntilMs: nowMs() + 3_000 })
@@ -79,8 +80,72 @@ describeOnStores('reassign', (bench) => {
     advance(10)
     const untilMs = nowMs() + 9_000
     await settle('refused', { verdict: failed({ reason: 'account_refused', untilMs }) })
-    const lone = { onlyAccountCooldownMs: 1_000, candidates: [] }
+    const onlyAccountCooldown = { cooldownMs: 1_000, maxCooldownMs: 1_000 }
+    const lone = { onlyAccountCooldown, candidates: [] }
     expect(await reassign('one', lone)).toMatchObject({ cooldownUntilMs: untilMs })
+  })
+
+  it('asks the same account again when its rest is over, as a probe and a new generation', async () => {
+    const { admit, reassign, settle, inflight, counters, health, request, advance, nowMs } = bench()
+    const onlyAccountCooldown = { cooldownMs: 500, maxCooldownMs: 5_000 }
+    const alone = { failure: failed({ cooldownMs: 4_000 }), onlyAccountCooldown, candidates: [] }
+    const again = {
+      failure: failed({ scope: 'none' }),
+      candidates: accounts('a').map((account) => ({ ...account, maxConcurrency: 1 })),
+    }
+    await admit('one')
+    advance(10)
+    await reassign('one', alone)
+    const resting = {
+      kind: 'none',
+      cooling: 1,
+      overloaded: 1,
+      probing: 0,
+      soonestMs: nowMs() + 500,
+    }
+    expect(await reassign('one', again)).toMatchObject(resting)
+    expect(await inflight()).toEqual({ a: 1 })
+    advance(500)
+    const sinceMs = nowMs() - 500
+    expect(await reassign('one', again)).toMatchObject({
+      kind: 'ok',
+      accountId: 'a',
+      generation: 2,
+      isProbe: true,
+    })
+    expect(await inflight()).toEqual({ a: 1 })
+    expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '1' })
+    expect(await health()).toEqual({ a: `${nowMs() + 3_000}|1p|${sinceMs}|overloaded` })
+    expect(await request('one')).toMatchObject({
+      member: 'one|claude-console|key|a|2|100|opus|opus',
+    })
+    expect(await settle('one')).toBe('charged')
+    expect(await inflight()).toEqual({ a: 0 })
+  })
+
+  it('lets one of those that failed together ask again, leaves its claim alone, and counts once', async () => {
+    const { admit, reassign, health, advance, nowMs } = bench()
+    const onlyAccountCooldown = { cooldownMs: 500, maxCooldownMs: 5_000 }
+    const alone = { failure: failed({ cooldownMs: 4_000 }), onlyAccountCooldown, candidates: [] }
+    const again = { failure: failed({ scope: 'none' }), candidates: accounts('a') }
+    for (const name of ['one', 'two', 'late']) await admit(name)
+    advance(10)
+    await reassign('one', alone)
+    await reassign('two', alone)
+    advance(500)
+    expect(await reassign('one', again)).toMatchObject({ kind: 'ok', isProbe: true })
+    const claimed = await health()
+    const untilMs = nowMs() + 3_000
+    expect(await reassign('two', again)).toMatchObject({
+      kind: 'none',
+      probing: 1,
+      soonestMs: untilMs,
+    })
+    expect(await reassign('late', alone)).toMatchObject({ kind: 'none', cooldownUntilMs: untilMs })
+    expect(await health()).toEqual(claimed)
+    advance(10)
+    await reassign('one', { ...alone, generation: 2 })
+    expect(await health()).toEqual({ a: `${nowMs() + 1_000}|2|${nowMs()}|overloaded` })
   })
 
   it('answers gone to a request that has ended or whose lease was reaped', async () => {

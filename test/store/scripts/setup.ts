@@ -140,7 +140,7 @@ export function createBench(store: TestStore, prefix: string) {
         leaseMs,
         probeMs: 3_000,
         warmMs: 60_000,
-        onlyAccountCooldownMs: 0,
+        onlyAccountCooldown: undefined,
         candidates: accounts('b'),
         ...given,
       }),
