@@ -1,5 +1,6 @@
 /** What must hold in the store after every step, read from its raw keys. */
 import { expect } from 'vitest'
+import { decodeHealth } from '../../src/store/records/health.ts'
 import { lease } from '../../src/store/records/lease.ts'
 import { decodeLoad } from '../../src/store/records/load.ts'
 import { accountsOf, type Call, keyIds, models, poolIds, type World } from './simulation.ts'
@@ -210,9 +211,9 @@ export function checkStep(
   expect(candidates.map((candidate) => candidate.accountId)).toContain(accountId)
   checkQuota(world, before, after, poolId, accountId)
   for (const field of [accountId, `${accountId}/${call.input.family}`]) {
-    const record = before.pools[poolId]?.health[field]
+    const record = decodeHealth(before.pools[poolId]?.health[field])
     if (!record) continue
-    const untilMs = Number(record.split('|')[0])
+    const { untilMs } = record
     expect(untilMs, `${accountId} is cooling`).toBeLessThanOrEqual(after.nowMs)
     const probe = Number(after.pools[poolId]?.health[field]?.split('|')[0])
     expect(probe, 'probe').toBeGreaterThanOrEqual(before.nowMs + probeMs)

@@ -118,10 +118,15 @@ function healthReasons({ cooldowns }: AccountHealth): Reason[] {
     .filter(({ status }) => status === 'cooling')
     .map(({ models, reason, until }) => {
       const what = models === 'all' ? 'The account is' : `Its ${models} models are`
-      const message = `${what} cooling down: ${reason}`
+      const message = `${what} cooling down: ${reason}${adviceOn(reason)}`
       return { code: 'cooling', message, models, endsBy: 'time', until }
     })
 }
+
+const adviceOn = (reason: string | null) =>
+  reason === 'account_refused'
+    ? '; the vendor refuses its credential, and an administrator has to renew it'
+    : ''
 
 function loadReasons({ maxConcurrency }: Account, inflight: number): Reason[] {
   if (maxConcurrency === 0 || inflight < maxConcurrency) return []

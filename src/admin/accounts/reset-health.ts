@@ -1,12 +1,12 @@
 /** The verb that ends the cooldown of an account. */
-import { healthFields, healthy } from '../../catalog/account-health.ts'
+import { healthy } from '../../catalog/account-health.ts'
 import { actorName } from '../../domain/actor.ts'
 import type { Gateway } from '../../gateway.ts'
+import { tellHealthChanges } from '../../relay/scheduling/health-events.ts'
 import { resetHealthScript } from '../../store/scripts/catalog.ts'
 import { packAuditEntry } from '../audit/entry.ts'
 import { requirePermission } from '../permissions.ts'
 import { type AccountRequest, type AccountState, findAccountState } from './find.ts'
-import { observeRecovery } from './observe-recovery.ts'
 
 /** Ends every cooldown of an account at once, whatever its reason. @throws GatewayError `not_permitted`, `not_found` */
 export async function resetAccountHealth(
@@ -23,13 +23,12 @@ export async function resetAccountHealth(
     before: { ...health },
     after: { ...healthy },
   })
-  const fields = healthFields(accountId)
   const { poolId } = gateway.platforms.platformOf(stored.record)
-  const reply = await resetHealthScript(runtime.redis, keyspace, { poolId, fields, entry })
-  if (reply === 'ok') {
+  const reply = await resetHealthScript(runtime.redis, keyspace, { poolId, accountId, entry })
+  if (reply.kind === 'ok') {
     const by = actorName(actor)
     runtime.observe({ type: 'record_changed', action: 'account.reset', targetId: accountId, by })
-    observeRecovery(gateway, { poolId, accountId, health })
+    tellHealthChanges(runtime, poolId, reply.healthChanges)
   }
   return { ...stored, health: healthy }
 }

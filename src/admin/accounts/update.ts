@@ -1,6 +1,5 @@
 /** The verb that changes the settings and credentials of an account. */
 import type { Account, AccountInput } from '../../catalog/account.ts'
-import { healthFields } from '../../catalog/account-health.ts'
 import { checkProxy, isOtherProxy, sealProxy } from '../../catalog/proxy.ts'
 import { ensureSealingKey } from '../../catalog/sealing.ts'
 import { GatewayError } from '../../errors.ts'
@@ -10,7 +9,6 @@ import { requirePermission } from '../permissions.ts'
 import { changeAccount } from './change.ts'
 import { checkApiUrl } from './check-api-url.ts'
 import { type AccountRequest, type AccountState, withHealth } from './find.ts'
-import { observeRecovery } from './observe-recovery.ts'
 
 /** Fields by which an administrator repairs an account: the cause of its cooldown may be gone. */
 const recoveryFields = ['sealedApiKey', 'apiUrl', 'proxy'] satisfies (keyof Account)[]
@@ -33,19 +31,13 @@ export async function updateAccount(
     platform,
     accountId,
     action: 'account.updated',
+    isMended: recoveryFields.some((field) => field in patch),
     decide: (current) => {
       checkPrecondition(current, precondition)
       refuseNewReader(current.record, patch)
       return patch
     },
   })
-  if (recoveryFields.some((field) => field in patch)) {
-    const { runtime, keyspace } = gateway
-    const { poolId } = gateway.platforms.platformOf(stored.record)
-    const { health } = await withHealth(gateway, stored)
-    await runtime.redis.hdel(keyspace.health(poolId), ...healthFields(accountId))
-    observeRecovery(gateway, { poolId, accountId, health })
-  }
   return withHealth(gateway, stored)
 }
 

@@ -2,7 +2,9 @@
 import type { Account } from '../../catalog/account.ts'
 import { shownProxy } from '../../catalog/proxy.ts'
 import { type Actor, actorName } from '../../domain/actor.ts'
+import type { PoolId } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'
+import { tellHealthChanges } from '../../relay/scheduling/health-events.ts'
 import { writeAccountScript } from '../../store/scripts/catalog.ts'
 import { packAuditEntry } from '../audit/entry.ts'
 
@@ -16,6 +18,8 @@ export async function writeAccount(
     accountId: string
     record: Account | undefined
     facts: { before: Partial<Account> | null; after: Partial<Account> | null }
+    /** The pool in which its cooldowns end with this write; undefined where they go on. */
+    mendedIn?: PoolId | undefined
   },
 ): Promise<'ok' | 'conflict'> {
   const { runtime, keyspace } = gateway
@@ -26,12 +30,13 @@ export async function writeAccount(
   const after = shownFacts(facts.after)
   if (before && after) Object.assign(after, replacements(facts.before, facts.after))
   const entry = packAuditEntry(gateway, { actor, action, targetId: accountId, before, after })
-  const input = { accountId, expectedRevision, record, entry }
+  const input = { accountId, expectedRevision, record, mendedIn: change.mendedIn, entry }
   const reply = await writeAccountScript(runtime.redis, keyspace, input)
-  if (reply === 'ok') {
+  if (reply.kind === 'ok') {
     runtime.observe({ type: 'record_changed', action, targetId: accountId, by: actor })
+    if (change.mendedIn) tellHealthChanges(runtime, change.mendedIn, reply.healthChanges)
   }
-  return reply
+  return reply.kind
 }
 
 /** What an audit entry may show of a record. */

@@ -59,9 +59,9 @@ const refusals = {
   415: 'The body is compressed, or not JSON',
   429: 'A limit of the key, or of every account; `retry-after` says how long to wait',
   502: 'No account gave a usable answer',
-  503: 'No account is configured for the model, the store is out of reach, or the gateway is starting',
+  503: 'Every account failed, is recovering or is refused by its vendor, none is configured for the model, the store is out of reach, or the gateway is starting',
   504: 'The upstream took too long',
-  529: 'Every account failed or is recovering',
+  529: 'Every account is overloaded',
 }
 
 /** Registers them; the scheme `GatewayKey` comes with the administration. */

@@ -32,11 +32,14 @@ export const healthChangeFields = {
 
 /**
  * A failure or a success counts only when its attempt began after the record was made: fifty requests
- * that fail together are one failure, and an old success clears nothing. Needs `time`.
+ * that fail together are one failure, and an old success clears nothing. Nor does a failure count whose
+ * attempt began before the last record ended. Needs `time`.
  *
  * - `recordFailure(keys, account, family, startedMs, failure)` answers when the cooldown ends
  * - `shortenCooldown(…, failure, only)` gives it the length of an only account's and answers its end
  * - `recordSuccess(keys, account, family, startedMs)` ends the cooldown
+ * - `endHealth(keys, account, rows)` ends the cooldowns of these families, of the whole account where
+ *   `family` is empty, whatever they are for
  * - `endProbe(keys, account, family, claimedUntilMs)` gives the claim of a probe back that ended
  *   without a result for its account
  * - `healthChanges` collects which records began and ended
@@ -54,8 +57,10 @@ local function recordFailure(keys, account, family, startedMs, failure)
   if failure.scope == 'none' then return nowMs end
   local scope = familyOf(failure, family)
   local field = healthField(account, scope)
-  local record = readHealth(redis.call('HGET', keys.health, field))
+  local text = redis.call('HGET', keys.health, field)
+  local record = readHealth(text)
   if record and startedMs <= record.sinceMs then return record.untilMs end
+  if not record and startedMs <= healthEndMs(text) then return nowMs end
   local failures = record and record.failures + 1 or 1
   local untilMs = failure.untilMs
   if untilMs <= nowMs then
@@ -94,9 +99,18 @@ local function recordSuccess(keys, account, family, startedMs)
   for i = 1, 2 do
     local record = readHealth(records[i])
     if record and startedMs > record.sinceMs then
-      redis.call('HDEL', keys.health, fields[i])
+      redis.call('HSET', keys.health, fields[i], endedHealth(nowMs))
       noteHealth('recovered', account, scopes[i] or nil, record)
     end
+  end
+end
+local function endHealth(keys, account, rows)
+  for _, row in ipairs(rows) do
+    local family = row.family ~= '' and row.family or nil
+    local field = healthField(account, family)
+    local record = readHealth(redis.call('HGET', keys.health, field))
+    if record then noteHealth('recovered', account, family, record) end
+    redis.call('HSET', keys.health, field, endedHealth(nowMs))
   end
 end
 `

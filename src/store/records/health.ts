@@ -1,8 +1,10 @@
 /** The health record of an account or of a family of its models: why it cools down, and until when. */
+import { failureReasons } from '../../domain/account-failure.ts'
 
 /**
  * `untilMs|failures|sinceMs|reason`, with a `p` behind `failures` while one request probes the account:
- * format 1 of the store. An absent record means healthy.
+ * format 1 of the store. An absent record means healthy, and so does `ended|<ms>`: what a record leaves
+ * behind when it ends, because an attempt that began before then says nothing of the account any more.
  */
 export interface HealthRecord {
   untilMs: number
@@ -16,7 +18,7 @@ export interface HealthRecord {
 /** Reads a health record; undefined for an absent one or one of another form. */
 export function decodeHealth(text: string | null | undefined): HealthRecord | undefined {
   const [, untilMs, failures, probe, sinceMs, reason] =
-    /^(\d+)\|(\d+)(p?)\|(\d+)\|(.*)$/.exec(text ?? '') ?? []
+    /^(\d{1,15})\|(\d{1,15})(p?)\|(\d{1,15})\|(.*)$/.exec(text ?? '') ?? []
   if (reason === undefined) return undefined
   return {
     untilMs: Number(untilMs),
@@ -31,18 +33,26 @@ export function decodeHealth(text: string | null | undefined): HealthRecord | un
 export const healthField = (accountId: string, family?: string): string =>
   family === undefined ? accountId : `${accountId}/${family}`
 
-/** The same codec in Lua: `readHealth(text)`, `packHealth(record)` and `healthField(account, family)`. */
+/**
+ * The same codec in Lua: `readHealth(text)`, `packHealth(record)` and `healthField(account, family)`;
+ * `endedHealth(atMs)` and `healthEndMs(text)` for what an ended record leaves behind. A record with a
+ * reason that no script writes is read as absent: it must not fail the answers of the others.
+ */
 export const healthCodec = `
+local healthReasons = { ${failureReasons.map((reason) => `${reason} = true`).join(', ')} }
 local function readHealth(text)
   if not text then return nil end
   local untilMs, failures, probe, sinceMs, reason = text:match('^(%d+)|(%d+)(p?)|(%d+)|(.*)$')
-  return untilMs and { untilMs = tonumber(untilMs), failures = tonumber(failures), isProbing = probe == 'p',
-    sinceMs = tonumber(sinceMs), reason = reason } or nil
+  if not healthReasons[reason or ''] or math.max(#untilMs, #failures, #sinceMs) > 15 then return nil end
+  return { untilMs = tonumber(untilMs), failures = tonumber(failures), isProbing = probe == 'p',
+    sinceMs = tonumber(sinceMs), reason = reason }
 end
 local function packHealth(it)
   local failures = int(it.failures) .. (it.isProbing and 'p' or '')
   return table.concat({ int(it.untilMs), failures, int(it.sinceMs), it.reason }, '|')
 end
+local function endedHealth(atMs) return 'ended|' .. int(atMs) end
+local function healthEndMs(text) return tonumber((text or ''):match('^ended|(%d+)$') or '-1') end
 local function healthField(account, family)
   return family and account .. '/' .. family or account
 end

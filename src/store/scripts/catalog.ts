@@ -1,11 +1,14 @@
 /** Writes to the catalog: each checks the revision it was made from, bumps what readers compare, and records itself. */
 import type { Redis } from '@upstash/redis'
+import { modelFamilies } from '../../domain/model-family.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { audit } from '../lua/audit.ts'
+import { health, healthChangeFields } from '../lua/health.ts'
 import { time } from '../lua/time.ts'
 import { runScript } from '../run-script.ts'
 import { schemaVersion } from '../schema.ts'
 import { defineScript } from '../script.ts'
+import type { ReplyOf } from '../script-declaration.ts'
 
 /** `conflict`: the record is not at the expected revision any more, or exists already. */
 export type WriteReply = 'ok' | 'conflict'
@@ -24,10 +27,17 @@ end
 `
 
 const writeAccount = defineScript({
-  keys: ['audit'],
-  args: { field: 'text', expectedRevision: 'number', record: 'text', entry: 'text' },
-  replies: written,
-  libraries: [time, bump, audit],
+  keys: ['health', 'audit'],
+  args: {
+    field: 'text',
+    expectedRevision: 'number',
+    record: 'text',
+    entry: 'text',
+    accountId: 'text',
+  },
+  argRows: { mended: { family: 'text' } },
+  replies: { ok: { healthChanges: [healthChangeFields] }, conflict: {} },
+  libraries: [time, health, bump, audit],
   lua: `
 local current = redis.call('HGET', keys.pool, args.field)
 local revision = tonumber(current and current:match('^(%d+) ') or '0')
@@ -35,25 +45,28 @@ if revision ~= args.expectedRevision then return reply.conflict({}) end
 if args.record == '' then redis.call('HDEL', keys.pool, args.field)
 else redis.call('HSET', keys.pool, args.field, int(revision + 1) .. ' ' .. args.record) end
 bump(keys)
+endHealth(keys, args.accountId, args.mended)
 audit(keys, args.entry)
-return reply.ok({})
+return reply.ok({ healthChanges = healthChanges })
 `,
 })
 
 const resetHealth = defineScript({
   keys: ['health', 'audit'],
-  args: { entry: 'text' },
-  argRows: { records: { field: 'text' } },
-  replies: { ok: {}, healthy: {} },
-  libraries: [audit],
+  args: { accountId: 'text', entry: 'text' },
+  argRows: { families: { family: 'text' } },
+  replies: { ok: { healthChanges: [healthChangeFields] }, healthy: {} },
+  libraries: [time, health, audit],
   lua: `
-local fields = {}
-for i, record in ipairs(args.records) do fields[i] = record.field end
-if redis.call('HDEL', keys.health, unpack(fields)) == 0 then return reply.healthy({}) end
+endHealth(keys, args.accountId, args.families)
+if #healthChanges == 0 then return reply.healthy({}) end
 audit(keys, args.entry)
-return reply.ok({})
+return reply.ok({ healthChanges = healthChanges })
 `,
 })
+
+/** The whole account, and each family of its models. */
+const everyFamily = ['', ...modelFamilies].map((family) => ({ family }))
 
 const createApiKeys = defineScript({
   keys: ['apiKeyIndex', 'audit'],
@@ -110,37 +123,41 @@ return reply.ok({})
 /**
  * Creates (`expectedRevision` 0), replaces or, with `record` undefined, removes an account.
  * @param input.record JSON of the account.
+ * @param input.mendedIn the pool in which the write ends every cooldown of the account, because its
+ * cause may be gone; undefined where it ends none.
  * @param input.entry packed audit entry; without one nothing is recorded.
  */
-export async function writeAccountScript(
+export function writeAccountScript(
   redis: Redis,
   keyspace: Keyspace,
   input: {
     accountId: string
     expectedRevision: number
     record: string | undefined
+    mendedIn?: string | undefined
     entry?: string
   },
-): Promise<WriteReply> {
-  const { accountId, expectedRevision, record = '', entry = '' } = input
-  const reply = await runScript(redis, keyspace, writeAccount, {
-    keys: { audit: keyspace.audit },
-    args: { field: `account:${accountId}`, expectedRevision, record, entry },
+): Promise<ReplyOf<(typeof writeAccount)['replies']>> {
+  const { accountId, expectedRevision, record = '', mendedIn, entry = '' } = input
+  const mended = mendedIn === undefined ? [] : everyFamily
+  const field = `account:${accountId}`
+  return runScript(redis, keyspace, writeAccount, {
+    keys: { health: keyspace.health(mendedIn ?? ''), audit: keyspace.audit },
+    args: { field, expectedRevision, record, entry, accountId, mended },
   })
-  return reply.kind
 }
 
 /** Ends the cooldowns of an account; `healthy`: there was none to end, nor to record. */
-export async function resetHealthScript(
+export function resetHealthScript(
   redis: Redis,
   keyspace: Keyspace,
-  input: { poolId: string; fields: string[]; entry: string },
-): Promise<'ok' | 'healthy'> {
-  const reply = await runScript(redis, keyspace, resetHealth, {
-    keys: { health: keyspace.health(input.poolId), audit: keyspace.audit },
-    args: { entry: input.entry, records: input.fields.map((field) => ({ field })) },
+  input: { poolId: string; accountId: string; entry: string },
+): Promise<ReplyOf<(typeof resetHealth)['replies']>> {
+  const { poolId, accountId, entry } = input
+  return runScript(redis, keyspace, resetHealth, {
+    keys: { health: keyspace.health(poolId), audit: keyspace.audit },
+    args: { accountId, entry, families: everyFamily },
   })
-  return reply.kind
 }
 
 /** An API key as it is first written. */

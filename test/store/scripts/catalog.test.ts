@@ -7,7 +7,7 @@ import {
   updateApiKeyScript,
   writeAccountScript,
 } from '../../../src/store/scripts/catalog.ts'
-import { describeOnStores } from './setup.ts'
+import { describeOnStores, failed, poolId } from './setup.ts'
 
 describeOnStores('writing an account', (bench) => {
   const write = (expectedRevision: number, record: string | undefined) =>
@@ -15,7 +15,7 @@ describeOnStores('writing an account', (bench) => {
       accountId: 'a',
       expectedRevision,
       record,
-    })
+    }).then(({ kind }) => kind)
   const field = (name: string) => bench().redis.hget(bench().keyspace.pool, name)
 
   it('creates, replaces and removes it, counting its revision', async () => {
@@ -148,12 +148,42 @@ describeOnStores('a catalog write', (bench) => {
   })
 
   it('forgets the health of one account, and records that only where there was any', async () => {
-    const { redis, keyspace } = bench()
-    const reset = (entry: string) =>
-      resetHealthScript(redis, keyspace, { poolId: 'codex', fields: ['a', 'a/opus'], entry })
-    await redis.hset(keyspace.health('codex'), { a: '1|1|1|x', 'a/opus': '1|1|1|x', b: '1|1|1|x' })
+    const { redis, keyspace, nowMs } = bench()
+    const reset = async (entry: string) =>
+      (await resetHealthScript(redis, keyspace, { poolId: 'codex', accountId: 'a', entry })).kind
+    const record = '1|1|1|overloaded'
+    await redis.hset(keyspace.health('codex'), { a: record, 'a/opus': record, b: record })
     expect([await reset('1'), await reset('2')]).toEqual(['ok', 'healthy'])
-    expect(await redis.hkeys(keyspace.health('codex'))).toEqual(['b'])
+    const ended = `ended|${nowMs()}`
+    const left = await redis.hmget(keyspace.health('codex'), 'a', 'a/opus', 'a/other', 'b')
+    expect(left).toEqual([ended, ended, ended, record])
     expect(await redis.zrange(keyspace.audit, 0, -1)).toEqual(['1'])
+  })
+
+  it('of a mended credential ends the cooldowns with it, and an attempt with the old one starts none', async () => {
+    const { redis, keyspace, admit, settle, health, advance } = bench()
+    const write = (expectedRevision: number, mendedIn?: string) =>
+      writeAccountScript(redis, keyspace, {
+        accountId: 'a',
+        expectedRevision,
+        record: '{}',
+        mendedIn,
+      })
+    await write(0)
+    const refused = failed({ reason: 'account_refused' })
+    const poolVersion = async () => ({
+      poolVersion: String(await redis.hget(keyspace.pool, 'version')),
+    })
+    for (const name of ['one', 'two']) await admit(name, await poolVersion())
+    advance(10)
+    await settle('one', { verdict: refused })
+    expect(await write(0, poolId)).toEqual({ kind: 'conflict' })
+    expect(await health()).toHaveProperty('a')
+    const recovered = { change: 'recovered', accountId: 'a', family: '', reason: 'account_refused' }
+    expect(await write(1, poolId)).toMatchObject({ kind: 'ok', healthChanges: [recovered] })
+    expect(await health()).toEqual({})
+    advance(10)
+    await settle('two', { verdict: refused })
+    expect(await health()).toEqual({})
   })
 })

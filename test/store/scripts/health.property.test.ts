@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { runs } from '../../support/property.ts'
-import { accounts, describeOnStores, failed } from './setup.ts'
+import { accounts, describeOnStores, failed, poolId } from './setup.ts'
 
 const baseMs = 1_000
 const maxMs = 5_000
@@ -36,6 +36,7 @@ describeOnStores('the health of an account', (bench) => {
     const accountId = candidates[0]?.accountId ?? ''
     const running: { ledgerId: string; startedMs: number; claimMs: number }[] = []
     let record: Health | undefined
+    let endedMs = -1
 
     for (const [index, { kind, which, waitMs }] of steps.entries()) {
       advance(waitMs)
@@ -55,8 +56,11 @@ describeOnStores('the health of an account', (bench) => {
         const { ledgerId, startedMs, claimMs } = request
         const untilMs = kind === 'vendor' ? now + 777 : 0
         const failure = failed({ untilMs, cooldownMs: baseMs, maxCooldownMs: maxMs })
-        const isNews = record === undefined || startedMs > record.sinceMs
-        if (kind === 'success' && isNews) record = undefined
+        const isNews = startedMs > (record?.sinceMs ?? endedMs)
+        if (kind === 'success' && isNews && record) {
+          record = undefined
+          endedMs = now
+        }
         if (kind !== 'success' && kind !== 'quiet' && isNews) {
           const failures: number = (record?.failures ?? 0) + 1
           const grownMs = Math.min(baseMs * 2 ** (failures - 1), maxMs)
@@ -111,6 +115,39 @@ describeOnStores('the health of an account', (bench) => {
     await settle('other', { verdict: 'success' })
     expect(await health()).toHaveProperty('a')
   })
+
+  it('does not begin again with the failure of an attempt that began before the recovery', async () => {
+    const { admit, settle, recover, advance, health } = bench()
+    for (const name of ['failing', 'old', 'older']) await admit(name)
+    advance(10)
+    await settle('failing', { verdict: failed() })
+    advance(1_000)
+    await admit('probe')
+    advance(10)
+    await recover('probe')
+    advance(10)
+    expect(await settle('old', { verdict: failed() })).toBe('charged')
+    expect(await health()).toEqual({})
+    await admit('new')
+    advance(10)
+    await settle('new', { verdict: failed() })
+    expect(await health()).toHaveProperty('a')
+  })
+
+  it.each(['1|1|1|x', `${'9'.repeat(400)}|1|1|overloaded`, 'ended|', '', 'ended|x|1'])(
+    'is good where its record is damaged: %s',
+    async (damaged) => {
+      const { admit, settle, redis, keyspace, health, advance } = bench()
+      await redis.hset(keyspace.health(poolId), { a: damaged })
+      expect(await admit('one', { candidates: accounts('a', 'b') })).toMatchObject({
+        kind: 'ok',
+        isProbe: false,
+      })
+      advance(10)
+      await settle('one', { verdict: failed() })
+      expect(await health()).toHaveProperty('a')
+    },
+  )
 
   it('doubles the cooldown with each failed probe, up to its maximum', async () => {
     const { admit, settle, advance, health, nowMs } = bench()

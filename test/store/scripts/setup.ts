@@ -7,6 +7,7 @@ import { perLimit } from '../../../src/domain/limits.ts'
 import { modelFamily } from '../../../src/domain/model-family.ts'
 import { bucketsAt } from '../../../src/ledger/calendar.ts'
 import { createKeyspace, ttl } from '../../../src/store/keyspace.ts'
+import { decodeHealth } from '../../../src/store/records/health.ts'
 import { decodeLoad } from '../../../src/store/records/load.ts'
 import { packSums } from '../../../src/store/records/sums.ts'
 import { createRedis } from '../../../src/store/redis.ts'
@@ -161,7 +162,11 @@ export function createBench(store: TestStore, prefix: string) {
     },
     recover: (ledgerId: string, generation = 1) =>
       recoverScript(redis, keyspace, { ledgerId, poolId, generation, family: 'opus' }),
-    health: async () => row(await redis.hgetall(keyspace.health(poolId))),
+    /** The records that say something, without what ended ones have left behind. */
+    health: async () => {
+      const records = Object.entries(row(await redis.hgetall(keyspace.health(poolId))))
+      return Object.fromEntries(records.filter(([, packed]) => decodeHealth(packed)))
+    },
     request: async (ledgerId: string) => row(await redis.hgetall(keyspace.request(ledgerId))),
     hash: async (hash: string) => row(await redis.hgetall(hash)),
   }
