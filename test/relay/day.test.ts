@@ -77,7 +77,7 @@ long('an account', () => {
     expect(day.watch.probes()).toBeGreaterThan(50)
   })
 
-  it('that is dead is asked a few times an hour', () => {
+  it('that is dead is asked a few times an hour, unless no other can stand in for it', () => {
     const most: Partial<Record<Trouble['kind'], number>> = {
       refused: 25, // nine until the pauses have grown to five minutes, and then twelve an hour
       unauthorized: 4, // every half an hour, and what was on its way
@@ -87,7 +87,10 @@ long('an account', () => {
       error_event: 200,
     }
     const over = attemptsInVain(day).filter(
-      ({ fault, perHour }) => Math.max(...perHour) > (most[fault.trouble.kind] ?? 60),
+      // Of the only account each family of models is asked every five seconds.
+      ({ fault, perHour }) =>
+        Math.max(...perHour) >
+        (fault.account === 'own' ? 3 * 240 : (most[fault.trouble.kind] ?? 60)),
     )
     expect(over).toEqual([])
   })
@@ -101,9 +104,9 @@ long('an account', () => {
     for (const [i, pauseMs] of inOutage.entries()) {
       expect(pauseMs).toBeGreaterThanOrEqual(Math.min(2 * second * 2 ** i, 5 * minute))
     }
-    // While nobody else is free, fifteen seconds are enough.
+    // While nobody else is free, five seconds are enough.
     for (const [i, pauseMs] of pauses(day, everything, 'east').entries()) {
-      expect(pauseMs).toBeGreaterThanOrEqual(Math.min(2 * second * 2 ** i, 15 * second))
+      expect(pauseMs).toBeGreaterThanOrEqual(Math.min((second / 2) * 2 ** i, 5 * second))
     }
   })
 
@@ -127,10 +130,17 @@ long('a client', () => {
     expect(shareOf(tried.length)).toBeLessThan(0.002)
   })
 
-  it('hears of it as overload, with a time to come back at which it is served', () => {
+  it('hears of it as what it is, with a time to come back at which it is served', () => {
     for (const { end, status, error, retryAfterSeconds = 0 } of day.seen) {
       if (end !== 'refused') continue
-      expect({ status, error }).toEqual({ status: 529, error: 'overloaded_error' })
+      const told = [
+        '529 overloaded_error',
+        '503 api_error',
+        '200 overloaded_error',
+        '200 api_error',
+      ]
+      expect(told).toContain(`${status} ${error}`)
+      if (status === 200) continue
       expect(retryAfterSeconds).toBeGreaterThanOrEqual(1)
       expect(retryAfterSeconds).toBeLessThanOrEqual(aftermathMs / second)
     }

@@ -103,6 +103,8 @@ if not chosen then
   return reply.none(fields)
 end
 
+-- It has gone nowhere meanwhile, whatever was noted in case it ended here.
+if session and chosen.id == account and session.current == session.primary then session.current = account end
 lease.accountId, lease.generation = chosen.id, args.generation + 1
 local moved = packLease(lease)
 local expiresAtMs = int(nowMs + args.leaseMs)

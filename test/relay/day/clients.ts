@@ -68,7 +68,9 @@ async function askOnce(world: World, ask: Ask): Promise<Omit<Seen, 'chain' | 'tr
   const text = await response.text()
   isOver.abort()
   const { status } = response
-  const retryAfter = response.headers.get('retry-after')
+  // A stream that was kept alive can name no wait: its clients come back after half a second.
+  const isLateRefusal = !gone.signal.aborted && status === 200 && endOf(status, text) === 'refused'
+  const retryAfter = isLateRefusal ? '0.5' : response.headers.get('retry-after')
   return {
     ask,
     end: gone.signal.aborted ? 'left' : endOf(status, text),

@@ -1,5 +1,6 @@
 /** Watches the store while the day goes by: who rests, for how long, and who is asked all the same. */
 import { probeMs } from '../../../src/relay/admit.ts'
+import { decodeHealth, type HealthRecord } from '../../../src/store/records/health.ts'
 import { decodeLoad } from '../../../src/store/records/load.ts'
 import type { Attempt } from './upstream.ts'
 import { type AccountName, accountNames, southConcurrency, type World } from './world.ts'
@@ -13,13 +14,7 @@ const briefProbeMs = 5_000
 const warmMs = 300_000
 
 /** One health record. */
-export interface Rest {
-  untilMs: number
-  failures: number
-  sinceMs: number
-  reason: string
-  isProbing: boolean
-}
+export type Rest = HealthRecord
 
 /** The longest rest that each reason may bring; a rate limit ends when its vendor said. */
 const longestMs: Record<string, number> = {
@@ -42,15 +37,7 @@ export interface Sample {
 }
 
 export function readRest(packed: string | undefined): Rest | undefined {
-  if (packed === undefined) return undefined
-  const [untilMs, failures, sinceMs, reason = ''] = packed.split('|')
-  return {
-    untilMs: Number(untilMs),
-    failures: Number.parseInt(failures ?? '', 10),
-    sinceMs: Number(sinceMs),
-    reason,
-    isProbing: failures?.endsWith('p') ?? false,
-  }
+  return decodeHealth(packed)
 }
 
 export function createWatch(world: () => World) {

@@ -123,6 +123,22 @@ describeOnStores('reassign', (bench) => {
     expect(await inflight()).toEqual({ a: 0 })
   })
 
+  it('counts no move of a session whose account is asked again', async () => {
+    const { admit, reassign, settle, redis, keyspace, advance } = bench()
+    const onlyAccountCooldown = { cooldownMs: 500, maxCooldownMs: 500 }
+    const session = { sessionKey: 'session' }
+    await admit('first', { ...session, candidates: accounts('a') })
+    await settle('first', { verdict: 'success' })
+    await admit('one', { ...session, candidates: accounts('b') })
+    advance(10)
+    await reassign('one', { ...session, candidates: [], onlyAccountCooldown })
+    advance(500)
+    const again = { ...session, failure: failed({ scope: 'none' }), candidates: accounts('b') }
+    expect(await reassign('one', again)).toMatchObject({ kind: 'ok', affinity: 'fallback' })
+    const stored = await redis.get<string>(keyspace.sticky(poolId, 'key', 'session'))
+    expect(stored).toMatch(/\|b\|1$/)
+  })
+
   it('lets one of those that failed together ask again, leaves its claim alone, and counts once', async () => {
     const { admit, reassign, health, advance, nowMs } = bench()
     const onlyAccountCooldown = { cooldownMs: 500, maxCooldownMs: 5_000 }

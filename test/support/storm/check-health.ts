@@ -13,7 +13,7 @@ const cooldowns: Record<Reason, [firstMs: number, longestMs: number]> = {
   server_error: [2 * second, 5 * minute],
   bad_answer: [2 * second, 5 * minute],
   overloaded: [15 * second, minute],
-  rate_limited: [rateLimitMinutes * minute, 60 * minute],
+  rate_limited: [second, rateLimitMinutes * minute],
   account_refused: [30 * minute, 30 * minute],
 }
 
