@@ -57,7 +57,7 @@ export function onlyAccountCooldown(failure: AccountFailure): GrowingCooldown | 
   if (failure.untilMs > 0) return undefined
   if (isTransient(failure)) return { cooldownMs: second / 2, maxCooldownMs: 5 * second }
   if (failure.reason !== 'rate_limited') return undefined
-  return { cooldownMs: second, maxCooldownMs: 15 * second }
+  return { cooldownMs: second / 2, maxCooldownMs: 15 * second }
 }
 
 /** Whether the same account may answer the same request when it is asked again soon. */

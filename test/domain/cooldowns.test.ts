@@ -40,7 +40,7 @@ describe('the cooldown of the only account', () => {
   })
 
   it('is of seconds for a rate limit that names no end, and for no other failure different', () => {
-    const expected = { cooldownMs: second, maxCooldownMs: 15 * second }
+    const expected = { cooldownMs: second / 2, maxCooldownMs: 15 * second }
     expect(onlyAccountCooldown(accountFailure('rate_limited'))).toEqual(expected)
     for (const reason of ['account_refused', 'credential_unreadable'] as const) {
       expect(onlyAccountCooldown(accountFailure(reason))).toBeUndefined()
