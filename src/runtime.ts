@@ -26,16 +26,24 @@ export interface UpstreamRequest {
   via?: { accountId: string; proxy: OutboundProxy }
 }
 
+/** A settlement that waits in the journal. */
+export interface JournalEntry {
+  ledgerId: string
+  /** Undefined where its record is damaged. */
+  payload: string | undefined
+  createdAtMs: number
+}
+
 /** Keeps settlements that have not reached the store yet, where the host has a disk. */
 export interface SettlementJournal {
   /** Records a settlement; it is durable, and may be sent, when the promise resolves. */
   put(ledgerId: string, payload: string, nowMs: number): Promise<void>
-  /** The settlement of a request, if it waits. */
+  /** The settlement of a request, if it waits and can be read. @throws what the disk throws. */
   get(ledgerId: string): string | undefined
   /** Removes a settlement that the store has confirmed, at the latest with the next one. */
   remove(ledgerId: string): void
-  /** Every settlement still waiting, oldest first. */
-  pending(): { ledgerId: string; payload: string; createdAtMs: number }[]
+  /** Every settlement still waiting, oldest first. @throws what the disk throws. */
+  pending(): JournalEntry[]
 }
 
 /** What the host lends. A `Runtime` is a `Clock` too, and can be handed on as one. */

@@ -86,11 +86,16 @@ export type SettlementEvent =
     }
   /** The first try to settle failed; others follow. */
   | { type: 'settlement_delayed'; ledgerId: string; kind: SettlementKind; error: unknown }
-  /** All tries failed; `receipt` is the last copy of the settlement where there is no journal. */
-  | { type: 'settlement_undelivered'; ledgerId: string; receipt: string }
+  /**
+   * All tries failed, or the store refused it again and again; `receipt` is the last copy of the
+   * settlement where there is no journal.
+   */
+  | { type: 'settlement_undelivered'; ledgerId: string; receipt: string; error: unknown }
   /** The process that served a request ended without settling it; the request is settled at its reservation. */
   | { type: 'orphaned_request'; ledgerId: string; keyId: string; accountId: string }
   | { type: 'journal_failed'; ledgerId: string; error: unknown }
+  /** Its file was damaged: it is kept under another name, and what could be read is in a new one. */
+  | { type: 'journal_damaged'; setAside: string; rescued: number }
   | { type: 'journal_entry_too_old'; ledgerId: string }
   /** It is damaged, or a gateway of a newer format wrote it; it stays in the journal. */
   | { type: 'journal_entry_unreadable'; ledgerId: string }

@@ -113,6 +113,7 @@ function compose(
     },
     ...(journal && { journal }),
   }
+  if (journal?.damage) observe({ type: 'journal_damaged', ...journal.damage })
   const closeStore = async () => {
     await transport.close()
     await engine.close()

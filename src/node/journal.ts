@@ -1,37 +1,38 @@
 /** The settlement journal on disk: settlements that the store has not confirmed are kept over a crash. */
-import { DatabaseSync } from 'node:sqlite'
-import { z } from 'zod'
-import type { Timer, Timers } from '../clock.ts'
-import type { SettlementJournal } from '../runtime.ts'
+import type { Clock, Timer } from '../clock.ts'
+import type { JournalEntry, SettlementJournal } from '../runtime.ts'
 import { systemClock } from './clock.ts'
+import { asEntry, type JournalDamage, openJournalFile, selectRow } from './journal-file.ts'
 
-const Row = z.object({ ledgerId: z.string(), payload: z.string(), createdAtMs: z.number() })
-type Row = z.infer<typeof Row>
+interface Row {
+  ledgerId: string
+  payload: string
+  createdAtMs: number
+}
 
 /** Confirmed settlements may stay on disk this long: sent once more, they change nothing. */
 const forgetWithinMs = 1_000
 
+export interface OpenedJournal extends SettlementJournal {
+  /** Set where the file was damaged, and another one begun. */
+  damage: JournalDamage | undefined
+  close(): void
+}
+
 /**
  * Opens the journal at `path`, creating it when missing.
- * @param timers decide when confirmed settlements are removed from disk.
- * @throws what SQLite throws.
+ * @param clock decides when confirmed settlements are removed from disk.
+ * @throws what SQLite throws; a damaged file is replaced instead.
  */
 export function openJournal(
   path: string,
-  timers: Timers = systemClock,
-): SettlementJournal & { close(): void } {
-  const database = new DatabaseSync(path)
-  database.exec(`
-    PRAGMA busy_timeout = 1000;
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = NORMAL;
-    CREATE TABLE IF NOT EXISTS settlements (
-      ledgerId TEXT PRIMARY KEY, payload TEXT NOT NULL, createdAtMs INTEGER NOT NULL
-    ) WITHOUT ROWID;
-  `)
+  clock: Pick<Clock, 'now' | 'setTimer'> = systemClock,
+): OpenedJournal {
+  const { database, damage } = openJournalFile(path, clock.now())
   const insert = database.prepare('INSERT OR REPLACE INTO settlements VALUES (?, ?, ?)')
   const remove = database.prepare('DELETE FROM settlements WHERE ledgerId = ?')
-  const select = database.prepare('SELECT * FROM settlements ORDER BY createdAtMs')
+  const selectOne = database.prepare(`${selectRow} WHERE ledgerId = ?`)
+  const selectAll = database.prepare(`${selectRow} ORDER BY createdAtMs`)
 
   // A commit costs more than the rows in it, so those of one turn of the event loop share one.
   const added = new Map<string, Row>()
@@ -68,11 +69,12 @@ export function openJournal(
     try {
       write()
     } catch {
-      timer = timers.setTimer(forget, forgetWithinMs)
+      timer = clock.setTimer(forget, forgetWithinMs)
     }
   }
 
   return {
+    damage,
     put(ledgerId, payload, createdAtMs) {
       added.set(ledgerId, { ledgerId, payload, createdAtMs })
       removed.delete(ledgerId)
@@ -82,23 +84,23 @@ export function openJournal(
     remove(ledgerId) {
       added.delete(ledgerId)
       removed.add(ledgerId)
-      timer ??= timers.setTimer(forget, forgetWithinMs)
+      timer ??= clock.setTimer(forget, forgetWithinMs)
     },
+    // Reading writes nothing: a write that fails must be told to those who wait for it.
     get(ledgerId) {
-      write()
-      return pendingRows().find((row) => row.ledgerId === ledgerId)?.payload
+      const waiting = added.get(ledgerId)
+      if (waiting || removed.has(ledgerId)) return waiting?.payload
+      const row = selectOne.get(ledgerId)
+      return row && asEntry(row).payload
     },
     pending() {
-      write()
-      return pendingRows()
+      const onDisk = selectAll.all().map(asEntry)
+      const isKept = ({ ledgerId }: JournalEntry) => !added.has(ledgerId) && !removed.has(ledgerId)
+      return [...onDisk.filter(isKept), ...added.values()]
     },
     close() {
       write()
       database.close()
     },
-  }
-
-  function pendingRows(): Row[] {
-    return z.array(Row).parse(select.all())
   }
 }

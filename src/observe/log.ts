@@ -20,6 +20,7 @@ const levelOf: { [Type in GatewayEvent['type']]: Exclude<LogLevel, 'silent'> } =
   settlement_undelivered: 'error',
   orphaned_request: 'warn',
   journal_failed: 'error',
+  journal_damaged: 'error',
   journal_entry_too_old: 'error',
   journal_entry_unreadable: 'error',
   unpriced_model: 'warn',

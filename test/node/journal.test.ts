@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openJournal } from '../../src/node/journal.ts'
+import { openJournalFile } from '../../src/node/journal-file.ts'
 import { createManualClock } from '../support/manual-clock.ts'
 
 let directory: string
@@ -90,5 +91,74 @@ describe('the journal of settlements', () => {
     await journal.put('b', '2', 20)
     expect(journal.pending()).toHaveLength(1)
     journal.close()
+  })
+
+  it('tells the one who put a settlement that it was not written, whoever reads meanwhile', async () => {
+    const journal = openJournal(path())
+    const refused = journal.put('a', null as unknown as string, 10)
+    journal.get('b')
+    journal.pending()
+    await expect(refused).rejects.toThrow()
+    journal.close()
+  })
+
+  it('syncs each commit with the disk before it says that a settlement is durable', () => {
+    const journal = openJournalFile(path(), 0).database
+    expect(journal.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
+    journal.close()
+  })
+})
+
+describe('a damaged journal', () => {
+  it('hands out a row that holds no text without a payload, and every other row whole', async () => {
+    const journal = openJournal(path())
+    await journal.put('a', '1', 10)
+    const other = new DatabaseSync(path())
+    const insert = other.prepare('INSERT INTO settlements VALUES (?, ?, ?)')
+    insert.run('blob', new Uint8Array([255, 0, 1]), 20)
+    insert.run('ageless', '2', 'yesterday')
+    insert.run('ancient', '3', 2n ** 62n)
+    other.close()
+    await journal.put('z', '4', 30)
+    const found = new Map(journal.pending().map(({ ledgerId, payload }) => [ledgerId, payload]))
+    expect(found.get('a')).toBe('1')
+    expect(found.get('z')).toBe('4')
+    expect(found.get('blob')).toBeUndefined()
+    expect(found.get('ageless')).toBeUndefined()
+    expect(journal.get('blob')).toBeUndefined()
+    expect(found.size).toBe(5)
+    journal.close()
+  })
+
+  it('that is no database any more is kept under another name, and a new one begun', async () => {
+    writeFileSync(path(), 'this was a database once, '.repeat(400))
+    const journal = openJournal(path(), createManualClock())
+    expect(journal.damage?.rescued).toBe(0)
+    expect(readFileSync(journal.damage?.setAside ?? '', 'utf8')).toContain('was a database once')
+    await journal.put('a', '1', 10)
+    journal.close()
+    const again = openJournal(path())
+    expect(again.damage).toBeUndefined()
+    expect(again.get('a')).toBe('1')
+    again.close()
+  })
+
+  it('with a bad page gives what stands on the other pages to a new file', async () => {
+    const journal = openJournal(path())
+    const names = Array.from({ length: 40 }, (_, i) => `entry-${String(i).padStart(2, '0')}`)
+    for (const name of names) await journal.put(name, 'x'.repeat(700), 10)
+    journal.close()
+    const bytes = readFileSync(path())
+    const pageBytes = bytes.readUInt16BE(16)
+    // A page in the middle: the first two are the header and the root.
+    bytes.fill(0xee, 5 * pageBytes, 6 * pageBytes)
+    writeFileSync(path(), bytes)
+    const again = openJournal(path())
+    const rescued = again.pending()
+    expect(again.damage?.rescued).toBe(rescued.length)
+    expect(rescued.length).toBeGreaterThan(30)
+    expect(rescued.length).toBeLessThan(40)
+    expect(readdirSync(directory).some((name) => name.includes('.damaged-'))).toBe(true)
+    again.close()
   })
 })

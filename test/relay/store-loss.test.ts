@@ -197,13 +197,59 @@ describe('the settlement journal', () => {
     journal.put('newer', JSON.stringify({ ...old, format: 2 }), nowMs)
     journal.put('damaged', '{"ledgerId', nowMs)
     journal.put('empty', '{}', nowMs)
+    journal.put('no sums', JSON.stringify({ ...old, amounts: 'one:two' }), nowMs)
+    journal.put('no cost', JSON.stringify({ ...old, costNanoUsd: '1' }), nowMs)
     const first = { ...old, ledgerId: crypto.randomUUID() }
     journal.put(first.ledgerId, JSON.stringify(first), nowMs)
     const before = await total()
     await replayJournal({ ...gateway.gateway, runtime: { ...gateway.runtime, journal } }, 60_000)
-    expect(journal.pending().map(({ ledgerId }) => ledgerId)).toEqual(['newer', 'damaged', 'empty'])
-    const unreadable = ['newer', 'damaged', 'empty'].map((ledgerId) => ({ ledgerId }))
+    const setAside = ['newer', 'damaged', 'empty', 'no sums', 'no cost']
+    expect(journal.pending().map(({ ledgerId }) => ledgerId)).toEqual(setAside)
+    const unreadable = setAside.map((ledgerId) => ({ ledgerId }))
     expect(gateway.logged('journal_entry_unreadable')).toMatchObject(unreadable)
+    expect((await total()).requests).toBe(before.requests + 1)
+  })
+
+  it('that cannot be read ends no delivery', async () => {
+    const journal = createJournal()
+    const unreadable = () => {
+      throw new Error('disk gone')
+    }
+    gateway.runtime.journal = { ...journal, get: unreadable }
+    upstream.respond((exchange) => {
+      fault = 'drop request'
+      return anthropicJson()(exchange)
+    })
+    expect((await send()).status).toBe(200)
+    fault = 'none'
+    await gateway.deferred()
+    expect(gateway.logged('journal_failed')).toHaveLength(1)
+    expect(await total()).toMatchObject({ requests: 2, orphanedRequests: 0 })
+  })
+
+  it('sets aside what the store refuses again and again, with its receipt, and sends the rest', async () => {
+    const journal = createJournal()
+    gateway.runtime.journal = { ...journal, remove: () => {} }
+    await send()
+    await gateway.deferred()
+    const [entry] = journal.pending()
+    const whole = JSON.parse(entry?.payload ?? '')
+    journal.remove(whole.ledgerId)
+    const nowMs = gateway.runtime.now()
+    const refused = { ...whole, ledgerId: crypto.randomUUID() }
+    const marker = gateway.gateway.keyspace.request(refused.ledgerId)
+    await store.request({ body: ['SET', marker, 'not a hash'] })
+    const good = { ...whole, ledgerId: crypto.randomUUID() }
+    await journal.put(refused.ledgerId, JSON.stringify(refused), nowMs)
+    journal.put('no text', undefined as unknown as string, nowMs)
+    journal.put(good.ledgerId, JSON.stringify(good), nowMs)
+    const before = await total()
+    await replayJournal({ ...gateway.gateway, runtime: { ...gateway.runtime, journal } }, 60_000)
+    expect(journal.pending().map(({ ledgerId }) => ledgerId)).toEqual([refused.ledgerId, 'no text'])
+    const [undelivered] = gateway.logged('settlement_undelivered')
+    expect(JSON.parse(String(undelivered?.receipt))).toMatchObject({ ledgerId: refused.ledgerId })
+    expect(String(undelivered?.error)).toContain('The store refused a command')
+    expect(gateway.logged('journal_entry_unreadable')).toMatchObject([{ ledgerId: 'no text' }])
     expect((await total()).requests).toBe(before.requests + 1)
   })
 })

@@ -1,6 +1,7 @@
 /** Deliver: brings a settlement to the store exactly once, however often that fails. */
 import { z } from 'zod'
 import { sleep } from '../../clock.ts'
+import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseJson } from '../../json.ts'
 import { ttl } from '../../store/keyspace.ts'
@@ -12,6 +13,8 @@ const firstRetryMs = 100
 const longestRetryMs = 10_000
 /** Without a journal: about as long as a host lets work go on after its request. */
 const patienceMs = 20_000
+/** A store that answers, and refuses the same settlement this often, will refuse it for ever. */
+const maxRefusals = 5
 
 /** Writes a settlement to the journal. A disk that fails must not keep it from being sent. */
 export async function writeToJournal({ runtime }: Gateway, input: SettleInput): Promise<void> {
@@ -27,7 +30,9 @@ export async function writeToJournal({ runtime }: Gateway, input: SettleInput): 
 const Entry = z.looseObject({
   ledgerId: z.string(),
   keyId: z.string(),
-  amounts: z.string(),
+  // Sums that the store refuses half-way would be lost: a repeat finds the request ended.
+  amounts: z.string().regex(/^-?\d+(:-?\d+)*$/),
+  costNanoUsd: z.int(),
   buckets: z.looseObject({ day: z.string() }),
 })
 
@@ -59,12 +64,16 @@ export function fromJournal(payload: string): SettleInput | undefined {
   }
 }
 
-/** Sends a settlement until the store has it, or until only the journal keeps it. */
+/**
+ * Sends a settlement until the store has it, or until only the journal keeps it. What the store itself
+ * refuses again and again is set aside: it is logged with its receipt, and stays in the journal.
+ */
 export async function deliver(gateway: Gateway, input: SettleInput): Promise<void> {
   const { runtime, keyspace } = gateway
   const { ledgerId, kind } = input
   const isJournaled = runtime.journal !== undefined && kind !== 'orphan'
   const endsMonotonicMs = runtime.monotonicMs() + (isJournaled ? ttl.journalMs : patienceMs)
+  let refusals = 0
   for (let delayMs = firstRetryMs; ; delayMs = Math.min(2 * delayMs, longestRetryMs)) {
     try {
       const reply = await settleScript(runtime.redis, keyspace, input)
@@ -76,27 +85,47 @@ export async function deliver(gateway: Gateway, input: SettleInput): Promise<voi
     } catch (error) {
       if (delayMs === firstRetryMs) {
         runtime.observe({ type: 'settlement_delayed', ledgerId, kind, error })
-        // What is journaled keeps its age: the marker that makes a repeat safe is not kept for ever.
-        if (isJournaled && !runtime.journal?.get(ledgerId)) await writeToJournal(gateway, input)
+        if (isJournaled) await keepInJournal(gateway, input)
+      }
+      if (!isOutage(error)) refusals++
+      const isOver = runtime.monotonicMs() + delayMs > endsMonotonicMs
+      if (isOver || refusals >= maxRefusals) {
+        // The last copy where there is no journal; the expired lease is charged as an orphan.
+        const receipt = JSON.stringify(input)
+        runtime.observe({ type: 'settlement_undelivered', ledgerId, receipt, error })
+        return
       }
     }
-    if (runtime.monotonicMs() + delayMs > endsMonotonicMs) break
     await sleep(runtime, delayMs)
   }
-  // The last copy of the receipt where there is no journal; the expired lease is charged as an orphan.
-  runtime.observe({ type: 'settlement_undelivered', ledgerId, receipt: JSON.stringify(input) })
 }
 
-/** Sends journaled settlements that an earlier process could not deliver. */
+/** The store cannot serve now, or has another format; any other error is about this settlement. */
+const isOutage = (error: unknown) => error instanceof GatewayError
+
+/** Writes what is not in the journal yet. What is keeps its age: the marker that makes a repeat safe is not kept for ever. */
+async function keepInJournal(gateway: Gateway, input: SettleInput): Promise<void> {
+  if (readJournal(gateway, input.ledgerId) === undefined) await writeToJournal(gateway, input)
+}
+
+/** The journaled settlement of a request; a disk that fails has none. */
+export function readJournal({ runtime }: Gateway, ledgerId: string): string | undefined {
+  try {
+    return runtime.journal?.get(ledgerId)
+  } catch (error) {
+    runtime.observe({ type: 'journal_failed', ledgerId, error })
+    return undefined
+  }
+}
+
+/** Sends journaled settlements that an earlier process could not deliver; what cannot be read is reported. */
 export async function replayJournal(gateway: Gateway, maxAgeMs: number): Promise<void> {
   const { runtime } = gateway
   for (const { ledgerId, payload, createdAtMs } of runtime.journal?.pending() ?? []) {
-    if (runtime.now() - createdAtMs > maxAgeMs) {
+    const input = fromJournal(payload ?? '')
+    if (payload !== undefined && runtime.now() - createdAtMs > maxAgeMs) {
       runtime.observe({ type: 'journal_entry_too_old', ledgerId })
-      continue
-    }
-    const input = fromJournal(payload)
-    if (input) await deliver(gateway, input)
+    } else if (input) await deliver(gateway, input)
     else runtime.observe({ type: 'journal_entry_unreadable', ledgerId })
   }
 }

@@ -4,46 +4,51 @@ import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
 import { orphanedSums } from '../../ledger/ledger.ts'
 import { ttl } from '../../store/keyspace.ts'
-import { lease } from '../../store/records/lease.ts'
+import { type Lease, lease } from '../../store/records/lease.ts'
 import { packSums } from '../../store/records/sums.ts'
 import { sweepScript } from '../../store/scripts/sweep.ts'
-import { deliver, fromJournal } from './deliver.ts'
+import { deliver, fromJournal, readJournal } from './deliver.ts'
 
-/** Settles orphans, from the lease members that a script handed out. */
+/** Settles orphans, from the lease members that a script handed out. One that fails is left to a later call. */
 export async function settleOrphans(gateway: Gateway, members: string[]): Promise<void> {
-  const { runtime } = gateway
   for (const member of members) {
     const held = lease.decode(member)
     if (!held) continue
-    const { ledgerId, poolId, keyId, accountId, reservationNanoUsd, family, model } = held
-    // Its receipt may be on this very disk, waiting for the store.
-    const journaled = runtime.journal?.get(ledgerId)
-    const receipt = journaled === undefined ? undefined : fromJournal(journaled)
-    if (receipt) {
-      await deliver(gateway, receipt)
-      continue
+    try {
+      await settleOrphan(gateway, member, held)
+    } catch (error) {
+      const { ledgerId } = held
+      gateway.runtime.observe({ type: 'settlement_delayed', ledgerId, kind: 'orphan', error })
     }
-    runtime.observe({ type: 'orphaned_request', ledgerId, keyId, accountId })
-    await deliver(gateway, {
-      ledgerId,
-      poolId,
-      keyId,
-      accountId,
-      model,
-      kind: 'orphan',
-      member,
-      amounts: packSums(orphanedSums(reservationNanoUsd)),
-      costNanoUsd: reservationNanoUsd,
-      family,
-      verdict: undefined,
-      buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
-      quotaDay: await quotaDayOf(gateway, accountId),
-      trace: '',
-      requestName: undefined,
-      issuedAffinities: [],
-      keepMs: ttl.requestMs,
-    })
   }
+}
+
+async function settleOrphan(gateway: Gateway, member: string, held: Lease): Promise<void> {
+  const { runtime } = gateway
+  const { ledgerId, poolId, keyId, accountId, reservationNanoUsd, family, model } = held
+  // Its receipt may be on this very disk, waiting for the store.
+  const receipt = fromJournal(readJournal(gateway, ledgerId) ?? '')
+  if (receipt) return deliver(gateway, receipt)
+  runtime.observe({ type: 'orphaned_request', ledgerId, keyId, accountId })
+  await deliver(gateway, {
+    ledgerId,
+    poolId,
+    keyId,
+    accountId,
+    model,
+    kind: 'orphan',
+    member,
+    amounts: packSums(orphanedSums(reservationNanoUsd)),
+    costNanoUsd: reservationNanoUsd,
+    family,
+    verdict: undefined,
+    buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
+    quotaDay: await quotaDayOf(gateway, accountId),
+    trace: '',
+    requestName: undefined,
+    issuedAffinities: [],
+    keepMs: ttl.requestMs,
+  })
 }
 
 /** The present day of an account; of a deleted one, the calendar's. */
