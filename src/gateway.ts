@@ -36,7 +36,9 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
   return {
     runtime,
     keyspace,
-    catalog: createCatalog(runtime.redis, keyspace, runtime.monotonicMs),
+    catalog: createCatalog(runtime.redis, keyspace, runtime.monotonicMs, undefined, (accountId) =>
+      runtime.observe({ type: 'account_unreadable', accountId }),
+    ),
     platforms: createPlatformRegistry(platforms),
     pricer: createPricer(),
     sealer,

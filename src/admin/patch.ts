@@ -1,6 +1,6 @@
 /** Partial edits: which fields an edit may name, what it changes, and when it conflicts with another. */
 import { z } from '@hono/zod-openapi'
-import type { Stored } from '../catalog/catalog.ts'
+import type { Stored } from '../catalog/stored-records.ts'
 import { GatewayError } from '../errors.ts'
 
 type Patched<Field> = Field extends z.ZodDefault<infer Inner> ? Inner : Field

@@ -4,14 +4,9 @@ import type { Keyspace } from '../store/keyspace.ts'
 import { migrate } from '../store/migrate.ts'
 import { toFields } from '../store/rows.ts'
 import { readSchema, type Schema } from '../store/schema.ts'
-import { type Account, AccountSettings } from './account.ts'
-import { type ApiKey, ApiKeySettings } from './api-key.ts'
-
-/** A record together with the revision that a write must name. */
-export interface Stored<T> {
-  record: T
-  revision: number
-}
+import type { Account } from './account.ts'
+import type { ApiKey } from './api-key.ts'
+import { readAccount, readApiKey, type Stored } from './stored-records.ts'
 
 export interface Pool {
   version: string
@@ -27,9 +22,7 @@ export interface Snapshot {
 
 export type Catalog = ReturnType<typeof createCatalog>
 
-/** What a record that was stored before a field existed has in its place. */
-const apiKeyDefaults = { ...ApiKeySettings.parse({ name: '-' }), restoredAt: null }
-const accountDefaults = { ...AccountSettings.parse({ name: '-', apiUrl: '-' }), proxy: null }
+const accountField = 'account:'
 
 const maxKeys = 10_000
 /** Digests that no key has; a new key is random, so remembering them briefly hides nothing. */
@@ -40,12 +33,14 @@ const unknownForMs = 1_000
  * request and hands back what changed.
  * @param convert brings a store of another format to this gateway's, and tells whether it had to; by
  * default `migrate`.
+ * @param onUnreadable gets the id of each account whose record is damaged; the others are used.
  */
 export function createCatalog(
   redis: Redis,
   keyspace: Keyspace,
   monotonicMs: () => number,
   convert = (found: Schema): Promise<boolean> => migrate(redis, keyspace, found),
+  onUnreadable: (accountId: string) => void = () => {},
 ) {
   let pool: Pool | undefined
   const apiKeys = new Map<string, Stored<ApiKey>>()
@@ -62,6 +57,19 @@ export function createCatalog(
 
   const isConverted = (schema: string | null | undefined) => convert(readSchema(schema))
   const schemaIn = (poolRows: string[] | null) => toFields(poolRows ?? []).get('schema')
+
+  const readPool = (rows: string[]): Pool => {
+    const fields = toFields(rows)
+    const accounts = new Map<string, Stored<Account>>()
+    for (const [field, row] of fields) {
+      if (!field.startsWith(accountField)) continue
+      const accountId = field.slice(accountField.length)
+      const stored = readAccount(accountId, row)
+      if (stored) accounts.set(accountId, stored)
+      else onUnreadable(accountId)
+    }
+    return { version: fields.get('version') ?? '0', accounts }
+  }
 
   return {
     /** What memory knows about a key, without asking the store; undefined when it cannot tell. */
@@ -128,28 +136,6 @@ export function createCatalog(
       return pool
     },
   }
-}
-
-/** Reads an API key's hash rows (`revision`, `record`). */
-export function readApiKey(rows: string[]): Stored<ApiKey> | undefined {
-  const fields = toFields(rows)
-  const record = fields.get('record')
-  if (record === undefined) return undefined
-  const stored = JSON.parse(record) as ApiKey
-  return { record: { ...apiKeyDefaults, ...stored }, revision: Number(fields.get('revision')) }
-}
-
-function readPool(rows: string[]): Pool {
-  const fields = toFields(rows)
-  const accounts = new Map<string, Stored<Account>>()
-  for (const [field, value] of fields) {
-    if (!field.startsWith('account:')) continue
-    const space = value.indexOf(' ')
-    const stored = JSON.parse(value.slice(space + 1)) as Account
-    const record = { ...accountDefaults, ...stored }
-    accounts.set(record.id, { record, revision: Number(value.slice(0, space)) })
-  }
-  return { version: fields.get('version') ?? '0', accounts }
 }
 
 function evictOldest(map: Map<string, unknown>): void {

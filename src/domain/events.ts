@@ -74,6 +74,8 @@ export type AccountEvent =
   /** An account answers again after a cooldown. */
   | ({ type: 'account_recovered' } & CoolingScope)
   | { type: 'credential_unreadable'; accountId: string; reason: string }
+  /** Its record in the store is damaged: no request can use it. Reported each time the pool is read. */
+  | { type: 'account_unreadable'; accountId: string }
 
 type SettlementKind = 'final' | 'void' | 'orphan'
 
@@ -93,6 +95,8 @@ export type SettlementEvent =
   | { type: 'settlement_undelivered'; ledgerId: string; receipt: string; error: unknown }
   /** The process that served a request ended without settling it; the request is settled at its reservation. */
   | { type: 'orphaned_request'; ledgerId: string; keyId: string; accountId: string }
+  /** The record of a lease that expired is damaged: nobody can tell whose it was, and it is dropped. */
+  | { type: 'orphan_unreadable'; member: string }
   | { type: 'journal_failed'; ledgerId: string; error: unknown }
   /** Its file was damaged: it is kept under another name, and what could be read is in a new one. */
   | { type: 'journal_damaged'; setAside: string; rescued: number }

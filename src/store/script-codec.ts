@@ -78,8 +78,9 @@ function decodeScalar(field: Scalar, value: unknown): unknown {
     if (/^-?\d+$/.test(value)) return Number(value)
     throw unexpected()
   }
-  if (field !== 'text' && !field.oneOf.includes(value)) throw unexpected()
-  return value
+  if (field === 'text' || field.oneOf.includes(value)) return value
+  if (field.otherwise === undefined) throw unexpected()
+  return field.otherwise
 }
 
 const unexpected = () => new Error('The store answered a script in a form that it does not have')

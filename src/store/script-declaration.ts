@@ -5,13 +5,15 @@ export interface LuaScript {
   sha: string
 }
 
-/** A text that is one of these; a reply with any other is refused. */
+/** A text that is one of these; a reply with any other is read as `otherwise`, or refused without it. */
 export interface OneOf<Value extends string = string> {
   oneOf: readonly Value[]
+  otherwise?: Value | undefined
 }
-export const oneOf = <const Value extends string>(values: readonly Value[]): OneOf<Value> => ({
-  oneOf: values,
-})
+export const oneOf = <const Value extends string>(
+  values: readonly Value[],
+  otherwise?: NoInfer<Value>,
+): OneOf<Value> => ({ oneOf: values, otherwise })
 
 /** `number` is an integer, `flag` is '1' or '0', `texts` is a list and only for replies. */
 export type Scalar = 'text' | 'number' | 'flag' | 'texts' | OneOf

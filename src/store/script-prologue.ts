@@ -18,6 +18,14 @@ export const isScalar = (field: Fields[string]): field is Scalar =>
 
 export const isList = (field: Fields[string]): field is readonly [Fields] => Array.isArray(field)
 
+/**
+ * `integer(text)`: a stored number, nil for any other text. Texts that Lua reads as infinity, or rounds,
+ * would be written back as such.
+ */
+export const integerLua = `local function integer(text)
+  return text and #text <= 17 and text:match('^%-?%d+$') and tonumber(text) or nil
+end`
+
 /** The prologue of a script in a store of this format. The first key is that of the pool. */
 export function prologue(declared: Declared, schemaVersion: number): string {
   const { format = String(schemaVersion) } = declared
@@ -26,6 +34,7 @@ export function prologue(declared: Declared, schemaVersion: number): string {
   const arg: Position = { next: 1 }
   return [
     "local function int(number) return string.format('%.0f', number) end",
+    integerLua,
     `local keys = { ${['pool = KEYS[1]', ...names].join(', ')} }`,
     "local stored = redis.call('HMGET', keys.pool, 'schema', 'version')",
     ...(format === 'any' ? [] : [refuseOtherFormat(format)]),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Catalog, createCatalog, readApiKey } from '../../src/catalog/catalog.ts'
+import { type Catalog, createCatalog } from '../../src/catalog/catalog.ts'
+import { readApiKey } from '../../src/catalog/stored-records.ts'
 import { digestApiKey } from '../../src/crypto.ts'
 import { createRedis, type Engine } from '../../src/store/redis.ts'
 import {
@@ -38,6 +39,8 @@ const unknown = digestApiKey('cr_unknown')
 const rows = async (key: string) => (await test.runtime.redis.hgetall(key)) as unknown as string[]
 const keyRows = (digest: string) => rows(test.gateway.keyspace.apiKey(digest))
 const poolRows = () => rows(test.gateway.keyspace.pool)
+
+const anyKey = ['revision', '1', 'record', '{"id":"key","name":"key"}']
 
 describe('load', () => {
   it('reads the pool and the key in one round trip', async () => {
@@ -104,7 +107,7 @@ describe('peek', () => {
     const nobody = { pool: { version: '0', accounts: new Map() }, apiKey: undefined }
     await catalog.load(unknown)
     for (const digest of digests) {
-      catalog.apply({ digest, ...nobody }, { pool: ['version', '1'], apiKey: ['record', '{}'] })
+      catalog.apply({ digest, ...nobody }, { pool: ['version', '1'], apiKey: anyKey })
     }
     expect(catalog.peek('digest 0')).toBeUndefined()
     expect(catalog.peek('digest 1')).toBeDefined()
@@ -119,7 +122,7 @@ describe('peek', () => {
   it('forgets the keys that were loaded longest ago', async () => {
     const nobody = { pool: { version: '0', accounts: new Map() }, apiKey: undefined }
     const remember = (digest: string) =>
-      catalog.apply({ digest, ...nobody }, { pool: ['version', '1'], apiKey: ['record', '{}'] })
+      catalog.apply({ digest, ...nobody }, { pool: ['version', '1'], apiKey: anyKey })
     remember('first')
     remember('second')
     remember('first')
@@ -180,5 +183,62 @@ describe('rows', () => {
     await test.runtime.redis.hset(test.gateway.keyspace.pool, { settings: '1 {}' })
     const { accounts } = await catalog.loadPool()
     expect([...accounts.values()].every(({ record }) => record.platform)).toBe(true)
+  })
+
+  const damage = [
+    '',
+    ' ',
+    'no revision',
+    '1 {"id"',
+    '1 null',
+    '1 []',
+    '1 {}',
+    '{} {}',
+    ...[
+      'id',
+      'platform',
+      'priority',
+      'supportedModels',
+      'quotaResetTime',
+      'dailyQuota',
+      'proxy',
+    ].map((field) => ({ field })),
+  ]
+
+  it.each(damage)('of a damaged account keep no other from being read: %j', async (damaged) => {
+    const { pool } = test.gateway.keyspace
+    const { redis } = test.runtime
+    const [one, other] = [await admin.createAccount(), await admin.createAccount()]
+    const whole = (await redis.hget<string>(pool, `account:${one.id}`)) ?? ''
+    const record = JSON.parse(whole.slice(whole.indexOf(' ')))
+    const row =
+      typeof damaged === 'string'
+        ? damaged
+        : `1 ${JSON.stringify({ ...record, [damaged.field]: damaged.field === 'id' ? other.id : { a: 1 } })}`
+    await redis.hset(pool, { [`account:${one.id}`]: row })
+    const unreadable: string[] = []
+    const reader = createCatalog(
+      redis,
+      test.gateway.keyspace,
+      () => nowMs,
+      undefined,
+      (id) => unreadable.push(id),
+    )
+    const { accounts } = await reader.loadPool()
+    expect(accounts.has(one.id)).toBe(false)
+    expect(accounts.get(other.id)?.record.id).toBe(other.id)
+    expect(unreadable).toEqual([one.id])
+    await redis.hdel(pool, `account:${one.id}`)
+  })
+
+  it.each([
+    '',
+    'null',
+    '{"id":"x"',
+    '{"id":"x","name":"x","dailyCostLimit":"much"}',
+    '{"id":"x","name":"x","restrictedModels":5}',
+  ])('of a damaged key are no key: %j', (record) => {
+    expect(readApiKey(['revision', '1', 'record', record])).toBeUndefined()
+    expect(readApiKey(['revision', 'one', 'record', '{"id":"x","name":"x"}'])).toBeUndefined()
   })
 })

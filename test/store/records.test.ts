@@ -6,11 +6,13 @@ import { lease } from '../../src/store/records/lease.ts'
 import { decodeLoad, load } from '../../src/store/records/load.ts'
 import { session } from '../../src/store/records/session.ts'
 import { packSums, sumsCodec, unpackSums } from '../../src/store/records/sums.ts'
+import { integerLua } from '../../src/store/script-prologue.ts'
 import { runs } from '../support/property.ts'
 import { describeOnStores } from './scripts/setup.ts'
 
 const limits = runs(40)
-const int = "local function int(number) return string.format('%.0f', number) end"
+const int = `local function int(number) return string.format('%.0f', number) end
+${integerLua}`
 
 describeOnStores('a packed record', (bench) => {
   /** Reads the text in Lua, packs what was read, and answers both. */

@@ -1,6 +1,6 @@
 /** The one way in which the settings of a stored account change. */
 import type { Account } from '../../catalog/account.ts'
-import type { Stored } from '../../catalog/catalog.ts'
+import type { Stored } from '../../catalog/stored-records.ts'
 import type { Gateway } from '../../gateway.ts'
 import { differences, nextUpdatedAt, retryConflicts } from '../patch.ts'
 import { type AccountRequest, findAccount } from './find.ts'

@@ -1,7 +1,7 @@
 /** Finds accounts and their health; for verbs, which check permissions first. */
 import type { Account } from '../../catalog/account.ts'
 import { type AccountHealth, healthy, readHealths } from '../../catalog/account-health.ts'
-import type { Stored } from '../../catalog/catalog.ts'
+import type { Stored } from '../../catalog/stored-records.ts'
 import type { Actor } from '../../domain/actor.ts'
 import type { PlatformId } from '../../domain/platform.ts'
 import { GatewayError } from '../../errors.ts'

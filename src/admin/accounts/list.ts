@@ -1,7 +1,7 @@
 /** The verb that lists the accounts of a platform. */
 import type { Account } from '../../catalog/account.ts'
 import { healthy, readHealths } from '../../catalog/account-health.ts'
-import type { Stored } from '../../catalog/catalog.ts'
+import type { Stored } from '../../catalog/stored-records.ts'
 import type { Actor } from '../../domain/actor.ts'
 import type { PlatformId } from '../../domain/platform.ts'
 import type { Gateway } from '../../gateway.ts'

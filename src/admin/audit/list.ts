@@ -1,6 +1,7 @@
 /** The verb that reads the audit trail. */
 import type { Actor } from '../../domain/actor.ts'
 import type { Gateway } from '../../gateway.ts'
+import { parseJson } from '../../json.ts'
 import type { Page, PageRequest } from '../page.ts'
 import { requirePermission } from '../permissions.ts'
 import { AuditEntry } from './entry.ts'
@@ -54,8 +55,13 @@ async function readTrail(
   const from = cursor === undefined ? '+' : (`(${cursor}` as const)
   const options = { byLex: true, rev: true, offset: 0, count: limit + 1 } as const
   const members = await runtime.redis.zrange<string[]>(keyspace.audit, from, '-', options)
-  const data = members
-    .slice(0, limit)
-    .map((member) => AuditEntry.parse(JSON.parse(member.slice(member.indexOf(' ') + 1))))
-  return { data, nextCursor: members.length > limit ? (data.at(-1)?.id ?? null) : null }
+  // A damaged entry hides no other.
+  const data = members.slice(0, limit).flatMap((member) => {
+    const entry = AuditEntry.safeParse(parseJson(member.slice(idOf(member).length + 1)))
+    return entry.success ? [entry.data] : []
+  })
+  return { data, nextCursor: members.length > limit ? idOf(members[limit - 1] ?? '') : null }
 }
+
+/** The id that a member begins with. */
+const idOf = (member: string) => member.slice(0, Math.max(0, member.indexOf(' ')))

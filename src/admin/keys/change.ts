@@ -1,6 +1,6 @@
 /** The one way in which the record of a gateway key changes, together with its audit entry. */
 import type { ApiKey } from '../../catalog/api-key.ts'
-import type { Stored } from '../../catalog/catalog.ts'
+import type { Stored } from '../../catalog/stored-records.ts'
 import { type Actor, actorName } from '../../domain/actor.ts'
 import type { Gateway } from '../../gateway.ts'
 import { updateApiKeyScript } from '../../store/scripts/catalog.ts'

@@ -1,7 +1,7 @@
 /** Finds the record of a gateway key and when it was used; for verbs, which check permissions first. */
 import { z } from 'zod'
 import type { ApiKey } from '../../catalog/api-key.ts'
-import { readApiKey, type Stored } from '../../catalog/catalog.ts'
+import { readApiKey, type Stored } from '../../catalog/stored-records.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { Rows, Values } from '../replies.ts'

@@ -1,6 +1,6 @@
 /** The verbs that delete a gateway key and take the deletion back. */
 import type { ApiKey } from '../../catalog/api-key.ts'
-import type { Stored } from '../../catalog/catalog.ts'
+import type { Stored } from '../../catalog/stored-records.ts'
 import { type Actor, actorName } from '../../domain/actor.ts'
 import type { Gateway } from '../../gateway.ts'
 import { requirePermission } from '../permissions.ts'

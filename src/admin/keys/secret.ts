@@ -1,6 +1,6 @@
 /** The secret of a gateway key: made here, shown once, kept only as a digest. */
 import type { ApiKey } from '../../catalog/api-key.ts'
-import type { Stored } from '../../catalog/catalog.ts'
+import type { Stored } from '../../catalog/stored-records.ts'
 import { createApiKey, digestApiKey, keyPreview } from '../../crypto.ts'
 import type { Gateway } from '../../gateway.ts'
 

@@ -1,6 +1,6 @@
 /** The verb that changes the settings of a gateway key. */
 import type { ApiKey, ApiKeySettings } from '../../catalog/api-key.ts'
-import type { Stored } from '../../catalog/catalog.ts'
+import type { Stored } from '../../catalog/stored-records.ts'
 import type { Actor } from '../../domain/actor.ts'
 import type { Gateway } from '../../gateway.ts'
 import { checkPrecondition, differences, type Precondition } from '../patch.ts'

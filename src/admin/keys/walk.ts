@@ -1,7 +1,7 @@
 /** Walks through the gateway keys in the order of their creation, many with each round trip. */
 import { z } from 'zod'
 import type { ApiKey } from '../../catalog/api-key.ts'
-import { readApiKey, type Stored } from '../../catalog/catalog.ts'
+import { readApiKey, type Stored } from '../../catalog/stored-records.ts'
 import type { Gateway } from '../../gateway.ts'
 import { Rows } from '../replies.ts'
 

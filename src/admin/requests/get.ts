@@ -7,7 +7,7 @@ import type { Gateway } from '../../gateway.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
 import { unpackTrace } from '../../relay/settlement/trace.ts'
 import { lease } from '../../store/records/lease.ts'
-import { unpackSums } from '../../store/records/sums.ts'
+import { isPackedSums, unpackSums } from '../../store/records/sums.ts'
 import { toConsumption } from '../keys/stats.ts'
 import { requirePermission } from '../permissions.ts'
 import { Values } from '../replies.ts'
@@ -113,7 +113,8 @@ function receiptOf({ amounts }: RequestRecord, state: RequestView['state']): Rec
   // A request that was recorded by an estimate, and then turned out to have consumed nothing, keeps
   // the amounts that were taken back.
   if (state === 'rejected') return { usage: null, costUsd: 0, estimated: false }
-  if (amounts === null) return { usage: null, costUsd: null, estimated: false }
+  if (amounts === null || !isPackedSums(amounts))
+    return { usage: null, costUsd: null, estimated: false }
   const sums = unpackSums(amounts)
   const consumed = toConsumption(sums)
   const usage = Usage.safeParse(consumed).data ?? null

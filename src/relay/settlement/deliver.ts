@@ -5,6 +5,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseJson } from '../../json.ts'
 import { ttl } from '../../store/keyspace.ts'
+import { isPackedSums } from '../../store/records/sums.ts'
 import { schemaVersion } from '../../store/schema.ts'
 import { type SettleInput, settleScript } from '../../store/scripts/settle.ts'
 import { tellHealthChanges } from '../scheduling/health-events.ts'
@@ -31,7 +32,7 @@ const Entry = z.looseObject({
   ledgerId: z.string(),
   keyId: z.string(),
   // Sums that the store refuses half-way would be lost: a repeat finds the request ended.
-  amounts: z.string().regex(/^-?\d+(:-?\d+)*$/),
+  amounts: z.string().refine(isPackedSums),
   costNanoUsd: z.int(),
   buckets: z.looseObject({ day: z.string() }),
 })

@@ -13,7 +13,10 @@ import { deliver, fromJournal, readJournal } from './deliver.ts'
 export async function settleOrphans(gateway: Gateway, members: string[]): Promise<void> {
   for (const member of members) {
     const held = lease.decode(member)
-    if (!held) continue
+    if (!held) {
+      gateway.runtime.observe({ type: 'orphan_unreadable', member: member.slice(0, 200) })
+      continue
+    }
     try {
       await settleOrphan(gateway, member, held)
     } catch (error) {

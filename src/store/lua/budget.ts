@@ -52,7 +52,7 @@ local function readCounters(keys)
   for i, field in ipairs(counterFields) do counters[field] = texts[i] or nil end
   return counters
 end
-local function numberIn(counters, field) return tonumber(counters[field] or '0') end
+local function numberIn(counters, field) return integer(counters[field]) or 0 end
 `
 
 /**

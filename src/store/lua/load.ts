@@ -4,12 +4,16 @@ import { load as loadRecord } from '../records/load.ts'
 
 /**
  * Each script reads a load record once (`loadOf`) and writes what it changed at the end (`saveLoads`).
- * `idleLoad()` is the record of an account that none is kept of.
+ * A damaged record is that of an
+ * idle account. Needs `time`.
  */
 export const load = `${loadRecord.lua}
 local loads = {}
 local function loadFrom(text)
-  return readLoad(text) or { inflight = 0, pickedMs = 0, reservedNanoUsd = 0, day = '', spentNanoUsd = 0 }
+  local record = readLoad(text) or { inflight = 0, pickedMs = 0, reservedNanoUsd = 0, day = '', spentNanoUsd = 0 }
+  -- The next pick of any account comes after it, so one from a far future would move them all there.
+  record.pickedMs = math.min(record.pickedMs, nowMs + 60000)
+  return record
 end
 local function loadOf(keys, account)
   if not loads[account] then loads[account] = loadFrom(redis.call('HGET', keys.load, account)) end
@@ -40,7 +44,8 @@ end
  * - `reap(keys, limit)` ends expired leases: their accounts take other requests again, and the leases
  *   wait as orphans, with their reservations, until they are settled
  * - `claim(keys, limit, claimMs)` hands orphans to the caller, who alone may settle them for a while; a
- *   script that cannot answer with orphans must not claim any
+ *   script that cannot answer with orphans must not claim any. Of a damaged one nobody can tell whose it
+ *   was: it is handed out once
  * - `release(keys, member)` ends a lease that is still held, with its reservation
  * - `dropReservation(keys, member)` ends the reservation of an orphan
  *
@@ -49,11 +54,14 @@ end
 export const leases = `${lease.lua}
 local function dropReservation(keys, member)
   local held = readLease(member)
+  if not held then return end
   local record = loadOf(keys, held.accountId)
   record.reservedNanoUsd = record.reservedNanoUsd - held.reservationNanoUsd
 end
 local function leaveAccount(keys, member)
-  local record = loadOf(keys, readLease(member).accountId)
+  local held = readLease(member)
+  if not held then return end
+  local record = loadOf(keys, held.accountId)
   record.inflight = record.inflight - 1
 end
 local function release(keys, member)
@@ -72,7 +80,10 @@ local function reap(keys, limit)
 end
 local function claim(keys, limit, claimMs)
   local claimed = redis.call('ZRANGEBYSCORE', keys.orphans, '-inf', int(nowMs), 'LIMIT', 0, limit)
-  for _, member in ipairs(claimed) do redis.call('ZADD', keys.orphans, int(nowMs + claimMs), member) end
+  for _, member in ipairs(claimed) do
+    if readLease(member) then redis.call('ZADD', keys.orphans, int(nowMs + claimMs), member)
+    else redis.call('ZREM', keys.orphans, member) end
+  end
   return claimed
 end
 `

@@ -26,12 +26,13 @@ local function endLease(member)
   release(keys, member)
   if redis.call('ZREM', keys.orphans, member) == 1 then dropReservation(keys, member) end
   local wasHeld = redis.call('ZREM', keys.keyLeases, member) == 1
-  if wasHeld then
-    local lease = readLease(member)
-    -- Zero minus, not a sign in front: the store refuses "-0" as an integer.
-    local freed = int(0 - lease.reservationNanoUsd)
-    redis.call('HINCRBY', keys.counters, 'heldNanoUsd', freed)
-    if lease.family == 'opus' then redis.call('HINCRBY', keys.counters, 'heldOpusNanoUsd', freed) end
+  local lease = wasHeld and readLease(member)
+  if lease then
+    -- Not HINCRBY, which refuses a damaged number.
+    local freed, held = lease.reservationNanoUsd, redis.call('HMGET', keys.counters, 'heldNanoUsd', 'heldOpusNanoUsd')
+    local freedOpus = lease.family == 'opus' and freed or 0
+    redis.call('HSET', keys.counters, 'heldNanoUsd', int((integer(held[1]) or 0) - freed),
+      'heldOpusNanoUsd', int((integer(held[2]) or 0) - freedOpus))
   end
   return wasHeld
 end

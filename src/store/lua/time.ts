@@ -15,6 +15,7 @@ local nowMs = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 export const periods = `
 local function ordinal(period)
   local year, month, day = period:match('(%d+)-(%d+)-?(%d*)')
+  if not year then return nil end
   return tonumber(year) * 372 + tonumber(month) * 31 + (tonumber(day) or 0), day == ''
 end
 -- Days of this count skip at the end of a month, so one real day may be five of them.
@@ -22,10 +23,12 @@ local nearDays, nearMonths = 12, 31
 local function isLater(stored, current)
   if not stored or stored <= current then return false end
   local at, isMonth = ordinal(stored)
-  return at - ordinal(current) <= (isMonth and nearMonths or nearDays)
+  -- A damaged name belongs to no period.
+  return at and at - ordinal(current) <= (isMonth and nearMonths or nearDays)
 end
 local function later(stored, current) return isLater(stored, current) and stored or current end
 local function inPeriod(stored, current, value)
-  return (stored == current or isLater(stored, current)) and tonumber(value or '0') or 0
+  if stored ~= current and not isLater(stored, current) then return 0 end
+  return type(value) == 'number' and value or integer(value) or 0
 end
 `

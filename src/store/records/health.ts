@@ -1,5 +1,4 @@
 /** The health record of an account or of a family of its models: why it cools down, and until when. */
-import { failureReasons } from '../../domain/account-failure.ts'
 
 /**
  * `untilMs|failures|sinceMs|reason`, with a `p` behind `failures` while one request probes the account:
@@ -35,15 +34,14 @@ export const healthField = (accountId: string, family?: string): string =>
 
 /**
  * The same codec in Lua: `readHealth(text)`, `packHealth(record)` and `healthField(account, family)`;
- * `endedHealth(atMs)` and `healthEndMs(text)` for what an ended record leaves behind. A record with a
- * reason that no script writes is read as absent: it must not fail the answers of the others.
+ * `endedHealth(atMs)` and `healthEndMs(text)` for what an ended record leaves behind. Any reason is read,
+ * also one that only a newer gateway knows.
  */
 export const healthCodec = `
-local healthReasons = { ${failureReasons.map((reason) => `${reason} = true`).join(', ')} }
 local function readHealth(text)
   if not text then return nil end
   local untilMs, failures, probe, sinceMs, reason = text:match('^(%d+)|(%d+)(p?)|(%d+)|(.*)$')
-  if not healthReasons[reason or ''] or math.max(#untilMs, #failures, #sinceMs) > 15 then return nil end
+  if not untilMs or #untilMs > 15 or #failures > 15 or #sinceMs > 15 then return nil end
   return { untilMs = tonumber(untilMs), failures = tonumber(failures), isProbing = probe == 'p',
     sinceMs = tonumber(sinceMs), reason = reason }
 end

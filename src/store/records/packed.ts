@@ -1,6 +1,6 @@
 /** Packed records: a few fields in one text, separated by `|`, read and written by Lua and TypeScript alike. */
 
-/** `number` is an integer; the last field may hold the separator itself. */
+/** `number` is an integer of up to 16 digits; the last field may hold the separator itself. */
 type Kind = 'text' | 'number'
 type Shape = Readonly<Record<string, Kind>>
 
@@ -9,7 +9,7 @@ export type PackedValue<Fields extends Shape> = {
 }
 
 export interface PackedRecord<Fields extends Shape> {
-  /** Lua functions `read<Name>(text)`, nil for a text of another form, and `pack<Name>(record)`. */
+  /** Lua functions `read<Name>(text)`, nil for a text of another form, and `pack<Name>(record)`. Needs `integer`. */
   lua: string
   encode(value: PackedValue<Fields>): string
   /** Undefined for a text of another form. */
@@ -24,7 +24,7 @@ export function definePacked<const Fields extends Shape>(
   const entries = Object.entries(fields)
   const last = entries.length - 1
   const pattern = new RegExp(
-    `^${entries.map(([, kind], i) => (kind === 'number' ? '(-?\\d+)' : i === last ? '([^]*)' : '([^|]*)')).join('\\|')}$`,
+    `^${entries.map(([, kind], i) => (kind === 'number' ? '(-?\\d{1,16})' : i === last ? '([^]*)' : '([^|]*)')).join('\\|')}$`,
   )
   return {
     lua: luaFunctions(name, entries),
@@ -49,8 +49,10 @@ function luaFunctions(name: string, entries: [string, Kind][]): string {
   )
   const names = entries.map(([field]) => field)
   const reads = entries.map(([field, kind]) =>
-    kind === 'number' ? `${field} = tonumber(${field})` : `${field} = ${field}`,
+    kind === 'number' ? `${field} = integer(${field})` : `${field} = ${field}`,
   )
+  const numbers = entries.flatMap(([field, kind]) => (kind === 'number' ? [`it.${field}`] : []))
+  const isWhole = numbers.join(' and ')
   const writes = entries.map(([field, kind]) =>
     kind === 'number' ? `int(it.${field})` : `it.${field}`,
   )
@@ -58,7 +60,9 @@ function luaFunctions(name: string, entries: [string, Kind][]): string {
 local function read${name}(text)
   if not text then return nil end
   local ${names.join(', ')} = text:match('^${patterns.join('|')}$')
-  return ${names[0]} and { ${reads.join(', ')} } or nil
+  if not ${names[0]} then return nil end
+  local it = { ${reads.join(', ')} }
+  return ${isWhole || 'true'} and it or nil
 end
 local function pack${name}(it)
   return table.concat({ ${writes.join(', ')} }, '|')

@@ -5,9 +5,14 @@ import { type Sums, sumFields } from '../../domain/sums.ts'
 export const packSums = (sums: Partial<Sums>): string =>
   sumFields.map((field) => sums[field] ?? 0).join(':')
 
-/** Reads packed text; absent text and absent fields are zero. */
+/** Whether a text holds sums and nothing else. */
+export const isPackedSums = (text: string): boolean => /^-?\d{1,16}(:-?\d{1,16})*$/.test(text)
+
+/** Reads packed text; absent text, absent fields and damaged ones are zero. */
 export function unpackSums(packed: string | null | undefined): Sums {
-  const numbers = packed ? packed.split(':').map(Number) : []
+  const numbers = (packed ?? '')
+    .split(':')
+    .map((sum) => (/^-?\d{1,16}$/.test(sum) ? Number(sum) : 0))
   const entries = sumFields.map((field, index) => [field, numbers[index] ?? 0] as const)
   return Object.fromEntries(entries) as Sums
 }
@@ -15,7 +20,7 @@ export function unpackSums(packed: string | null | undefined): Sums {
 /**
  * The same in Lua. `changesOf(packed, sign)` answers the sums that are not zero and their number: of
  * thirteen most are zero, and each would cost two conversions in four hashes. `addSums(packed, changes,
- * count)` adds them to packed sums, which may be absent or older and shorter.
+ * count)` adds them to packed sums, which may be absent or older and shorter; a damaged sum counts as zero.
  */
 export const sumsCodec = `
 local function changesOf(packed, sign)
@@ -28,9 +33,10 @@ local function changesOf(packed, sign)
 end
 local function addSums(packed, changes, count)
   local i = 0
-  local sums = (packed or '0'):gsub('[^:]+', function(sum)
+  local isWhole = packed and packed:match('^[%d:-]+$')
+  local sums = (isWhole and packed or '0'):gsub('[^:]+', function(sum)
     i = i + 1
-    return changes[i] and int(tonumber(sum) + changes[i])
+    return changes[i] and int((integer(sum) or 0) + changes[i])
   end)
   while i < count do
     i = i + 1

@@ -136,7 +136,7 @@ if replay[1] then
 end
 
 local counters = readCounters(keys)
-local activatedAtMs = tonumber(counters.activatedAtMs or nowMs)
+local activatedAtMs = integer(counters.activatedAtMs) or nowMs
 if args.activationMs > 0 and activatedAtMs + args.activationMs <= nowMs then
   return reply.deny({ cause = 'expired', resetMs = activatedAtMs + args.activationMs, nowMs = nowMs })
 end

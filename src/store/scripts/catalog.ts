@@ -22,7 +22,7 @@ const written = { ok: {}, conflict: {} } as const
 const bump = `
 local function bump(keys)
   local version = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-  redis.call('HSET', keys.pool, 'version', int(math.max(version, tonumber(stored[2] or '0') + 1)), 'schema', '${schemaVersion}')
+  redis.call('HSET', keys.pool, 'version', int(math.max(version, (integer(stored[2]) or 0) + 1)), 'schema', '${schemaVersion}')
 end
 `
 
