@@ -5,6 +5,9 @@ const nanoPerUsd = 1e9
 /** USD as an admin writes it → nano-USD, rounded once. */
 export const toNanoUsd = (usd: number): number => Math.round(usd * nanoPerUsd)
 
+/** The same for a limit: one that is set stays one, however small. */
+export const toNanoUsdLimit = (usd: number): number => (usd > 0 ? Math.max(1, toNanoUsd(usd)) : 0)
+
 /** Nano-USD → USD, for answers; a difference of two such numbers is not exact. */
 export const toUsd = (nanoUsd: number): number => nanoUsd / nanoPerUsd
 

@@ -1,7 +1,7 @@
 /** The limits of one key in use: what each allows, what is used of it, and when that begins anew. */
 import type { ApiKey } from '../catalog/api-key.ts'
 import { keyLimits, type LimitField, type LimitPeriod, perLimit } from '../domain/limits.ts'
-import { toNanoUsd } from '../money.ts'
+import { toNanoUsdLimit } from '../money.ts'
 import { bucketsAt, periodEndMs } from './calendar.ts'
 
 const minuteMs = 60_000
@@ -16,7 +16,7 @@ export function windowMs(apiKey: ApiKey): number {
 export function limitValues(apiKey: ApiKey) {
   return perLimit(({ field, unit, period }) => {
     if (period === 'window' && windowMs(apiKey) === 0) return 0
-    return unit === 'usd' ? toNanoUsd(apiKey[field]) : apiKey[field]
+    return unit === 'usd' ? toNanoUsdLimit(apiKey[field]) : apiKey[field]
   })
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { issueToken } from '../../src/admin/session/token.ts'
 import {
   type Answer,
+  adminToken,
   createTestAdmin,
   createTestGateway,
   read,
@@ -109,7 +109,7 @@ async function prepare(target: Operation): Promise<Call> {
   if (target.path.endsWith('/restore')) await admin.call('DELETE', `/keys/${id}`)
   const recordId = target.path.includes('/accounts/') ? account.id : id
   return {
-    token: isAdmin ? await issueToken(test.runtime, 'admin') : key,
+    token: isAdmin ? await adminToken(test.runtime, 'admin') : key,
     id: target.path.includes('/requests/') ? await relayed(key) : recordId,
   }
 }
@@ -172,7 +172,7 @@ describe('every documented operation', () => {
   it('answers 503 as documented when the store is gone', async () => {
     const request = () => Promise.reject(new Error('connect ECONNREFUSED'))
     const broken = createTestGateway({ engine: { request, close: async () => {} } })
-    const token = await issueToken(broken.runtime, 'admin')
+    const token = await adminToken(broken.runtime, 'admin')
     for (const target of operationsOf(document)) {
       const body = validBody(target)
       const url = target.path

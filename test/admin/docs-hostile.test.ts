@@ -1,10 +1,15 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { issueToken } from '../../src/admin/session/token.ts'
 import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import { anyCharacter } from '../support/any-character.ts'
-import { createTestAdmin, createTestGateway, read, type TestGateway } from '../support/gateway.ts'
+import {
+  adminToken,
+  createTestAdmin,
+  createTestGateway,
+  read,
+  type TestGateway,
+} from '../support/gateway.ts'
 import { type Operation, operationsOf, resolve } from '../support/openapi.ts'
 import { runs } from '../support/property.ts'
 
@@ -105,7 +110,7 @@ async function send(call: Call) {
     .replace('{id}', id === undefined ? known : encodeURIComponent(id.toWellFormed()))
   const search = new URLSearchParams(query).toString()
   const sent = new Headers(headers)
-  sent.set('authorization', `Bearer ${await issueToken(test.runtime, 'admin')}`)
+  sent.set('authorization', `Bearer ${await adminToken(test.runtime, 'admin')}`)
   if (body !== undefined) sent.set('content-type', 'application/json')
   return read(
     await test.app.request(search === '' ? path : `${path}?${search}`, {

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { page } from '../../src/admin/docs/page.ts'
 import { script } from '../../src/admin/docs/script.ts'
-import { issueToken } from '../../src/admin/session/token.ts'
 import { type FakeElement, openPage } from '../support/browser.ts'
-import { createTestGateway, type TestGateway } from '../support/gateway.ts'
+import { adminToken, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { operationsOf } from '../support/openapi.ts'
 import { until } from '../support/wait.ts'
 
@@ -66,7 +65,7 @@ describe('the documentation page', () => {
 
   it('sends a request with the credential of its kind, and shows the answer', async () => {
     expect(await press('getAuthMe')).toMatch(/GET \/api\/v2\/auth\/me → 401[\s\S]*Log in first/)
-    byId('admin-token').value = await issueToken(test.runtime, 'admin')
+    byId('admin-token').value = await adminToken(test.runtime, 'admin')
     expect(await press('getAuthMe')).toMatch(/→ 200[\s\S]*"username": "admin"/)
     const created = await press('postKeys')
     expect(created).toMatch(/→ 201/)

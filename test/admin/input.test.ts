@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { issueToken } from '../../src/admin/session/token.ts'
 import {
   type Answer,
+  adminToken,
   createTestAdmin,
   createTestGateway,
   read,
@@ -22,7 +22,7 @@ const posts = ['/auth/admin/login', '/keys', '/accounts/claude-console', '/accou
 /** Sends a body as it is, by a caller who is logged in. */
 async function post(path: string, body: string | null, type?: string): Promise<Answer> {
   const headers = new Headers({
-    authorization: `Bearer ${await issueToken(test.runtime, 'admin')}`,
+    authorization: `Bearer ${await adminToken(test.runtime, 'admin')}`,
   })
   if (type !== undefined) headers.set('content-type', type)
   // As bytes a body gets no content-type of its own.

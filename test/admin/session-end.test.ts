@@ -177,3 +177,27 @@ describe('a hash of an earlier time', () => {
     expect(await test.runtime.redis.hget(key, 'passwordHash')).toBe(stored)
   })
 })
+
+describe('a store that was emptied', () => {
+  const empty = () => test.runtime.redis.del(test.gateway.keyspace.admin('admin'))
+  beforeAll(empty)
+
+  it('knows no token of before, also when there is an administrator of that name again', async () => {
+    const token = await logIn(first)
+    expect(await me(token)).toBe(200)
+    await empty()
+    expect(await me(token)).toBe(401)
+    nowMs += 1
+    const fresh = await logIn(first)
+    expect([await me(token), await me(fresh)]).toEqual([401, 200])
+  })
+
+  it('an administrator of an older version gets the date of his sessions at the next login', async () => {
+    const { redis } = test.runtime
+    const key = test.gateway.keyspace.admin('admin')
+    await logIn(first)
+    await redis.hdel(key, 'tokensValidAfterMs')
+    const tokens = await Promise.all([logIn(first), logIn(first)])
+    expect(await Promise.all(tokens.map(me))).toEqual([200, 200])
+  })
+})

@@ -1,11 +1,16 @@
 import { decodeJwt, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ensureAdmin } from '../../src/admin/session/ensure-admin.ts'
-import { issueToken } from '../../src/admin/session/token.ts'
 import { ConfigError } from '../../src/config.ts'
 import { verifyPassword } from '../../src/crypto.ts'
 import type { Actor } from '../../src/domain/actor.ts'
-import { createTestGateway, read, type TestGateway, testConfig } from '../support/gateway.ts'
+import {
+  adminToken,
+  createTestGateway,
+  read,
+  type TestGateway,
+  testConfig,
+} from '../support/gateway.ts'
 import { watchScrypt } from '../support/scrypt.ts'
 
 let nowMs = Date.UTC(2026, 10, 22, 10, 20)
@@ -54,7 +59,7 @@ describe('POST /auth/admin/login', () => {
       aud: 'claude-relay-service:admin',
       sub: 'admin',
       jti: expect.stringMatching(/^[0-9a-f-]{36}$/),
-      since: 0,
+      since: nowMs,
       iat: nowMs / 1000,
       exp: nowMs / 1000 + 3600,
     })
@@ -192,7 +197,7 @@ describe('a session', () => {
   })
 
   it('is told apart as missing, expired and not valid', async () => {
-    const token = await issueToken(test.runtime, 'admin')
+    const token = await adminToken(test.runtime, 'admin')
     const message = async (authorization?: string) =>
       (await me(test, authorization)).json.error.message
     expect(await message()).toMatch(/^Log in first/)
@@ -203,7 +208,7 @@ describe('a session', () => {
   })
 
   it('ends on the second', async () => {
-    const token = await issueToken(test.runtime, 'admin')
+    const token = await adminToken(test.runtime, 'admin')
     nowMs += 3_599_000
     expect((await me(test, `Bearer ${token}`)).status).toBe(200)
     nowMs += 1_000

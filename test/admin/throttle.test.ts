@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { networkOf } from '../../src/admin/session/throttle.ts'
+import { withoutPort } from '../../src/admin/session/client-address.ts'
+import { networksOf } from '../../src/admin/session/throttle.ts'
 import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import {
@@ -179,12 +180,54 @@ describe('the address of a caller', () => {
   })
 
   it.each([
+    ['192.0.2.1', '192.0.2.1', undefined],
+    ['::ffff:192.0.2.1', '192.0.2.1', undefined],
+    ['2001:db8:1:2:3:4:5:6', '8193:3512:1:2', '8193:3512:1'],
+    ['2001:db8:1:2::', '8193:3512:1:2', '8193:3512:1'],
+    ['unknown', 'unknown', undefined],
+  ])('%s counts as %s, and as %s', (address, network, site) => {
+    expect(networksOf(address)).toEqual(site ? { network, site } : { network })
+  })
+
+  it.each([
+    ['192.0.2.1:5678', '192.0.2.1'],
+    ['[2001:db8::1]:443', '2001:db8::1'],
+    ['[2001:db8::1]', '2001:db8::1'],
+    ['2001:db8::1', '2001:db8::1'],
+    ['2001:db8::1:443', '2001:db8::1:443'],
     ['192.0.2.1', '192.0.2.1'],
-    ['::ffff:192.0.2.1', '192.0.2.1'],
-    ['2001:db8:1:2:3:4:5:6', '8193:3512:1:2'],
-    ['2001:db8:1:2::', '8193:3512:1:2'],
-    ['unknown', 'unknown'],
-  ])('%s counts as %s', (address, network) => {
-    expect(networkOf(address)).toBe(network)
+    ['', ''],
+    ['[', '['],
+  ])('%s is %s without its port', (given, address) => {
+    expect(withoutPort(given)).toBe(address)
+  })
+
+  it('forwarded with another port is the same one', async () => {
+    const { login, close } = setup({ config: { TRUST_PROXY_HEADER: 'true' } })
+    for (let count = 0; count < 5; count++) {
+      await login(`n${count}`, 'wrong', forwarded(`198.51.100.1:${5000 + count}`))
+    }
+    expect((await login('admin', password, forwarded('198.51.100.1'))).status).toBe(429)
+    await close()
+  })
+
+  it('of IPv6 counts for its /64 after five failures, and for its /48 after twenty', async () => {
+    const { login, world, close } = setup()
+    const from = (network: number, host: number) => `2001:db8:1:${network}::${host}`
+    for (let count = 0; count < 5; count++) {
+      world.address = from(0, count)
+      await login(`n${count}`, 'wrong')
+    }
+    world.address = from(0, 9)
+    expect((await login('n9', 'wrong')).status).toBe(429)
+    for (let count = 5; count < 20; count++) {
+      world.address = from(count, 1)
+      expect((await login(`n${count}`, 'wrong')).status).toBe(401)
+    }
+    world.address = from(99, 1)
+    expect((await login('admin', password)).status).toBe(429)
+    world.address = '2001:db8:2::1'
+    expect((await login('admin', password)).status).toBe(200)
+    await close()
   })
 })

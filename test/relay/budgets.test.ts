@@ -1,5 +1,6 @@
 /** Budgets over whole requests: reservations of vanished processes, and models under other names. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { toNanoUsdLimit } from '../../src/money.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { after, anthropicJson, hang, startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -65,4 +66,18 @@ it('a model under another name is held and charged as what it becomes', async ()
   const refused = await send(opus.key, 'fast')
   expect(refused.status).toBe(429)
   expect(await refused.text()).toContain('weekly limit for Opus')
+})
+
+it('a limit of less than a nano-dollar is a limit, of a key and of an account', async () => {
+  const account = await admin.createAccount({ apiUrl: upstream.url })
+  const { key } = await admin.createKey({ dailyCostLimit: 4e-10 })
+  upstream.respond(anthropicJson())
+  expect((await send(key, 'claude-sonnet-4-6')).status).toBe(200)
+  await gateway.deferred()
+  expect((await send(key, 'claude-sonnet-4-6')).status).toBe(429)
+  const other = await admin.createKey()
+  const path = `/accounts/claude-console/${account.id}`
+  expect((await admin.call('PUT', path, { dailyQuota: 4e-10 })).status).toBe(200)
+  expect((await send(other.key, 'claude-sonnet-4-6')).status).toBe(429)
+  expect(toNanoUsdLimit(0)).toBe(0)
 })

@@ -6,7 +6,8 @@ import { Values } from '../replies.ts'
 
 export interface Credentials {
   passwordHash: string
-  tokensValidAfterMs: number
+  /** Undefined for an administrator who has not logged in since this field exists. */
+  tokensValidAfterMs: number | undefined
 }
 
 /** Matches no password, and costs as much to check as a real hash. */
@@ -21,7 +22,8 @@ export async function readCredentials(
   const reply = await runtime.redis.hmget(key, 'passwordHash', 'tokensValidAfterMs')
   const [passwordHash, validAfterMs] = Values.parse(reply)
   if (!passwordHash) return undefined
-  return { passwordHash, tokensValidAfterMs: Number(validAfterMs ?? 0) }
+  const tokensValidAfterMs = validAfterMs ? Number(validAfterMs) : undefined
+  return { passwordHash, tokensValidAfterMs }
 }
 
 /**

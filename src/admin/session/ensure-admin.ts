@@ -29,6 +29,8 @@ export async function ensureAdmin(
     .hsetnx(key, 'passwordHash', await hashPassword(first))
     .hsetnx(key, 'createdAt', nowIso)
     .hsetnx(key, 'updatedAt', nowIso)
+    // Tokens of an administrator of this name whom another store had are older.
+    .hsetnx(key, 'tokensValidAfterMs', now())
     .exec()
   if (!isFirst) return 'exists'
   observe({ type: 'admin_created', username: config.ADMIN_USERNAME })

@@ -31,6 +31,14 @@ async function checkLogin(gateway: Gateway, username: string, password: string):
     stored = await readCredentials(gateway, username)
   }
   const isRight = await checkPassword(gateway, username, password, stored)
-  if (isRight && stored) return stored.tokensValidAfterMs
+  if (isRight && stored) return stored.tokensValidAfterMs ?? beginSessions(gateway, username)
   throw new GatewayError('invalid_credentials', 'The username or the password is wrong')
+}
+
+/** For an administrator whose record is older than the field: no token of before is good any more. */
+async function beginSessions({ runtime, keyspace }: Gateway, username: string): Promise<number> {
+  const key = keyspace.admin(username)
+  await runtime.redis.hsetnx(key, 'tokensValidAfterMs', runtime.now())
+  // Another login may have been first.
+  return Number(await runtime.redis.hget(key, 'tokensValidAfterMs'))
 }

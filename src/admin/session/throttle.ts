@@ -15,12 +15,13 @@ export async function throttled<Result>(
   { username, address }: { username: string; address: string | undefined },
   attempt: () => Promise<Result>,
 ): Promise<Result> {
+  const counterOf = (network: string | undefined) =>
+    network === undefined ? undefined : keyspace.failedLogins('address', digest(network))
+  const { network, site } = networksOf(address)
   const counters = {
     name: keyspace.failedLogins('name', digest(username)),
-    address:
-      address === undefined
-        ? undefined
-        : keyspace.failedLogins('address', digest(networkOf(address))),
+    address: counterOf(network),
+    site: counterOf(site),
   }
   const waitMs = await beginLoginScript(runtime.redis, keyspace, counters)
   if (waitMs > 0) throw tooMany(Math.ceil(waitMs / 1000))
@@ -29,12 +30,17 @@ export async function throttled<Result>(
   return result
 }
 
-/** IPv4 addresses as they are; of IPv6 the /64, which belongs to one subscriber (RFC 6177). */
-export function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address
+/**
+ * By what an address is counted: an IPv4 address as it is; of IPv6 the /64, which is one network, and
+ * the /48, which may be one subscriber with 65,536 of them (RFC 6177).
+ */
+export function networksOf(address: string | undefined): { network?: string; site?: string } {
+  if (address === undefined) return {}
+  if (!ipaddr.isValid(address)) return { network: address }
   const ip = ipaddr.process(address)
-  if (ip instanceof ipaddr.IPv4) return ip.toString()
-  return ip.parts.slice(0, 4).join(':')
+  if (ip instanceof ipaddr.IPv4) return { network: ip.toString() }
+  const first = (parts: number) => ip.parts.slice(0, parts).join(':')
+  return { network: first(4), site: first(3) }
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)

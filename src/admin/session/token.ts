@@ -96,7 +96,8 @@ const RevocationReplies = z.tuple([z.string().nullable(), z.number()])
 
 /**
  * Asks the store, in one round trip, whether the session is still valid.
- * @throws GatewayError `invalid_credentials` after a logout or a change of the password.
+ * @throws GatewayError `invalid_credentials` after a logout or a change of the password, and for an
+ * administrator whom the store does not know.
  */
 export async function refuseRevoked(
   { runtime, keyspace }: Gateway,
@@ -108,7 +109,8 @@ export async function refuseRevoked(
     .exists(keyspace.revokedToken(tokenId))
     .exec()
   const [validAfterMs, isRevoked] = RevocationReplies.parse(replies)
-  if (isRevoked || Number(validAfterMs ?? 0) !== sinceMs) {
+  // A store that was emptied knows no administrator, and one who is made anew is another.
+  if (isRevoked || validAfterMs === null || Number(validAfterMs) !== sinceMs) {
     throw refusal('The session has ended; log in again')
   }
 }

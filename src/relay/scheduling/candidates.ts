@@ -8,7 +8,7 @@ import { type ModelFamily, modelFamily } from '../../domain/model-family.ts'
 import type { PoolId } from '../../domain/platform.ts'
 import { GatewayError } from '../../errors.ts'
 import { quotaDayAt } from '../../ledger/calendar.ts'
-import { toNanoUsd } from '../../money.ts'
+import { toNanoUsdLimit } from '../../money.ts'
 import type { Platform } from '../../platforms/platform.ts'
 
 export interface PlannedAccount {
@@ -130,7 +130,7 @@ export function asCandidates(
       priority: account.priority,
       maxConcurrency: account.maxConcurrency,
       family,
-      quotaNanoUsd: toNanoUsd(account.dailyQuota),
+      quotaNanoUsd: toNanoUsdLimit(account.dailyQuota),
       quotaDay: day,
       quotaEndsMs: endsMs,
     }

@@ -8,6 +8,8 @@ import { defineScript } from '../script.ts'
 
 /** Failures in a row that cost nothing yet; the next one doubles the wait each time. */
 const freeFailures = 5
+/** The same for a site, where other subscribers may be too. */
+const freeSiteFailures = 20
 const firstWaitMs = 1_000
 /** Must be shorter than a counter lives. */
 const longestWaitMs = 15 * 60 * 1_000
@@ -16,6 +18,7 @@ const begin = defineScript({
   keys: [],
   keyRows: { counters: ['counter'] },
   args: { ttlMs: 'number' },
+  argRows: { counted: { freeFailures: 'number' } },
   replies: { begun: { waitMs: 'number' } },
   libraries: [time],
   lua: `
@@ -25,10 +28,11 @@ for _, row in ipairs(keys.counters) do
   waitMs = math.max(waitMs, untilMs - nowMs)
 end
 if waitMs > 0 then return reply.begun({ waitMs = waitMs }) end
-for _, row in ipairs(keys.counters) do
+for i, row in ipairs(keys.counters) do
   local failures = redis.call('HINCRBY', row.counter, 'failures', 1)
-  if failures >= ${freeFailures} then
-    local nextMs = ${firstWaitMs} * 2 ^ math.min(failures - ${freeFailures}, 30)
+  local free = args.counted[i].freeFailures
+  if failures >= free then
+    local nextMs = ${firstWaitMs} * 2 ^ math.min(failures - free, 30)
     redis.call('HSET', row.counter, 'untilMs', int(nowMs + math.min(nextMs, ${longestWaitMs})))
   end
   redis.call('PEXPIRE', row.counter, int(args.ttlMs))
@@ -37,7 +41,7 @@ return reply.begun({ waitMs = 0 })
 `,
 })
 
-/** A success clears the counter of the name; of the address it takes back one. */
+/** A success clears the counter of the name; of the others it takes back one. */
 const succeed = defineScript({
   keys: ['name'],
   keyRows: { others: ['counter'] },
@@ -56,13 +60,15 @@ return reply.ok({})
 `,
 })
 
-/** Keys of the counters of one login: its name's and, where it is known, its address's. */
+/** Keys of the counters of one login: its name's and, where they are known, its address's and its site's. */
 export interface LoginCounters {
   name: string
   address: string | undefined
+  site?: string | undefined
 }
 
-const addressOf = ({ address }: LoginCounters) => (address === undefined ? [] : [address])
+const othersOf = ({ address, site }: LoginCounters) =>
+  [address, site].filter((counter) => counter !== undefined)
 const asRows = (counters: string[]) => counters.map((counter) => ({ counter }))
 
 /**
@@ -74,9 +80,15 @@ export async function beginLoginScript(
   keyspace: Keyspace,
   counters: LoginCounters,
 ): Promise<number> {
+  const counted = [counters.name, ...othersOf(counters)]
   const { waitMs } = await runScript(redis, keyspace, begin, {
-    keys: { counters: asRows([counters.name, ...addressOf(counters)]) },
-    args: { ttlMs: ttl.failedLoginsMs },
+    keys: { counters: asRows(counted) },
+    args: {
+      ttlMs: ttl.failedLoginsMs,
+      counted: counted.map((counter) => ({
+        freeFailures: counter === counters.site ? freeSiteFailures : freeFailures,
+      })),
+    },
   })
   return waitMs
 }
@@ -88,7 +100,7 @@ export async function succeedLoginScript(
   counters: LoginCounters,
 ): Promise<void> {
   await runScript(redis, keyspace, succeed, {
-    keys: { name: counters.name, others: asRows(addressOf(counters)) },
+    keys: { name: counters.name, others: asRows(othersOf(counters)) },
     args: {},
   })
 }
