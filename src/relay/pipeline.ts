@@ -5,6 +5,7 @@ import type { Runtime } from '../runtime.ts'
 import { acquireAccount } from './acquire-account.ts'
 import { authenticate } from './authenticate.ts'
 import { dispatch } from './dispatch.ts'
+import { whileLeased } from './lease.ts'
 import { readClientRequest } from './request/client-request.ts'
 import { respond } from './respond.ts'
 import type { RelayRoute } from './routes.ts'
@@ -52,7 +53,9 @@ async function serve(
   const deadlineMonotonicMs = received.monotonicMs + REQUEST_DEADLINE_SECONDS * 1000
   const context = { runtime, openSecrets, dialect, operation, client, deadlineMonotonicMs }
   const answer = acquireAccount(gateway, { route, client, principal, trace })
-    .then((admission) => dispatch(gateway, context, admission))
+    .then((admission) =>
+      whileLeased(gateway, admission.plan, () => dispatch(gateway, context, admission)),
+    )
     .then((exchange) => respond(gateway, client, exchange))
   keepAliveUntilSettled(runtime, client.signal, answer)
   if (!client.hints.stream) return answer

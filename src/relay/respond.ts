@@ -3,10 +3,10 @@ import { accountFailure } from '../domain/cooldowns.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { recoverScript } from '../store/scripts/recover.ts'
-import { renewScript } from '../store/scripts/renew.ts'
 import type { Outcome } from './attempt/outcome.ts'
 import { createWatchdog } from './attempt/watchdog.ts'
 import type { Exchange } from './dispatch.ts'
+import { renewLease } from './lease.ts'
 import { type ClientRequest, clientClosed } from './request/client-request.ts'
 import { issuedAffinities } from './request/session.ts'
 import { tellHealthChanges } from './scheduling/health-events.ts'
@@ -57,6 +57,7 @@ function streamResponse(
   const { status, headers, stream, usage, abort } = outcome
   headers.set('cache-control', 'no-cache')
   headers.set('x-accel-buffering', 'no')
+  const renewal = renewLease(gateway, plan)
   const body = meter({
     stream,
     usage,
@@ -65,8 +66,8 @@ function streamResponse(
     clientSignal: client.signal,
     watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime, timeoutMs, onTimeout),
     idleTimeoutMs,
-    onProgress: leaseRenewal(gateway, exchange),
     onEnd: (how) => {
+      renewal.clear()
       if (stream.isRefusal) return refuse(gateway, exchange)
       settle(gateway, exchange, outcome, { how, verdict: verdictOf(gateway, exchange, how) })
     },
@@ -87,28 +88,6 @@ function verdictOf(
   if (!error) return accountFailure('connect_failed')
   const rateLimitMs = planned.account.rateLimitDuration * 60_000
   return planned.platform.classifyErrorEvent(error, rateLimitMs, runtime.now()) ?? 'success'
-}
-
-/** Renews the lease when progress is seen in its second half, so that it needs no timer. */
-function leaseRenewal(gateway: Gateway, { admission }: Exchange): () => void {
-  const { runtime, keyspace } = gateway
-  const leaseMs = runtime.config.LEASE_SECONDS * 1000
-  const { plan, generation } = admission
-  let dueMs = admission.leasedMonotonicMs + leaseMs / 2
-  return () => {
-    const nowMs = runtime.monotonicMs()
-    if (nowMs < dueMs) return
-    dueMs = nowMs + leaseMs / 2
-    const input = {
-      ledgerId: plan.ledgerId,
-      poolId: plan.poolId,
-      keyId: plan.apiKey.id,
-      generation,
-      leaseMs,
-    }
-    // A renewal that fails costs nothing now: the settlement replaces the orphan that may follow.
-    runtime.defer(renewScript(runtime.redis, keyspace, input).catch(() => {}))
-  }
 }
 
 /** A probe that streams may go on for long: its account has recovered now. */

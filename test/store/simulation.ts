@@ -100,7 +100,7 @@ export async function serve(world: World, process: string): Promise<void> {
   const tried = [accountId]
   for (let steps = tape.pick(4); steps > 0; steps--) {
     await pause(world, process)
-    const lease = { ledgerId, poolId, keyId, generation, leaseMs }
+    const lease = { ledgerId, poolId, keyId, leaseMs }
     if (tape.chance(40)) {
       const redis = connect(world, process, { script: 'renew', input: lease })
       await insist(2, () => renewScript(redis, keyspace, lease))
@@ -114,6 +114,7 @@ export async function serve(world: World, process: string): Promise<void> {
     const { family, warmMs } = job
     const input = {
       ...lease,
+      generation,
       sessionKey,
       failure,
       family,

@@ -19,8 +19,6 @@ export interface MeterOptions {
   watchdog: (timeoutMs: number, onTimeout: () => void) => Watchdog
   /** How long the upstream may be silent. */
   idleTimeoutMs: number
-  /** Called on every chunk; must be cheap. */
-  onProgress: () => void
   /** Called exactly once; must not throw. */
   onEnd: (end: StreamEnd) => void
 }
@@ -94,7 +92,6 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
         if (!bytes) return finish(controller)
         released = forward(controller, bytes)
         stream.feed(bytes)
-        options.onProgress()
       }
     },
     cancel: onClientGone,

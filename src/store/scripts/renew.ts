@@ -8,17 +8,17 @@ import { defineScript } from '../script.ts'
 
 const script = defineScript({
   keys: ['request', 'keyLeases', 'leases'],
-  args: { generation: 'number', leaseMs: 'number', requestMs: 'number' },
+  args: { leaseMs: 'number', requestMs: 'number' },
   replies: { ok: { expiresAtMs: 'number' }, gone: {} },
   libraries: [time],
   lua: `
-local request = redis.call('HMGET', keys.request, 'state', 'generation', 'member')
-if request[1] ~= 'admitted' or tonumber(request[2]) ~= args.generation then return reply.gone({}) end
+local request = redis.call('HMGET', keys.request, 'state', 'member')
+if request[1] ~= 'admitted' then return reply.gone({}) end
 local expiresAtMs = int(nowMs + args.leaseMs)
 -- A reaped lease stays reaped: its account may be serving others in its place.
-if not redis.call('ZSCORE', keys.leases, request[3]) then return reply.gone({}) end
-redis.call('ZADD', keys.leases, expiresAtMs, request[3])
-redis.call('ZADD', keys.keyLeases, expiresAtMs, request[3])
+if not redis.call('ZSCORE', keys.leases, request[2]) then return reply.gone({}) end
+redis.call('ZADD', keys.leases, expiresAtMs, request[2])
+redis.call('ZADD', keys.keyLeases, expiresAtMs, request[2])
 redis.call('HSET', keys.request, 'expiresAtMs', expiresAtMs)
 redis.call('PEXPIRE', keys.request, int(args.leaseMs + args.requestMs))
 return reply.ok({ expiresAtMs = expiresAtMs })
@@ -26,7 +26,7 @@ return reply.ok({ expiresAtMs = expiresAtMs })
 })
 
 /**
- * Extends the lease by `leaseMs` from now.
+ * Extends the lease by `leaseMs` from now, on whichever account it is.
  * @returns the new expiry in milliseconds, or undefined when there is no lease to extend.
  */
 export async function renewScript(
@@ -36,18 +36,17 @@ export async function renewScript(
     ledgerId: string
     poolId: string
     keyId: string
-    generation: number
     leaseMs: number
   },
 ): Promise<number | undefined> {
-  const { generation, leaseMs } = input
+  const { leaseMs } = input
   const reply = await runScript(redis, keyspace, script, {
     keys: {
       request: keyspace.request(input.ledgerId),
       keyLeases: keyspace.keyLeases(input.keyId),
       leases: keyspace.poolLeases(input.poolId),
     },
-    args: { generation, leaseMs, requestMs: ttl.requestMs },
+    args: { leaseMs, requestMs: ttl.requestMs },
   })
   return reply.kind === 'ok' ? reply.expiresAtMs : undefined
 }

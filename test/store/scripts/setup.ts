@@ -145,8 +145,8 @@ export function createBench(store: TestStore, prefix: string) {
         candidates: accounts('b'),
         ...given,
       }),
-    renew: (ledgerId: string, generation = 1) =>
-      renewScript(redis, keyspace, { ledgerId, poolId, keyId: 'key', generation, leaseMs }),
+    renew: (ledgerId: string) =>
+      renewScript(redis, keyspace, { ledgerId, poolId, keyId: 'key', leaseMs }),
     settle: async (ledgerId: string, given: Partial<SettleInput> = {}) =>
       (await settleScript(redis, keyspace, settlement(ledgerId, given))).kind,
     settleFully: (ledgerId: string, given: Partial<SettleInput> = {}) =>
