@@ -23,7 +23,12 @@ export interface AppVariables extends RequestIdVariables {
   /** The gateway key of the request, once it is known. */
   keyId?: string
 }
-type AppEnv = { Variables: AppVariables }
+/** What a host lends for each request. */
+interface AppBindings {
+  /** Aborted when the host stops and can wait for the request no longer. */
+  stopping?: AbortSignal
+}
+type AppEnv = { Variables: AppVariables; Bindings: AppBindings }
 type App = Context<AppEnv>
 type ErrorEnvelope = (c: App, error: GatewayError) => Response
 
@@ -50,7 +55,8 @@ export function createApp(
   for (const route of routes) {
     app.post(route.path, (c) => {
       const onKey = (keyId: string) => c.set('keyId', keyId)
-      return relay(gateway, route, c.req.raw, { requestId: c.get('requestId'), onKey })
+      const { stopping } = c.env ?? {}
+      return relay(gateway, route, c.req.raw, { requestId: c.get('requestId'), onKey, stopping })
     })
   }
 

@@ -30,6 +30,7 @@ export const errorStatus = {
   accounts_unavailable: 503,
   no_account: 503,
   starting: 503,
+  stopping: 503,
   store_incompatible: 503,
   store_unavailable: 503,
   upstream_timeout: 504,

@@ -6,33 +6,40 @@ import { systemClock } from './clock.ts'
 import { closeServer } from './server.ts'
 
 export interface RunningWork {
-  add(work: Promise<unknown>): void
+  /** @param breakOff ends the work in order, as soon as it can. */
+  add(work: Promise<unknown>, breakOff?: () => void): void
+  /** Ends what can be ended before its time. */
+  breakOff(): void
   /** Resolves when nothing runs any more; what runs may have added more meanwhile. */
   settled(): Promise<void>
 }
 
 export function createRunningWork(): RunningWork {
-  const running = new Set<Promise<unknown>>()
+  const running = new Map<Promise<unknown>, (() => void) | undefined>()
   return {
-    add(work) {
+    add(work, breakOff) {
       const end = () => void running.delete(tracked)
       const tracked: Promise<void> = work.then(end, end)
-      running.add(tracked)
+      running.set(tracked, breakOff)
+    },
+    breakOff() {
+      for (const breakOff of running.values()) breakOff?.()
     },
     async settled() {
-      while (running.size > 0) await Promise.all(running)
+      while (running.size > 0) await Promise.all(running.keys())
     },
   }
 }
 
-type Bindings = HttpBindings | Http2Bindings
+type Bindings = (HttpBindings | Http2Bindings) & { stopping?: AbortSignal }
 type Serve = (request: Request, bindings: Bindings) => Response | Promise<Response>
 
-/** Serves with `fetch`; each request runs until its connection has taken the whole answer. */
+/** Serves with `fetch`; each request runs until its connection has taken the whole answer, or is told to stop. */
 export function trackRequests(fetch: Serve, running: RunningWork): Serve {
   return (request, bindings) => {
-    const response = Promise.resolve(fetch(request, bindings))
-    running.add(untilSent(response, bindings.outgoing))
+    const stopping = new AbortController()
+    const response = Promise.resolve(fetch(request, { ...bindings, stopping: stopping.signal }))
+    running.add(untilSent(response, bindings.outgoing), () => stopping.abort())
     return response
   }
 }
@@ -45,17 +52,24 @@ async function untilSent(response: Promise<Response>, outgoing: Bindings['outgoi
   await new Promise((resolve) => setImmediate(resolve))
 }
 
+/** Clients must get the end of what is broken off before their connections are closed. */
+const lastWordMs = 1_000
 /** Aborted streams still have to settle after the drain time is over. */
 const settleGraceMs = 2_000
 
-/** Stops accepting, lets requests end within `timeoutMs`, and then what they deferred within 2 s. */
+/**
+ * Stops accepting and lets requests end within `timeoutMs`. Those that have not are answered with an
+ * error within 1 s, and what they deferred has 2 s more.
+ */
 export async function drain(
   server: Server,
   running: RunningWork,
   timeoutMs: number,
   timers: Timers = systemClock,
 ): Promise<void> {
-  await closeServer(server, timeoutMs, timers)
+  const timer = timers.setTimer(() => running.breakOff(), timeoutMs)
+  await closeServer(server, timeoutMs + lastWordMs, timers)
+  timer.clear()
   const settled = new AbortController()
   await Promise.race([running.settled(), sleep(timers, settleGraceMs, settled.signal)])
   settled.abort()

@@ -23,7 +23,7 @@ export function listen(
 
 const checkIdleMs = 20
 
-/** Stops accepting and lets running requests end; after `timeoutMs` it breaks the rest off. */
+/** Stops accepting and lets running requests end; after `timeoutMs` it closes the connections of the rest. */
 export async function closeServer(
   server: Server,
   timeoutMs: number,

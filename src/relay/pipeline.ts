@@ -1,5 +1,6 @@
 /** The relay on one screen: authenticate → plan → admit → dispatch → gate → meter → settle. */
 
+import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Runtime } from '../runtime.ts'
 import { acquireAccount } from './acquire-account.ts'
@@ -12,12 +13,14 @@ import type { RelayRoute } from './routes.ts'
 import { startTrace } from './settlement/trace.ts'
 import { sendKeepAlives } from './stream/keep-alive.ts'
 
-/** How a request is known to those who answer and log its errors. */
-export interface RequestNames {
+/** What the application knows of a request: how those who answer and log its errors name it, and when it must end. */
+export interface RequestPlace {
   /** Names the request in answers and logs; the ledger names it on its own. */
   requestId: string
   /** Gets the id of the gateway key as soon as that is known. */
   onKey: (keyId: string) => void
+  /** Aborted when the host stops and can wait for the request no longer. */
+  stopping?: AbortSignal | undefined
 }
 
 /**
@@ -28,9 +31,9 @@ export function relay(
   gateway: Gateway,
   route: RelayRoute,
   request: Request,
-  names: RequestNames,
+  place: RequestPlace,
 ): Promise<Response> {
-  const answer = serve(gateway, route, request, names)
+  const answer = serve(gateway, route, request, place)
   keepAliveUntilSettled(gateway.runtime, request.signal, answer)
   return answer
 }
@@ -39,7 +42,7 @@ async function serve(
   gateway: Gateway,
   route: RelayRoute,
   request: Request,
-  { requestId, onKey }: RequestNames,
+  { requestId, onKey, stopping }: RequestPlace,
 ): Promise<Response> {
   const { runtime, openSecrets } = gateway
   const { dialect, operation } = route
@@ -58,9 +61,39 @@ async function serve(
     )
     .then((exchange) => respond(gateway, client, exchange))
   keepAliveUntilSettled(runtime, client.signal, answer)
-  if (!client.hints.stream) return answer
+  const unlessStopped = endWhenStopping(answer, stopping, abortClient)
+  if (!client.hints.stream) return unlessStopped
   const intervalMs = STREAM_KEEPALIVE_SECONDS * 1000
-  return sendKeepAlives(runtime, answer, { dialect, requestId, keyId, intervalMs, abortClient })
+  return sendKeepAlives(runtime, unlessStopped, {
+    dialect,
+    requestId,
+    keyId,
+    intervalMs,
+    abortClient,
+  })
+}
+
+/**
+ * The answer, or the error `stopping` if the host stops before there is one. Upstream the request ends
+ * as if its client had gone; a stream that has begun ends with the same error as an event.
+ */
+function endWhenStopping(
+  answer: Promise<Response>,
+  stopping: AbortSignal | undefined,
+  abortClient: (reason: GatewayError) => void,
+): Promise<Response> {
+  if (!stopping) return answer
+  return new Promise((resolve, reject) => {
+    answer.then(resolve, reject)
+    const stop = () => {
+      const message = 'The gateway is stopping; repeat the request'
+      const error = new GatewayError('stopping', message, { retryAfterSeconds: 1 })
+      reject(error)
+      abortClient(error)
+    }
+    if (stopping.aborted) stop()
+    else stopping.addEventListener('abort', stop, { once: true })
+  })
 }
 
 /**

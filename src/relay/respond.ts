@@ -61,7 +61,11 @@ function streamResponse(
   const body = meter({
     stream,
     usage,
-    cutEvent: plan.dialect.errorEvent(brokenOff, plan.requestId),
+    cutEvent: () => {
+      const { reason } = client.signal
+      const error = reason instanceof GatewayError ? reason : brokenOff
+      return plan.dialect.errorEvent(error, plan.requestId)
+    },
     abort,
     clientSignal: client.signal,
     watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime, timeoutMs, onTimeout),

@@ -21,7 +21,7 @@ describe.runIf(has('processes'))('an end', () => {
     expect((await again.stats(id)).total).toMatchObject({ requests: 1, estimatedRequests: 0 })
   })
 
-  it('SIGTERM breaks a stream off after the drain time, and charges it', async () => {
+  it('SIGTERM ends a stream with an error event after the drain time, and charges it', async () => {
     const gateway = await stage.start({ DRAIN_TIMEOUT_SECONDS: '1' })
     const admin = await logIn(asHost(gateway))
     await admin.createAccount({ apiUrl: stage.upstream.url, apiKey: 'sk-ant-a' })
@@ -31,7 +31,11 @@ describe.runIf(has('processes'))('an end', () => {
     const response = await sendMessage(asHost(gateway), key, messageBody({ stream: true }))
     const text = response.text().catch(() => 'broken')
     expect(await gateway.end('SIGTERM')).toBe(0)
-    expect(await text).not.toContain('message_stop')
+    const received = await text
+    expect(received).not.toContain('message_stop')
+    const [last = ''] = received.trimEnd().split('\n\n').slice(-1)
+    expect(last).toMatch(/^event: error\ndata: \{"type":"error","error":\{"type":"api_error"/)
+    expect(last).toContain('The gateway is stopping')
     const again = await logIn(asHost(await stage.start()))
     expect((await again.stats(id)).total).toMatchObject({ requests: 1, estimatedRequests: 1 })
   })
@@ -47,10 +51,28 @@ describe.runIf(has('processes'))('an end', () => {
     )
     await eventually(async () => expect(stage.upstream.requests).toHaveLength(5))
     expect(await gateway.end('SIGTERM')).toBe(0)
-    await Promise.all(asked)
+    for (const response of await Promise.all(asked)) {
+      expect(response?.status).toBe(503)
+      expect(response?.headers.get('retry-after')).toBe('1')
+      expect(await response?.json()).toMatchObject({ type: 'error', error: { type: 'api_error' } })
+    }
     const again = await logIn(asHost(await stage.start()))
     expect((await again.stats(id)).total).toMatchObject({ requests: 5, estimatedRequests: 5 })
     expect((await again.account(account.id)).health.status).toBe('healthy')
+  })
+
+  it('SIGTERM ends a stream that still waits for its first event with an error event', async () => {
+    const settings = { DRAIN_TIMEOUT_SECONDS: '0', STREAM_KEEPALIVE_SECONDS: '1' }
+    const gateway = await stage.start(settings)
+    const admin = await logIn(asHost(gateway))
+    await admin.createAccount({ apiUrl: stage.upstream.url, apiKey: 'sk-ant-a' })
+    const { key } = await admin.createKey()
+    stage.upstream.behave('sk-ant-a', hang())
+    const response = await sendMessage(asHost(gateway), key, messageBody({ stream: true }))
+    expect(response.status).toBe(200)
+    const text = response.text()
+    expect(await gateway.end('SIGTERM')).toBe(0)
+    expect(await text).toMatch(/event: error\ndata: .*The gateway is stopping.*\n\n$/)
   })
 
   it('kill -9 during 50 streams: the usage ledger equal what the upstream finished, plus orphans', async () => {

@@ -58,11 +58,20 @@ describe('the drain of a server', () => {
     expect(clock.pending()).toBe(0)
   })
 
-  it('breaks requests off when its time is over', async () => {
+  it('tells requests to end when its time is over, and closes their connections a second later', async () => {
     const clock = createManualClock()
     const { ended } = await openRequest()
-    const drained = drain(server, createRunningWork(), 10_000, clock)
-    clock.advance(10_000)
+    const running = createRunningWork()
+    let told = 0
+    running.add(ended, () => told++)
+    const drained = drain(server, running, 10_000, clock)
+    clock.advance(9_999)
+    expect(told).toBe(0)
+    clock.advance(1)
+    expect(told).toBe(1)
+    clock.advance(999)
+    expect(await hasSettled(ended)).toBe(false)
+    clock.advance(1)
     expect(await ended).toBe('')
     await drained
     expect(clock.pending()).toBe(0)

@@ -11,6 +11,7 @@ export interface ClientRequest {
   search: string
   body: Uint8Array<ArrayBuffer>
   hints: Hints
+  /** Aborted when the client has gone, or is to be answered with the GatewayError in its reason. */
   signal: AbortSignal
 }
 
@@ -19,14 +20,15 @@ export const clientClosed = () =>
 
 /**
  * Reads a request whole, up to `limitBytes`.
- * @returns it, and a way to say that its client has gone where the request itself does not.
+ * @returns it, and a way to say that its client has gone where the request itself does not; with a
+ * reason, that the client is still there and gets this error.
  * @throws GatewayError `unsupported_media_type`, `body_too_large`, `client_closed`, and what `readHints` throws.
  */
 export async function readClientRequest(
   request: Request,
   requestId: string,
   limitBytes: number,
-): Promise<{ client: ClientRequest; abortClient: () => void }> {
+): Promise<{ client: ClientRequest; abortClient: (reason?: GatewayError) => void }> {
   const { headers, signal, url } = request
   const type = headers.get('content-type') ?? 'application/json'
   if (!/^application\/json\b/i.test(type)) {
@@ -45,9 +47,10 @@ export async function readClientRequest(
   const query = url.indexOf('?')
   const search = query < 0 ? '' : url.slice(query)
   const gone = new AbortController()
-  const abortClient = () => gone.abort()
-  if (signal.aborted) abortClient()
-  else signal.addEventListener('abort', abortClient, { once: true })
+  const abortClient = (reason?: GatewayError) => gone.abort(reason)
+  const onAbort = () => abortClient()
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort, { once: true })
   const client = { requestId, headers, search, body, hints: readHints(body), signal: gone.signal }
   return { client, abortClient }
 }

@@ -10,8 +10,8 @@ export type StreamEnd = 'complete' | 'upstream_truncated' | 'client_aborted'
 export interface MeterOptions {
   stream: OpenStream
   usage: UsageReader
-  /** The dialect's own error event, which ends a stream that the upstream did not. */
-  cutEvent: string
+  /** Makes the dialect's own error event, which ends a stream that the upstream did not. */
+  cutEvent: () => string
   /** Ends the upstream request at once. */
   abort: () => void
   clientSignal: AbortSignal
@@ -67,7 +67,7 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
     // An upstream that reported its own failure has told the client already.
     if (usage.state() === 'open') {
       const boundary = tail.isAtBoundary() ? '' : '\n\n'
-      controller.enqueue(new TextEncoder().encode(boundary + options.cutEvent))
+      controller.enqueue(new TextEncoder().encode(boundary + options.cutEvent()))
     }
     controller.close()
   }
