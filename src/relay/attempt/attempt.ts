@@ -4,6 +4,7 @@ import type { FailureReason } from '../../domain/account-failure.ts'
 import { accountFailure } from '../../domain/cooldowns.ts'
 import type { PreparedRequest } from '../../platforms/prepare-request.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
+import { hideCredential } from './hide-credential.ts'
 import type { AttemptContext, Outcome } from './outcome.ts'
 import { readOutcome } from './read-outcome.ts'
 import { upstreamRequest } from './upstream-request.ts'
@@ -66,7 +67,8 @@ async function send(
   try {
     const response = await runtime.fetch(url, init)
     status = response.status
-    return await readOutcome(context, planned, response, usage, time.onEvent)
+    const outcome = await readOutcome(context, planned, response, usage, time.onEvent)
+    return hideCredential(outcome, context.openSecrets(planned.account).credential)
   } catch (error) {
     if (client.signal.aborted) return { kind: 'abandoned', usage }
     if (!time.isOver()) return failed(connectionReason(error), status)

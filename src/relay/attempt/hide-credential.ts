@@ -1,0 +1,54 @@
+/** Keeps the credential of an account out of what its upstream says of a request: some quote it. */
+import type { Outcome } from './outcome.ts'
+
+const hidden = '[hidden]'
+/** A shorter one is no secret, and could be part of any word. */
+const minCharacters = 8
+
+/**
+ * The outcome with the credential replaced by `[hidden]` where the upstream refuses the request, in its
+ * body, its headers or the error event that a stream begins with. What holds no credential keeps its bytes.
+ */
+export function hideCredential(outcome: Outcome, credential: string): Outcome {
+  if (credential.length < minCharacters) return outcome
+  const forms = formsOf(credential)
+  if (outcome.kind === 'refusal') {
+    const { body, headers } = outcome
+    for (const [name, value] of [...headers]) {
+      const shown = hide(value, forms)
+      if (shown !== value) headers.set(name, shown)
+    }
+    return { ...outcome, body: body && hideInBytes(body, forms) }
+  }
+  if (outcome.kind === 'stream' && outcome.stream.isRefusal) {
+    const { stream } = outcome
+    // Two parts may share it between them.
+    return { ...outcome, stream: { ...stream, held: [hideInBytes(joined(stream.held), forms)] } }
+  }
+  return outcome
+}
+
+/** As it is, and as it stands in JSON, where a solidus may be escaped as well (RFC 8259 §7). */
+function formsOf(credential: string): string[] {
+  const inJson = JSON.stringify(credential).slice(1, -1)
+  return [...new Set([credential, inJson, inJson.replaceAll('/', '\\/')])]
+}
+
+const hide = (text: string, forms: string[]): string =>
+  forms.reduce((shown, form) => shown.replaceAll(form, hidden), text)
+
+function hideInBytes(bytes: Uint8Array<ArrayBuffer>, forms: string[]): Uint8Array<ArrayBuffer> {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  const shown = hide(text, forms)
+  return shown === text ? bytes : new TextEncoder().encode(shown)
+}
+
+function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
+}
