@@ -123,6 +123,13 @@ export function createCatalog(
       return { digest: snapshot.digest, pool: pool ?? snapshot.pool, apiKey }
     },
 
+    /**
+     * The account as memory knows it by now: an edit while a request runs counts for its next attempt.
+     * As it was given where it does not exist any more.
+     */
+    currentAccount: (account: Account): Account =>
+      pool?.accounts.get(account.id)?.record ?? account,
+
     /** The pool that memory knows, or else the stored one; for what need not be the newest. */
     async currentPool(): Promise<Pool> {
       return pool ?? this.loadPool()

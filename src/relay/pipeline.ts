@@ -54,7 +54,16 @@ async function serve(
   const { client, abortClient } = await readClientRequest(request, requestId, BODY_LIMIT_BYTES)
   const trace = startTrace(requestId, client.hints.stream, received)
   const deadlineMonotonicMs = received.monotonicMs + REQUEST_DEADLINE_SECONDS * 1000
-  const context = { runtime, openSecrets, dialect, operation, client, deadlineMonotonicMs }
+  const { currentAccount } = gateway.catalog
+  const context = {
+    runtime,
+    openSecrets,
+    currentAccount,
+    dialect,
+    operation,
+    client,
+    deadlineMonotonicMs,
+  }
   const answer = acquireAccount(gateway, { route, client, principal, trace })
     .then((admission) =>
       whileLeased(gateway, admission.plan, () => dispatch(gateway, context, admission)),

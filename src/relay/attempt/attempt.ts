@@ -10,8 +10,12 @@ import { readOutcome } from './read-outcome.ts'
 import { upstreamRequest } from './upstream-request.ts'
 import { createWatchdog } from './watchdog.ts'
 
-/** Sends the request to `planned` and waits until its outcome is known. Never throws. */
-export async function attempt(context: AttemptContext, planned: PlannedAccount): Promise<Outcome> {
+/** Sends the request to the account and waits until its outcome is known. Never throws. */
+export async function attempt(
+  context: AttemptContext,
+  asPlanned: PlannedAccount,
+): Promise<Outcome> {
+  const planned = { ...asPlanned, account: context.currentAccount(asPlanned.account) }
   const { signal } = context.client
   if (signal.aborted) return { kind: 'unsent' }
   const upstream = new AbortController()

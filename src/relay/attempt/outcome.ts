@@ -1,5 +1,6 @@
 /** What an attempt is given, and what can come of it. */
 
+import type { Account } from '../../catalog/account.ts'
 import type { OpenSecrets } from '../../catalog/account-secrets.ts'
 import type { Dialect, UsageReader } from '../../dialects/dialect.ts'
 import type { AccountFailure } from '../../domain/account-failure.ts'
@@ -32,6 +33,8 @@ export type Outcome =
 export interface AttemptContext {
   runtime: Runtime
   openSecrets: OpenSecrets
+  /** An account as the catalog has it by now. */
+  currentAccount: (account: Account) => Account
   dialect: Dialect
   operation: Operation
   client: ClientRequest
