@@ -15,9 +15,12 @@ class RawRedis extends Redis {
   }
 }
 
-/** Replies by which a store says that it cannot serve now, rather than that the command is wrong. */
+/**
+ * Replies by which a store says that it cannot serve now, rather than that the command is wrong. Redis 6
+ * quotes what a command of a script was answered with.
+ */
 const notServing =
-  /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|OOM|NOAUTH|WRONGPASS|NOPERM|MISCONF|TRYAGAIN|BUSY)\b/
+  /^(?:ERR Error running script .{0,200}?: -)?(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|OOM|NOAUTH|WRONGPASS|NOPERM|MISCONF|TRYAGAIN|BUSY)\b/
 
 /**
  * Wraps an engine in the typed Upstash client. Its calls throw GatewayError `store_unavailable` when
@@ -36,7 +39,7 @@ export function createRedis(engine: Engine): Redis {
       // The client's own errors quote the whole command, secrets included, so they end here.
       const text = Array.isArray(reply) ? undefined : reply.error
       if (text === undefined || text.startsWith('NOSCRIPT')) return reply as never
-      const [code] = notServing.exec(text) ?? []
+      const [, code] = notServing.exec(text) ?? []
       if (code) throw unavailable(new Error(`The store answers ${code}`))
       throw new Error(`The store refused a command: ${text}`)
     },
