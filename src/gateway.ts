@@ -14,6 +14,7 @@ import {
 } from './process-limits.ts'
 import type { Runtime } from './runtime.ts'
 import { createKeyspace } from './store/keyspace.ts'
+import { createWakeUps, type WakeUps } from './wake-ups.ts'
 
 export interface Gateway extends CatalogContext {
   catalog: Catalog
@@ -22,6 +23,8 @@ export interface Gateway extends CatalogContext {
   openSecrets: OpenSecrets
   /** Requests that wait for an account: no limit of their key counts them. */
   waitingRequests: ConcurrencyLimit
+  /** Wakes a request that waits for its turn when another of its key has ended. */
+  wakeUps: WakeUps
   /** Requests that no account could take, whose trace is stored: they cost their key nothing. */
   storedRejections: RateLimit
 }
@@ -44,6 +47,7 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
     sealer,
     openSecrets: createSecretOpener(sealer),
     waitingRequests: createConcurrencyLimit(maxWaitingPerKey),
+    wakeUps: createWakeUps(),
     storedRejections: createRateLimit(storedRejectionsPerMinute, runtime.monotonicMs),
   }
 }

@@ -57,6 +57,8 @@ export interface Runtime extends Clock {
   canProxy: boolean
   /** Where a request comes from, as the host itself knows it; undefined where it does not. */
   clientAddress: (c: Context) => string | undefined
+  /** How often a waiting request may ask the store, where that is few; absent: as often as it likes. */
+  waitingPollLimit?: number
   /** Lets work go on after the response; the host waits for it as long as it can. */
   defer: (work: Promise<unknown>) => void
   /** Gets every event of the gateway; never throws. */

@@ -57,6 +57,8 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
     redis: createRedis(createUpstashEngine({ url, token, timeoutMs, clock })),
     fetch: (address, { body, ...request }) => fetch(address, { ...request, body: body ?? null }),
     canProxy: false,
+    // Each poll is a subrequest, and the smallest plan grants 50 to a request.
+    waitingPollLimit: 30,
     // Set by Cloudflare itself, whatever the client sent.
     clientAddress: (c) => c.req.header('cf-connecting-ip'),
     observe,

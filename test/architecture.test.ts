@@ -18,10 +18,8 @@ const ranks: [pattern: RegExp, rank: number][] = [
   [/^(store|observe)\//, 3],
   [/^runtime\.ts$/, 2],
   [/^domain\//, 1],
-  [
-    /^(clock|config|crypto|dates|errors|json|money|process-limits|unless-aborted|upstream-url)\.ts$/,
-    0,
-  ],
+  // A single file at the top imports nothing from above itself.
+  [/^[\w-]+\.ts$/, 0],
 ]
 const hostRank = 11
 

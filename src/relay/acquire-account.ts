@@ -9,6 +9,7 @@ import { type Plan, plan } from './plan.ts'
 import { type ClientRequest, clientClosed } from './request/client-request.ts'
 import type { RelayRoute } from './routes.ts'
 import type { Admission } from './scheduling/admission.ts'
+import { createTurn, type Turn } from './scheduling/turn.ts'
 import { createWaiting } from './scheduling/waiting.ts'
 import { settleRejected } from './settlement/settle.ts'
 import { notePassedOver, type Trace } from './settlement/trace.ts'
@@ -25,7 +26,8 @@ export interface Acquisition {
 }
 
 /**
- * Acquires an account for a request; waits a little where every account is cooling down or at capacity.
+ * Acquires an account for a request; waits for its turn where its key has as many in flight as it may, and a
+ * little where every account is cooling down or at capacity.
  * @throws GatewayError the refusal of the plan or of a limit, that no account is available, `client_closed`.
  */
 export async function acquireAccount(
@@ -38,18 +40,30 @@ export async function acquireAccount(
   const isOurs = client.headers.get('x-request-id') !== client.requestId
   const ledgerId = isOurs ? client.requestId : uuidv7({ msecs: runtime.now() })
   const keyId = principal.snapshot.apiKey?.record.id ?? ''
+  const turn = createTurn(gateway, client.signal)
   const waiting = createWaiting(gateway, keyId, client.signal)
   let known = principal
-  for (;;) {
-    const outcome = await planAndAdmit(gateway, acquisition, ledgerId, known)
-    if (!('noAccountAvailable' in outcome)) return outcome
-    const afterPause = await waiting.pause(outcome.noAccountAvailable)
-    if (afterPause === 'client_gone') throw clientClosed()
-    if (afterPause === 'too_late') {
-      settleRejected(gateway, outcome.plan, trace)
-      throw outcome.refusal
+  try {
+    for (;;) {
+      const outcome = await planAndAdmit(gateway, acquisition, ledgerId, turn, known)
+      if ('notItsTurn' in outcome) {
+        const afterPause = await turn.pause(outcome.plan.apiKey.id, outcome.notItsTurn)
+        if (afterPause === 'client_gone') throw clientClosed()
+        if (afterPause === 'too_late') throw outcome.refuse()
+      } else {
+        turn.come()
+        if (!('noAccountAvailable' in outcome)) return outcome
+        const afterPause = await waiting.pause(outcome.noAccountAvailable)
+        if (afterPause === 'client_gone') throw clientClosed()
+        if (afterPause === 'too_late') {
+          settleRejected(gateway, outcome.plan, trace)
+          throw outcome.refusal
+        }
+      }
+      known = { snapshot: outcome.plan.snapshot, isFresh: false }
     }
-    known = { snapshot: outcome.plan.snapshot, isFresh: false }
+  } finally {
+    turn.end()
   }
 }
 
@@ -58,6 +72,7 @@ async function planAndAdmit(
   gateway: Gateway,
   { route, client, trace }: Acquisition,
   ledgerId: string,
+  turn: Turn,
   known: Acquisition['principal'],
 ) {
   const { catalog, runtime } = gateway
@@ -92,7 +107,7 @@ async function planAndAdmit(
       isFresh = true
       continue
     }
-    const outcome = await admit(gateway, planned, trace)
+    const outcome = await admit(gateway, planned, trace, turn.place)
     if (!('pool' in outcome)) return outcome
     const { pool, apiKey } = outcome
     const isLost = pool.length === 0 && apiKey.length === 0

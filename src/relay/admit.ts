@@ -5,7 +5,14 @@ import type { Gateway } from '../gateway.ts'
 import { bucketsAt } from '../ledger/calendar.ts'
 import { limitValues, windowMs } from '../ledger/key-limits.ts'
 import { IncompatibleStore } from '../store/schema.ts'
-import { type AdmitReply, admitScript, type NoneReply } from '../store/scripts/admit.ts'
+import {
+  type AdmitInput,
+  type AdmitReply,
+  admitScript,
+  type DenyReply,
+  type NoneReply,
+  type WaitReply,
+} from '../store/scripts/admit.ts'
 import { activationMs, type Plan } from './plan.ts'
 import { type Admission, admissionOf } from './scheduling/admission.ts'
 import { asCandidates } from './scheduling/candidates.ts'
@@ -25,30 +32,37 @@ export interface NotAdmitted {
   refusal: GatewayError
 }
 
+/** Others of its key are in flight or come first; `refuse` makes the answer for one that waits no longer. */
+export interface NotItsTurn {
+  notItsTurn: WaitReply
+  plan: Plan
+  refuse(): GatewayError
+}
+
 /**
  * One round trip.
+ * @param queue its place among those of its key that wait for their turn.
  * @returns the admission, the catalog's newer rows when the plan was made with old ones, or that
- * no account is available now.
+ * its turn has not come or no account is available now.
  * @throws GatewayError the refusal of a limit, or `store_unavailable`.
  */
 export async function admit(
   gateway: Gateway,
   plan: Plan,
   trace: Trace,
-): Promise<Admission | Extract<AdmitReply, { kind: 'stale' }> | NotAdmitted> {
+  queue: AdmitInput['queue'],
+): Promise<Admission | Extract<AdmitReply, { kind: 'stale' }> | NotAdmitted | NotItsTurn> {
   const { runtime } = gateway
-  const reply = await decide(gateway, plan)
+  const reply = await decide(gateway, plan, queue)
   switch (reply.kind) {
     case 'stale':
       return reply
-    case 'deny': {
-      const { requestId, apiKey } = plan
-      const { cause, limit, used } = reply
-      runtime.observe({ type: 'denied', requestId, keyId: apiKey.id, cause, limit, used })
+    case 'wait':
+      return { notItsTurn: reply, plan, refuse: () => deny(gateway, plan, gaveUp(reply)) }
+    case 'deny':
       // Leases of processes that ended would count against this key for ever if they were not swept.
       if (reply.reservedNanoUsd > 0) runtime.defer(sweep(gateway, plan.poolId))
-      throw denial(reply, runtime.config.TIMEZONE)
-    }
+      throw deny(gateway, plan, reply)
     case 'none':
       notePassedOver(trace, [...plan.excluded, ...reply.skipped])
       return { noAccountAvailable: reply, plan, refusal: unavailable({ ...reply, failed: [] }) }
@@ -61,7 +75,29 @@ export async function admit(
   }
 }
 
-async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
+/** The refusal of a limit, which is also an event. */
+function deny({ runtime }: Gateway, plan: Plan, reply: DenyReply): GatewayError {
+  const { requestId, apiKey } = plan
+  const { cause, limit, used } = reply
+  runtime.observe({ type: 'denied', requestId, keyId: apiKey.id, cause, limit, used })
+  return denial(reply, runtime.config.TIMEZONE)
+}
+
+const gaveUp = ({ limit, used }: WaitReply): DenyReply => ({
+  kind: 'deny',
+  cause: 'concurrency',
+  limit,
+  used,
+  resetMs: 0,
+  nowMs: 0,
+  reservedNanoUsd: 0,
+})
+
+async function decide(
+  gateway: Gateway,
+  plan: Plan,
+  queue: AdmitInput['queue'],
+): Promise<AdmitReply> {
   const { runtime, keyspace } = gateway
   const { LEASE_SECONDS, SESSION_RETURN_SECONDS, TIMEZONE: timeZone } = runtime.config
   const { apiKey, snapshot, candidates } = plan
@@ -86,6 +122,7 @@ async function decide(gateway: Gateway, plan: Plan): Promise<AdmitReply> {
       warmMs: SESSION_RETURN_SECONDS * 1000,
       windowMs: windowMs(apiKey),
       activationMs: activationMs(apiKey),
+      queue,
       periods: bucketsAt(nowMs, timeZone),
       limits: limitValues(apiKey),
       candidates: asCandidates(candidates, { nowMs, timeZone }),

@@ -41,6 +41,8 @@ export function createKeyspace(prefix: string) {
     keyCounters: (keyId: string) => key('key', keyId),
     /** Sorted set: lease member → expiry. */
     keyLeases: (keyId: string) => key('leases', 'key', keyId),
+    /** Sorted set: ticket (`<number>|<ledgerId>`) → expiry; kept until the last of them. */
+    waiting: (keyId: string) => key('waiting', keyId),
     poolLeases: (poolId: string) => key('leases', poolId),
     /** Hash: account id, or account id/model family → `untilMs|failures|sinceMs|reason`; no field means healthy. */
     health: (poolId: string) => key('health', poolId),

@@ -7,6 +7,7 @@ import { administrationJourneys } from './journeys/administration.ts'
 import { failoverJourneys } from './journeys/failover.ts'
 import { inputJourneys } from './journeys/input.ts'
 import { limitJourneys } from './journeys/limits.ts'
+import { queueJourneys } from './journeys/queue.ts'
 import { relayJourneys } from './journeys/relay.ts'
 import { schedulingJourneys } from './journeys/scheduling.ts'
 
@@ -74,6 +75,7 @@ export function describeJourneys(name: string, start: StartHost): void {
     failoverJourneys(stage)
     schedulingJourneys(stage)
     limitJourneys(stage)
+    queueJourneys(stage)
     inputJourneys(stage)
     administrationJourneys(stage)
   })

@@ -239,6 +239,7 @@ function createJob(world: World): AdmitInput {
       rateLimitRequests: limits.windowRequests,
     },
     activationMs: 0,
+    queue: { ticket: '', ticketMs: 0 },
     candidates: candidates.slice(0, tape.oneOf(3, 2, 1)),
   }
 }

@@ -64,7 +64,13 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
     issuedAffinities: ending.issuedAffinities,
     keepMs: ttl.requestMs,
   }
-  runtime.defer(writeToJournal(gateway, input).then(() => deliver(gateway, input)))
+  runtime.defer(writeToJournal(gateway, input).then(() => deliverAndWake(gateway, input)))
+}
+
+/** Delivers; then the slot of the request is free for one of its key that waits for its turn. */
+async function deliverAndWake(gateway: Gateway, input: SettleInput): Promise<void> {
+  await deliver(gateway, input)
+  gateway.wakeUps.wake(input.keyId)
 }
 
 /** What is known of a request that consumed nothing: how it went, and what that says of its account. */
@@ -122,7 +128,7 @@ function endVoid(
     issuedAffinities: [],
     keepMs,
   }
-  runtime.defer(deliver(gateway, input))
+  runtime.defer(deliverAndWake(gateway, input))
 }
 
 function asker({ requestId, apiKey, poolId, plannedAtMs }: Plan) {

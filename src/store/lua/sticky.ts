@@ -10,6 +10,8 @@ import { session } from '../records/session.ts'
  * - `preferredAccounts(session, warmMs)`: the accounts to try first
  * - `follow(keys, session, account, warmMs, stickyMs)` writes that the session goes on there, and
  *   answers the affinity
+ * - `requiredAccount(keys, args)`: the candidate that alone can serve an id in the request; false if none
+ *   must. An id whose account is no candidate any more binds nothing: any upstream will say that it is unknown
  * - `forgetServing(session, account, startedMs)`: the request that an account took has failed there
  */
 export const sticky = `${session.lua}
@@ -18,6 +20,13 @@ local function preferredAccounts(it, warmMs)
   if not it or it.servedMs == 0 then return {} end
   if it.primary ~= it.current and not isWarm(it, warmMs) then return { it.current } end
   return { it.primary, it.current }
+end
+local function requiredAccount(keys, args)
+  local issuer = args.hasAffinity and redis.call('GET', keys.affinity)
+  for _, candidate in ipairs(issuer and args.candidates or {}) do
+    if candidate.accountId == issuer then return issuer end
+  end
+  return false
 end
 local function writeSession(keys, it, stickyMs)
   redis.call('SET', keys.sticky, packSession(it), 'PX', int(stickyMs))

@@ -9,6 +9,7 @@ import { budget, counters, limitFields, periodFields } from '../lua/budget.ts'
 import { candidateFields, choose, noneFields, skippedFields } from '../lua/choose.ts'
 import { health } from '../lua/health.ts'
 import { leases, load } from '../lua/load.ts'
+import { queue, queueFields, waitFields } from '../lua/queue.ts'
 import { sticky } from '../lua/sticky.ts'
 import { periods, time } from '../lua/time.ts'
 import { runScript } from '../run-script.ts'
@@ -42,6 +43,8 @@ export interface AdmitInput {
   limits: PerLimit<number>
   /** Life counted from first use; 0 = does not end. */
   activationMs: number
+  /** Where it stands among requests of its key that wait for their turn. */
+  queue: { ticket: string; ticketMs: number }
   candidates: Candidate[]
 }
 
@@ -56,6 +59,7 @@ const script = defineScript({
     'apiKey',
     'counters',
     'keyLeases',
+    'waiting',
     'request',
     'sticky',
     'health',
@@ -86,6 +90,7 @@ const script = defineScript({
     orphanClaimMs: 'number',
     periods: periodFields,
     limits: limitFields,
+    queue: queueFields,
   },
   argRows: { candidates: candidateFields },
   replies: {
@@ -115,10 +120,12 @@ const script = defineScript({
       reservedNanoUsd: 'number',
     },
     none: noneFields,
+    /** The key has as many in flight as it may: ask again, with this ticket. */
+    wait: waitFields,
     /** This ledger id was settled or voided before, or its lease has expired and was reaped. */
     gone: {},
   },
-  libraries: [time, periods, health, load, choose, leases, sticky, counters, budget],
+  libraries: [time, periods, health, load, choose, leases, queue, sticky, counters, budget],
   lua: `
 local poolIsCurrent = (stored[2] or '0') == args.poolVersion
 local keyIsCurrent = (redis.call('HGET', keys.apiKey, 'revision') or '0') == args.keyRevision
@@ -144,10 +151,6 @@ end
 reap(keys, args.reapLimit)
 
 local limits, isOpus, reservation = args.limits, args.family == 'opus', args.reservationNanoUsd
-local inFlight = redis.call('ZCOUNT', keys.keyLeases, '(' .. int(nowMs), '+inf')
-if limits.concurrencyLimit > 0 and inFlight >= limits.concurrencyLimit then
-  return reply.deny({ cause = 'concurrency', limit = limits.concurrencyLimit, used = inFlight, nowMs = nowMs })
-end
 local windowEndsMs, used, windowCost = numberIn(counters, 'windowEndsMs'), numberIn(counters, 'windowRequests'), numberIn(counters, 'windowCostNanoUsd')
 if args.windowMs > 0 then
   -- A window that ends later than a fresh one would is left from a longer setting.
@@ -158,23 +161,22 @@ if args.windowMs > 0 then
 end
 
 local reserved, reservedOpus = numberIn(counters, 'heldNanoUsd'), numberIn(counters, 'heldOpusNanoUsd')
+local onlyReserved
 for i = #budgets, 1, -1 do
   local budget = budgets[i]
   if not budget.family or budget.family == args.family then
     local spent = spentOf(budget, counters, args.periods, windowCost)
     local refusal = refuseCost(budget, limits[budget.field], spent, budget.family and reservedOpus or reserved, reservation,
       budget.period == 'window' and windowEndsMs or 0)
-    if refusal then return refusal end
+    if refusal and spent >= limits[budget.field] then return refusal end
+    onlyReserved = onlyReserved or refusal
   end
 end
+-- A reservation ends with its request: whoever waits for its turn may find that it is gone.
+local refusal = awaitTurn(keys, args, limits.concurrencyLimit) or onlyReserved
+if refusal then return refusal end
 
--- An id whose account is no candidate any more binds nothing: any upstream will say that it is unknown.
-local required, isOffered = args.hasAffinity and redis.call('GET', keys.affinity), false
-for _, candidate in ipairs(required and args.candidates or {}) do
-  isOffered = isOffered or candidate.accountId == required
-end
-required = isOffered and required
-
+local required = requiredAccount(keys, args)
 local session = args.hasSession and readSession(redis.call('GET', keys.sticky)) or nil
 local outcome = choose(keys, args.candidates, reservation, preferredAccounts(session, args.warmMs), required)
 local chosen = outcome.best
@@ -201,6 +203,8 @@ return reply.ok({ accountId = chosen.id, generation = 1, expiresAtMs = expiresAt
 
 export type AdmitReply = ReplyOf<(typeof script)['replies']>
 export type DenyReply = Extract<AdmitReply, { kind: 'deny' }>
+/** The request is to wait for its turn. */
+export type WaitReply = Extract<AdmitReply, { kind: 'wait' }>
 /** No candidate can serve now. */
 export type NoneReply = Extract<AdmitReply, { kind: 'none' }>
 
@@ -226,6 +230,7 @@ export function admitScript(
       apiKey: keyspace.apiKey(input.digest),
       counters: keyspace.keyCounters(keyId),
       keyLeases: keyspace.keyLeases(keyId),
+      waiting: keyspace.waiting(keyId),
       request: keyspace.request(input.ledgerId),
       sticky: keyspace.sticky(poolId, keyId, sessionKey ?? ''),
       health: keyspace.health(poolId),
@@ -237,8 +242,6 @@ export function admitScript(
     args: {
       ...input,
       ...ttl,
-      poolId,
-      reservationNanoUsd: input.reservationNanoUsd,
       hasSession: sessionKey !== undefined,
       hasAffinity: affinityDigest !== undefined,
       reapLimit,

@@ -1,31 +1,11 @@
 /** Journeys along the limits of a key and the choice of an account. */
 import { describe, expect, it } from 'vitest'
-import { after, anthropicJson, onCall } from '../../support/upstream.ts'
+import { after, anthropicJson } from '../../support/upstream.ts'
 import { eventually, messageBody, sendMessage } from '../client.ts'
 import type { Stage } from '../journeys.ts'
 
 export function limitJourneys(stage: Stage): void {
   describe('limits and scheduling', () => {
-    it('admits exactly as many parallel requests as the key may have in flight', async () => {
-      await stage.addAccount('sk-ant-a')
-      const { key } = await stage.admin.createKey({ concurrencyLimit: 3 })
-      const answer = onCall(anthropicJson())
-      stage.upstream.behave('sk-ant-a', answer.behaviour)
-      const sent = Array.from({ length: 12 }, () => sendMessage(stage.host, key))
-      let answered = 0
-      for (const each of sent) each.finally(() => answered++).catch(() => {})
-      await eventually(async () => expect(answered).toBe(9))
-      answer.begin()
-      const responses = await Promise.all(sent)
-      const statuses = responses.map((response) => response.status)
-      expect(statuses.filter((status) => status === 200)).toHaveLength(3)
-      expect(statuses.filter((status) => status === 429)).toHaveLength(9)
-      const refused = responses.find((response) => response.status === 429)
-      expect(refused?.headers.get('retry-after')).toBe('1')
-      expect(await refused?.json()).toMatchObject({ error: { type: 'rate_limit_error' } })
-      await eventually(async () => expect((await sendMessage(stage.host, key)).status).toBe(200))
-    })
-
     it('refuses what exceeds the request window, names its end and asks not to wait', async () => {
       await stage.addAccount('sk-ant-a')
       const limits = { rateLimitWindow: 60, rateLimitRequests: 2 }

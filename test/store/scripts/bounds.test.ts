@@ -34,7 +34,7 @@ describe.runIf(has('redis-server'))('the scripts on redis-server, by its own clo
     const single = await measure(1)
     const many = await measure(500)
     expect(many).toEqual(single)
-    expect(single.keys).toBe(11)
+    expect(single.keys).toBe(12)
     expect(single.commands).not.toHaveProperty('keys')
     expect(single.commands).not.toHaveProperty('scan')
   })

@@ -12,6 +12,7 @@ import { decodeLoad } from '../../../src/store/records/load.ts'
 import { packSums } from '../../../src/store/records/sums.ts'
 import { createRedis } from '../../../src/store/redis.ts'
 import { type AdmitInput, admitScript } from '../../../src/store/scripts/admit.ts'
+import { leaveQueueScript } from '../../../src/store/scripts/leave-queue.ts'
 import { type ReassignInput, reassignScript } from '../../../src/store/scripts/reassign.ts'
 import { recoverScript } from '../../../src/store/scripts/recover.ts'
 import { renewScript } from '../../../src/store/scripts/renew.ts'
@@ -126,9 +127,11 @@ export function createBench(store: TestStore, prefix: string) {
         periods: bucketsAt(store.nowMs(), 'UTC'),
         limits: { ...noLimits, ...limits },
         activationMs: 0,
+        queue: { ticket: '', ticketMs: 0 },
         candidates: accounts('a'),
         ...given,
       }),
+    leaveQueue: (ticket: string) => leaveQueueScript(redis, keyspace, { keyId: 'key', ticket }),
     reassign: (ledgerId: string, given: Partial<ReassignInput> = {}) =>
       reassignScript(redis, keyspace, {
         ledgerId,
