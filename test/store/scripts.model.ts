@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { decodeHealth } from '../../src/store/records/health.ts'
 import { lease } from '../../src/store/records/lease.ts'
 import { decodeLoad } from '../../src/store/records/load.ts'
+import type { AdmitInput } from '../../src/store/scripts/admit.ts'
 import { accountsOf, type Call, keyIds, models, poolIds, type World } from './simulation.ts'
 
 type Row = Record<string, string>
@@ -10,7 +11,7 @@ type Row = Record<string, string>
 export interface State {
   nowMs: number
   pools: Record<string, { leases: Row; loads: Row; health: Row }>
-  keys: Record<string, { leases: Row; counters: Row }>
+  keys: Record<string, { leases: Row; waiting: Row; counters: Row }>
   requests: Record<string, Row>
   orphans: Row
   ledgers: Record<string, Row>
@@ -49,11 +50,12 @@ export async function readState(world: World): Promise<State> {
       return { leases, loads, health }
     }),
     all(keyIds, async (keyId) => {
-      const [leases, counters] = await Promise.all([
+      const [leases, waiting, counters] = await Promise.all([
         sortedSet(keyspace.keyLeases(keyId)),
+        sortedSet(keyspace.waiting(keyId)),
         hash(keyspace.keyCounters(keyId)),
       ])
-      return { leases, counters }
+      return { leases, waiting, counters }
     }),
     all(world.ledgerIds, (ledgerId) => hash(keyspace.request(ledgerId))),
     sortedSet(keyspace.orphans),
@@ -220,7 +222,10 @@ export function checkStep(
     const probe = Number(after.pools[poolId]?.health[field]?.split('|')[0])
     expect(probe, 'probe').toBeGreaterThanOrEqual(before.nowMs + probeMs)
   }
-  if (call.script === 'admit') checkAdmission(world, before, after, keyId)
+  if (call.script === 'admit') {
+    checkAdmission(world, before, after, keyId)
+    checkTurn(world, before, after, call.input)
+  }
 }
 
 function checkAdmission(world: World, before: State, after: State, keyId: string): void {
@@ -251,6 +256,21 @@ function checkAdmission(world: World, before: State, after: State, keyId: string
     expect(Number(is.windowEndsMs)).toBeGreaterThanOrEqual(before.nowMs + windowMs)
     expect(is.windowRequests).toBe('1')
   }
+}
+
+/** Whoever is admitted leaves a slot for each live ticket that came before. */
+function checkTurn(
+  { limits }: World,
+  before: State,
+  after: State,
+  { keyId, queue: { ticket } }: AdmitInput,
+): void {
+  if (limits.concurrency === 0) return
+  const live = (row: Row = {}) => Object.keys(row).filter((it) => Number(row[it]) > after.nowMs)
+  const { leases, waiting } = before.keys[keyId] ?? {}
+  const ahead = live(waiting).filter((it) => it !== ticket && (ticket === '' || it < ticket))
+  expect(live(leases).length + ahead.length, 'in flight or ahead').toBeLessThan(limits.concurrency)
+  expect(Object.keys(after.keys[keyId]?.waiting ?? {}), 'waiting').not.toContain(ticket)
 }
 
 const successors: Record<string, string[]> = {

@@ -87,9 +87,7 @@ export async function serve(world: World, process: string): Promise<void> {
   const { tape, keyspace, leaseMs } = world
   const job = createJob(world)
   const { ledgerId, poolId, keyId, sessionKey } = job
-  const { reply: admission, failures } = await insist(3, () =>
-    admitScript(connect(world, process, { script: 'admit', input: job }), keyspace, job),
-  )
+  const { reply: admission, failures } = await seekAdmission(world, process, job)
   if (admission?.kind !== 'ok') {
     // An attempt that got no answer may have been admitted, or may yet be; some gateways forget that.
     if (!admission || (failures > 0 && tape.chance(70))) await settle(world, process, job, 'void')
@@ -137,6 +135,22 @@ export async function serve(world: World, process: string): Promise<void> {
   if (tape.chance(20))
     ends.push(settle(world, process, job, tape.oneOf('void', 'final'), accountId))
   await Promise.all(ends)
+}
+
+/** Asks for admission until it is granted or refused; whoever is to wait may give up without a word. */
+async function seekAdmission(world: World, process: string, job: AdmitInput) {
+  const ask = (input: AdmitInput) =>
+    insist(3, () =>
+      admitScript(connect(world, process, { script: 'admit', input }), world.keyspace, input),
+    )
+  let answer = await ask(job)
+  for (let polls = world.tape.pick(5); answer.reply?.kind === 'wait' && polls > 0; polls--) {
+    await pause(world, process)
+    const queue = { ...job.queue, ticket: answer.reply.ticket }
+    const next = await ask({ ...job, queue })
+    answer = { ...next, failures: answer.failures + next.failures }
+  }
+  return answer
 }
 
 /** Frees expired leases and settles the orphans it is handed. */
@@ -239,7 +253,7 @@ function createJob(world: World): AdmitInput {
       rateLimitRequests: limits.windowRequests,
     },
     activationMs: 0,
-    queue: { ticket: '', ticketMs: 0 },
+    queue: { ticket: '', ticketMs: tape.oneOf(world.leaseMs, 0) },
     candidates: candidates.slice(0, tape.oneOf(3, 2, 1)),
   }
 }
