@@ -47,6 +47,8 @@ export interface RequestTrace {
   requestId: string
   receivedAtMs: number
   stream: boolean
+  /** How long it waited for its turn among requests of its key. */
+  queuedMs: number
   affinity: Affinity
   passedOver: PassedOver[]
   attempts: AttemptTrace[]

@@ -47,7 +47,9 @@ export async function acquireAccount(
     for (;;) {
       const outcome = await planAndAdmit(gateway, acquisition, ledgerId, turn, known)
       if ('notItsTurn' in outcome) {
+        const pausedMonotonicMs = runtime.monotonicMs()
         const afterPause = await turn.pause(outcome.plan.apiKey.id, outcome.notItsTurn)
+        trace.queuedMs += runtime.monotonicMs() - pausedMonotonicMs
         if (afterPause === 'client_gone') throw clientClosed()
         if (afterPause === 'too_late') throw outcome.refuse()
       } else {

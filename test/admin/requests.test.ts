@@ -89,6 +89,7 @@ describe('GET /requests/:id', () => {
       receivedAt: time,
       endedAt: time,
       tookMs: duration,
+      queuedMs: 0,
       stream: false,
       affinity: 'none',
       end: 'complete',

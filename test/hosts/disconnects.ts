@@ -9,6 +9,8 @@ const clients = 200
 /** A machine so busy that it keeps hundreds of streams waiting must not make their upstream fail. */
 const settings = {
   LOG_LEVEL: 'info',
+  // A place that is not given back shows at once.
+  CONCURRENCY_WAIT_SECONDS: '0',
   UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '60',
   UPSTREAM_IDLE_TIMEOUT_SECONDS: '60',
 }

@@ -81,7 +81,8 @@ describe.runIf(has('processes'))('an end', () => {
       UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '60',
       UPSTREAM_IDLE_TIMEOUT_SECONDS: '60',
     }
-    const settings = { LEASE_SECONDS: '2', ...patience }
+    // A place that is not given back shows at once.
+    const settings = { LEASE_SECONDS: '2', CONCURRENCY_WAIT_SECONDS: '0', ...patience }
     const gateway = await stage.start(settings)
     const admin = await logIn(asHost(gateway))
     await admin.createAccount({ apiUrl: stage.upstream.url, apiKey: 'sk-ant-a' })

@@ -95,6 +95,7 @@ function describe(record: RequestRecord, ledgerId: string, id: string): RequestV
     receivedAt: toIso(receivedAtMs),
     endedAt: state === 'running' ? null : toIso(endedAtMs),
     tookMs,
+    queuedMs: trace.queuedMs,
     stream: trace.stream,
     affinity: trace.affinity,
     end,

@@ -75,6 +75,7 @@ const example = {
   receivedAt: '2026-11-22T10:20:00.000Z',
   endedAt: '2026-11-22T10:20:04.310Z',
   tookMs: 4310,
+  queuedMs: 0,
   stream: true,
   affinity: 'moved',
   end: 'complete',
@@ -136,6 +137,7 @@ export const RequestView = z
       'Null while it runs; when orphaned, the time at which the estimate was recorded',
     ),
     tookMs: duration('From its arrival to its end'),
+    queuedMs: duration('How long it waited for its turn, over the concurrency limit of its key'),
     stream: z.boolean().nullable(),
     affinity: z
       .enum(affinities)

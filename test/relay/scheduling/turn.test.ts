@@ -68,6 +68,9 @@ describe('a request over the concurrency limit of its key', () => {
     expect(upstream.requests).toHaveLength(5)
     expect(upstream.mostAtOnce()).toBe(1)
     expect(gateway.logged('denied')).toEqual([])
+    await gateway.deferred()
+    const queued = gateway.logged('served').map(({ queuedMs }) => queuedMs)
+    expect(queued).toEqual([0, 700, 1_400, 2_100, 2_800])
     expect(await waiting()).toBe(0)
   })
 
