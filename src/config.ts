@@ -92,6 +92,7 @@ const Environment = z
     ACCOUNT_WAIT_SECONDS: integer(10, 0, 600),
     SOLE_ACCOUNT_RETRY_SECONDS: integer(30, 0, 600),
     CONCURRENCY_WAIT_SECONDS: integer(45, 0, 600),
+    STREAM_CONCURRENCY_WAIT_SECONDS: integer(240, 0, 3_600),
     REQUEST_DEADLINE_SECONDS: integer(900, 1, 7_200),
     SESSION_RETURN_SECONDS: integer(300, 0, 86_400),
     LEASE_SECONDS: integer(900, 1, 86_400),

@@ -40,7 +40,7 @@ export async function acquireAccount(
   const isOurs = client.headers.get('x-request-id') !== client.requestId
   const ledgerId = isOurs ? client.requestId : uuidv7({ msecs: runtime.now() })
   const keyId = principal.snapshot.apiKey?.record.id ?? ''
-  const turn = createTurn(gateway, client.signal)
+  const turn = createTurn(gateway, client)
   const waiting = createWaiting(gateway, keyId, client.signal)
   let known = principal
   try {

@@ -3,6 +3,7 @@ import type { Gateway } from '../../gateway.ts'
 import type { AdmitInput, WaitReply } from '../../store/scripts/admit.ts'
 import { leaveQueueScript } from '../../store/scripts/leave-queue.ts'
 import type { Sleeper } from '../../wake-ups.ts'
+import type { ClientRequest } from '../request/client-request.ts'
 import type { AfterPause } from './waiting.ts'
 
 /** A slot may be free at any time: ask again, ever less often. */
@@ -26,14 +27,21 @@ export interface Turn {
 }
 
 /**
- * The wait of one request for its turn: `CONCURRENCY_WAIT_SECONDS` from its first pause, until its client
- * has gone. A request of the same key that ends in this process wakes it before its pause is over.
+ * The wait of one request for its turn: `CONCURRENCY_WAIT_SECONDS` from its first pause (a stream, which is
+ * kept alive meanwhile: `STREAM_CONCURRENCY_WAIT_SECONDS`), until its client has gone. A request of the
+ * same key that ends in this process wakes it before its pause is over.
  */
-export function createTurn({ runtime, keyspace, wakeUps }: Gateway, signal: AbortSignal): Turn {
-  const waitMs = runtime.config.CONCURRENCY_WAIT_SECONDS * 1000
-  const { waitingPollLimit = Infinity } = runtime
+export function createTurn(
+  { runtime, keyspace, wakeUps }: Gateway,
+  { hints, signal }: Pick<ClientRequest, 'hints' | 'signal'>,
+): Turn {
+  const { config, waitingPollLimit = Infinity } = runtime
+  const waitSeconds = hints.stream
+    ? config.STREAM_CONCURRENCY_WAIT_SECONDS
+    : config.CONCURRENCY_WAIT_SECONDS
+  const waitMs = Math.min(waitSeconds, config.REQUEST_DEADLINE_SECONDS) * 1000
   const slowestPollMs = Math.max(longestPollMs, Math.ceil(waitMs / (slowPart * waitingPollLimit)))
-  let place = { ticket: '', ticketMs: waitMs === 0 ? 0 : missedPolls * slowestPollMs }
+  let ticket = ''
   /** The key in whose queue the ticket is. */
   let queuedAs: string | undefined
   let sleeper: Sleeper | undefined
@@ -41,7 +49,7 @@ export function createTurn({ runtime, keyspace, wakeUps }: Gateway, signal: Abor
   let pollMs = firstPollMs
   let polls = 0
 
-  const leaveQueue = async (keyId: string, { ticket } = place) => {
+  const leaveQueue = async (keyId: string) => {
     // A ticket that cannot be taken out expires by itself.
     await leaveQueueScript(runtime.redis, keyspace, { keyId, ticket }).catch(() => {})
     wakeUps.wake(keyId)
@@ -49,10 +57,12 @@ export function createTurn({ runtime, keyspace, wakeUps }: Gateway, signal: Abor
 
   return {
     get place() {
-      return place
+      // The pause that follows this poll is `pollMs` long.
+      const ticketMs = waitMs === 0 ? 0 : missedPolls * Math.max(longestPollMs, Math.ceil(pollMs))
+      return { ticket, ticketMs }
     },
-    async pause(keyId, { ticket }) {
-      place = { ...place, ticket }
+    async pause(keyId, reply) {
+      ticket = reply.ticket
       queuedAs = keyId
       if (signal.aborted) return 'client_gone'
       const nowMonotonicMs = runtime.monotonicMs()

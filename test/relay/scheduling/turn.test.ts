@@ -178,17 +178,17 @@ describe('a request over the concurrency limit of its key', () => {
     expect(await waiting()).toBe(0)
   })
 
-  it('keeps a streaming client alive while it waits', async () => {
-    upstream.respond(after(30_000, message()), stream(0, 0, 0))
+  it('waits longer where it is a stream, which is kept alive meanwhile', async () => {
+    upstream.respond(after(200_000, message()), stream(0, 0, 0))
     const [, streamed] = await time.run(() =>
       Promise.all([request(), request({ isStream: true }).then((response) => response.text())]),
     )
-    expect(streamed).toMatch(/^: waiting for the upstream\n\nevent: message_start/)
+    expect(streamed).toMatch(/^(: waiting for the upstream\n\n){10}event: message_start/)
     expect(streamed).toContain('message_stop')
   })
 
   it('tells a streaming client in its stream that its turn has not come in time', async () => {
-    upstream.respond(after(60_000, message()))
+    upstream.respond(after(300_000, message()))
     const [, streamed] = await time.run(() =>
       Promise.all([request(), request({ isStream: true }).then((response) => response.text())]),
     )
