@@ -35,7 +35,7 @@ export const keyLimits = [
     period: 'in_flight',
     cause: 'concurrency',
     name: 'limit of requests in flight',
-    description: 'Requests in flight at most; 0 = no limit',
+    description: 'Requests in flight at most, others wait for their turn; 0 = no limit',
     max: 100_000,
   },
   {
