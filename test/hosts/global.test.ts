@@ -121,6 +121,26 @@ describe.runIf(has('workerd'))('several gateways over one store', () => {
     await admin.request('DELETE', `/accounts/claude-console/${account.id}`)
   })
 
+  it('serve six parallel requests of a key one by one, and refuse none, wherever they arrive', async () => {
+    const admin = at(admins, 0)
+    const account = await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-ant-turn' })
+    const { key } = await admin.createKey({ concurrencyLimit: 1 })
+    let open = 0
+    let mostOpen = 0
+    upstream.behave('sk-ant-turn', async (exchange) => {
+      mostOpen = Math.max(mostOpen, ++open)
+      await delay(50)
+      open--
+      return anthropicJson()(exchange)
+    })
+    const answered = (await Promise.all([statuses(key), statuses(key)])).flat()
+    expect(answered).toEqual([200, 200, 200, 200, 200, 200])
+    const served = upstream.requests.filter(({ credential }) => credential === 'sk-ant-turn')
+    expect(served).toHaveLength(6)
+    expect(mostOpen).toBe(1)
+    await admin.request('DELETE', `/accounts/claude-console/${account.id}`)
+  })
+
   it(`need one round trip of ${latencyMs} ms warm and two cold before a request leaves`, async () => {
     const account = await at(admins, 0).createAccount({
       apiUrl: upstream.url,
