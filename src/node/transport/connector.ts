@@ -1,9 +1,8 @@
 /** Opens the sockets of the transport, and refuses private addresses. */
 import { lookup as dnsLookup } from 'node:dns'
-import { isIP, type LookupFunction } from 'node:net'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import { isPublicAddress } from '../../upstream-url.ts'
-import type { ReadControls } from './read-control.ts'
 
 export interface ConnectorOptions {
   connectTimeoutMs: number
@@ -11,6 +10,11 @@ export interface ConnectorOptions {
   allowPrivateUpstreams: boolean
   /** Resolves names in place of the system's resolver. */
   lookup?: LookupFunction
+}
+
+/** Takes each connected socket before undici does. */
+export interface SocketWatch {
+  install(socket: Socket): void
 }
 
 /** What an address belongs to: each has its own code for a refusal. */
@@ -41,10 +45,10 @@ export const publicOnly =
       callback(refusal(peer), address, family)
     })
 
-/** Makes the connect function of an undici dispatcher; each socket it opens has a read control. */
+/** Makes the connect function of an undici dispatcher; `sockets` gets each socket that it opens. */
 export function createConnector(
   options: ConnectorOptions,
-  controls: ReadControls,
+  sockets: SocketWatch,
 ): buildConnector.connector {
   const { allowPrivateUpstreams, connectTimeoutMs } = options
   const lookup = options.lookup ?? dnsLookup
@@ -61,7 +65,7 @@ export function createConnector(
     }
     connect(target, (...[error, socket]) => {
       if (error) return callback(error, null)
-      controls.install(socket)
+      sockets.install(socket)
       callback(null, socket)
     })
   }

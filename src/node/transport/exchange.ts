@@ -1,6 +1,7 @@
 /** One request to an upstream: turns the callbacks of undici into one promise and one body. */
 import type { Dispatcher } from 'undici'
 import type { UpstreamRequest } from '../../runtime.ts'
+import type { IdleCloses, SentOn } from './idle-close.ts'
 import type { ReadControl, ReadControls } from './read-control.ts'
 
 /** A body that is declared up to this length is collected; a longer one streams. */
@@ -26,9 +27,24 @@ function responseHeaders({ rawHeaders }: Dispatcher.DispatchController): Headers
   return headers
 }
 
+/** How a request is sent once more; its body is kept in memory for as long as this is. */
+export interface Repeat {
+  /** Gets to know the connection of the request that is about to be sent. */
+  aboutToSend: IdleCloses['aboutToSend']
+  /** Sends the same request on a connection of its own. */
+  sendAnew(): void
+}
+
 /**
  * `resolve` gets the response, with its body complete or still streaming; `reject` gets what failed
  * before that. What fails later is an error of the body.
+ *
+ * A request that meets a connection which the upstream has just closed as idle is sent once more. A
+ * request that is not idempotent may be repeated only if it is known that the first one was not
+ * processed (RFC 9110 §9.2.2); servers close an idle connection at any moment, and clients are told
+ * to expect it (RFC 9112 §9.3, §9.6). So it is repeated only where nothing else is likely: on a
+ * connection that was answered on before, without one byte of an answer, right after it was sent,
+ * and never twice.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   #method: string
@@ -37,6 +53,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #reject: (reason: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
   #controls: ReadControls
+  /** Undefined once the answer has begun, and once the request was repeated. */
+  #repeat: Repeat | undefined
+  #sentOn: SentOn | undefined
   #readControl: ReadControl | undefined
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined
   #head: ResponseInit = {}
@@ -47,11 +66,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(
     request: UpstreamRequest,
     controls: ReadControls,
+    repeat: Repeat,
     resolve: (response: Response) => void,
     reject: (reason: unknown) => void,
   ) {
     this.#method = request.method
     this.#controls = controls
+    this.#repeat = repeat
     this.#signal = request.signal
     this.#resolve = resolve
     this.#reject = reject
@@ -60,7 +81,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController) {
     this.#controller = controller
-    if (this.#done) controller.abort(new Error('The request was aborted before it was sent'))
+    if (this.#done) {
+      controller.abort(new Error('The request was aborted before it was sent'))
+      return
+    }
+    this.#repeat?.aboutToSend((connection) => {
+      this.#sentOn = connection
+    })
   }
 
   onResponseStart(
@@ -73,6 +100,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status > 599) return this.#abort(new Error(`The upstream answered with status ${status}`))
     const headers = responseHeaders(controller)
     const isPlain = /^[\t\x20-\x7e]*$/.test(statusText)
+    this.#repeat = undefined
     this.#head = { status, statusText: isPlain ? statusText : '', headers }
     this.#hasBody = this.#method !== 'HEAD' && !nullBodyStatuses.has(status)
     const length = headers.get('content-length')
@@ -102,7 +130,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: unknown, error: Error) {
-    this.#fail(error)
+    const repeat = this.#repeat
+    if (this.#done || !repeat || !this.#sentOn?.wasClosedIdle(error)) return this.#fail(error)
+    this.#repeat = undefined
+    repeat.sendAnew()
   }
 
   #openStream(): ReadableStream<Uint8Array> {

@@ -1,8 +1,7 @@
 /** Connections through proxies: kept alive for one account and one proxy, and never shared. */
 import { Client, type Dispatcher, Pool } from 'undici'
 import type { OutboundProxy, UpstreamRequest } from '../../runtime.ts'
-import { type ConnectorOptions, refuseLiteral } from './connector.ts'
-import type { ReadControls } from './read-control.ts'
+import { type ConnectorOptions, refuseLiteral, type SocketWatch } from './connector.ts'
 import { createTunnelOpener, type OpenTunnel, type TunnelOptions } from './tunnel.ts'
 
 export type ProxyPoolsOptions = ConnectorOptions & TunnelOptions
@@ -18,6 +17,8 @@ type Via = NonNullable<UpstreamRequest['via']>
 export interface ProxyPools {
   /** Sends a request from the pool of its account, proxy (credentials included) and origin. */
   dispatch(via: Via, request: ProxiedRequest, handler: Dispatcher.DispatchHandler): void
+  /** A client of its own for one request through the same proxy, which the caller closes. */
+  openClient(via: Via, origin: string): Client
   /** How many pools are kept. */
   size(): number
   /** Ends every connection and every attempt at once; later requests fail. */
@@ -31,7 +32,7 @@ export interface ProxyPools {
 export function createProxyPools(
   options: ProxyPoolsOptions,
   clientOptions: Client.Options,
-  controls: ReadControls,
+  sockets: SocketWatch,
 ): ProxyPools {
   const pools = new Map<string, Pool>()
   const closing = new AbortController()
@@ -39,11 +40,13 @@ export function createProxyPools(
     const { connected, size } = pools.get(key)?.stats ?? {}
     if (!connected && !size) pools.delete(key)
   }
+  const opener = (proxy: OutboundProxy) =>
+    upstreamGuard(createTunnelOpener(proxy, options), options)
   const openPool = (key: string, proxy: OutboundProxy, origin: string) => {
-    const open = upstreamGuard(createTunnelOpener(proxy, options), options)
+    const open = opener(proxy)
     const pool = new Pool(origin, {
       ...clientOptions,
-      factory: (url, given) => tunnelledClient(url, given, open, controls, closing.signal),
+      factory: (url, given) => tunnelledClient(url, given, open, sockets, closing.signal),
     })
     pool.on('disconnect', () => removeUnused(key)).on('connectionError', () => removeUnused(key))
     pools.set(key, pool)
@@ -56,6 +59,8 @@ export function createProxyPools(
       pool.dispatch(request, handler)
       removeUnused(key) // a request that cannot be sent has opened no connection
     },
+    openClient: ({ proxy }, origin) =>
+      tunnelledClient(new URL(origin), clientOptions, opener(proxy), sockets, closing.signal),
     size: () => pools.size,
     async close() {
       closing.abort()
@@ -84,7 +89,7 @@ function tunnelledClient(
   origin: URL,
   clientOptions: Client.Options,
   open: OpenTunnel,
-  controls: ReadControls,
+  sockets: SocketWatch,
   closing: AbortSignal,
 ): Client {
   let signals = [closing]
@@ -93,7 +98,7 @@ function tunnelledClient(
     connect: (target, callback) => {
       open(target, signals).then(
         (socket) => {
-          controls.install(socket)
+          sockets.install(socket)
           callback(null, socket)
         },
         (error: Error) => callback(error, null),

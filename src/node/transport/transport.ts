@@ -1,11 +1,13 @@
 /** A fetch-shaped transport over undici `dispatch`, at a fifth of the cost of global fetch. */
 import { Readable } from 'node:stream'
-import { Agent } from 'undici'
-import type { Timers } from '../../clock.ts'
+import { Agent, Client } from 'undici'
+import type { Clock, Timers } from '../../clock.ts'
 import type { Runtime, UpstreamRequest } from '../../runtime.ts'
-import { type ConnectorOptions, createConnector } from './connector.ts'
+import { systemClock } from '../clock.ts'
+import { type ConnectorOptions, createConnector, type SocketWatch } from './connector.ts'
 import { decodeResponse } from './decode.ts'
 import { Exchange } from './exchange.ts'
+import { watchIdleCloses } from './idle-close.ts'
 import { createProxyPools, type ProxiedRequest } from './proxy-pools.ts'
 import { createReadControls } from './read-control.ts'
 
@@ -14,13 +16,16 @@ export interface TransportOptions extends ConnectorOptions {
   allowPrivateProxies: boolean
   /** Measure the time that a tunnel may take; by default the timers of the host. */
   timers?: Timers
+  /** Measures how long ago a request was sent; by default the clock of the host. */
+  monotonicMs?: Clock['monotonicMs']
 }
 
 export interface Transport {
   /**
    * Sends a request and resolves with its response, decoded and with redirects not followed.
    * A body declared up to 64 KiB is complete by then; a longer one streams, and errors when it is
-   * truncated. Rejects on connect, TLS, reset and refusal, with a `ProxyError` when a proxy is at fault,
+   * truncated. A request that meets a connection which the upstream has just closed as idle is sent once
+   * more, on a new connection. Rejects on connect, TLS, reset and refusal, with a `ProxyError` when a proxy is at fault,
    * and with the signal's reason on abort.
    */
   fetch: Runtime['fetch']
@@ -42,27 +47,63 @@ const keptBytes = 64 * 1024
  */
 export function createTransport(options: TransportOptions): Transport {
   const controls = createReadControls()
-  const agent = new Agent({ connect: createConnector(options, controls), ...clientOptions })
-  const proxied = createProxyPools(options, clientOptions, controls)
+  const idleCloses = watchIdleCloses(options.monotonicMs ?? systemClock.monotonicMs)
+  const sockets: SocketWatch = {
+    install(socket) {
+      controls.install(socket)
+      idleCloses.install(socket)
+    },
+  }
+  const connect = createConnector(options, sockets)
+  const agent = new Agent({ connect, ...clientOptions })
+  const proxied = createProxyPools(options, clientOptions, sockets)
+  const single = createSingleClients()
   return {
     fetch: (url, request) =>
       new Promise<Response>((resolve, reject) => {
         if (request.signal.aborted) return reject(request.signal.reason)
+        const { via } = request
         const { origin, pathname, search } = new URL(url)
-        const message: ProxiedRequest = {
+        const message = (): ProxiedRequest => ({
           origin,
           path: pathname + search,
           method: request.method,
           headers: flatHeaders(request.headers, request.body),
           body: dispatchedBody(request.body),
           signal: request.signal,
+        })
+        const sendAnew = () => {
+          const client = via
+            ? proxied.openClient(via, origin)
+            : new Client(origin, { connect, ...clientOptions })
+          single.dispatch(client, message(), exchange)
         }
-        const exchange = new Exchange(request, controls, resolve, reject)
-        if (request.via) proxied.dispatch(request.via, message, exchange)
-        else agent.dispatch(message, exchange)
+        const repeat = { aboutToSend: idleCloses.aboutToSend, sendAnew }
+        const exchange = new Exchange(request, controls, repeat, resolve, reject)
+        if (via) proxied.dispatch(via, message(), exchange)
+        else agent.dispatch(message(), exchange)
       }).then(decodeResponse),
     async close() {
-      await Promise.all([agent.destroy(), proxied.close()])
+      idleCloses.close()
+      await Promise.all([agent.destroy(), proxied.close(), single.close()])
+    },
+  }
+}
+
+/** Clients that send one request each, and close when it has ended. */
+function createSingleClients() {
+  const clients = new Set<Client>()
+  let isClosed = false
+  return {
+    dispatch(client: Client, message: ProxiedRequest, exchange: Exchange) {
+      clients.add(client)
+      client.dispatch(message, exchange)
+      const end = isClosed ? client.destroy() : client.close()
+      end.finally(() => clients.delete(client))
+    },
+    async close() {
+      isClosed = true
+      await Promise.all([...clients].map((client) => client.destroy()))
     },
   }
 }
