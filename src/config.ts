@@ -43,10 +43,38 @@ const origins = z
     message: 'must be origins separated by commas, like https://admin.example.com',
   })
 
-const url = (protocols: string[], example: string) =>
-  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
-    message: `must be a URL like ${example}`,
-  })
+const isUrl = (value: string, protocols: string[]) =>
+  URL.canParse(value) && protocols.includes(new URL(value).protocol)
+
+const restUrl = z.string().refine((value) => isUrl(value, ['https:', 'http:']), {
+  message: 'must be a URL like https://name.upstash.io',
+})
+
+/** Of an administrator, in characters: wherever one is set. */
+export const passwordLength = { min: 12, max: 1000 }
+
+const redisUrl = z.string().superRefine((value, ctx) => {
+  const fault = redisUrlFault(value)
+  if (fault !== undefined) ctx.addIssue(fault)
+})
+
+/** What is wrong with it, or what the client of the store would ignore or misread. */
+function redisUrlFault(value: string): string | undefined {
+  // A password with one of these ends the host for the parser, which then takes the user for the host.
+  if (/#/.test(value) || /[/?][^@]*@/.test(value.replace(/^\w+:\/\//, ''))) {
+    return 'must not contain # / or ? in a password; write %23, %2F and %3F for them'
+  }
+  if (!isUrl(value, ['redis:', 'rediss:'])) return 'must be a URL like redis://127.0.0.1:6379'
+  const { username, password, pathname, searchParams } = new URL(value)
+  try {
+    decodeURIComponent(username + password)
+  } catch {
+    return 'must not contain a bare % in a password; write %25 for it'
+  }
+  const databases = [pathname.slice(1), searchParams.get('db') ?? '']
+  if (databases.every((database) => /^\d{0,5}$/.test(database))) return undefined
+  return 'must end in the number of a database, like redis://127.0.0.1:6379/2, or in none'
+}
 
 const Environment = z
   .object({
@@ -54,7 +82,11 @@ const Environment = z
     HOST: z.string().default('127.0.0.1'),
     DATA_DIR: z.string().default('./data'),
     ADMIN_USERNAME: z.string().trim().min(1).max(100).default('admin'),
-    ADMIN_PASSWORD: z.string().min(8, 'must have at least 8 characters').max(1000).optional(),
+    ADMIN_PASSWORD: z
+      .string()
+      .min(passwordLength.min, `must have at least ${passwordLength.min} characters`)
+      .max(passwordLength.max, `must have at most ${passwordLength.max} characters`)
+      .optional(),
     JWT_SECRET: z.string('is required').min(32, 'must have at least 32 characters'),
     ENCRYPTION_KEY: z.string('is required').transform((value, ctx) => {
       const bytes = toBytes(value)
@@ -62,8 +94,8 @@ const Environment = z
       ctx.addIssue('must be 32 bytes, written as 64 hexadecimal digits or as base64')
       return z.NEVER
     }),
-    REDIS_URL: url(['redis:', 'rediss:'], 'redis://127.0.0.1:6379').optional(),
-    UPSTASH_REDIS_REST_URL: url(['https:', 'http:'], 'https://name.upstash.io').optional(),
+    REDIS_URL: redisUrl.optional(),
+    UPSTASH_REDIS_REST_URL: restUrl.optional(),
     UPSTASH_REDIS_REST_TOKEN: z.string().min(1).optional(),
     KEY_PREFIX: z
       .string()
@@ -97,6 +129,7 @@ const Environment = z
     SESSION_RETURN_SECONDS: integer(300, 0, 86_400),
     LEASE_SECONDS: integer(900, 1, 86_400),
     DRAIN_TIMEOUT_SECONDS: integer(30, 0, 3_600),
+    KEEP_ALIVE_SECONDS: integer(75, 1, 3_600),
   })
   .refine((env) => !env.UPSTASH_REDIS_REST_URL === !env.UPSTASH_REDIS_REST_TOKEN, {
     path: ['UPSTASH_REDIS_REST_TOKEN'],
@@ -106,6 +139,9 @@ const Environment = z
   })
 
 export type Config = z.infer<typeof Environment>
+
+/** The names of all settings of a gateway. */
+export const settingNames: readonly string[] = Object.keys(Environment.shape)
 
 /** Thrown when settings are wrong; `message` names every fault, and never a value. */
 export class ConfigError extends Error {}

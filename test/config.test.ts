@@ -57,6 +57,7 @@ describe('loadConfig', () => {
       SESSION_RETURN_SECONDS: 300,
       LEASE_SECONDS: 900,
       DRAIN_TIMEOUT_SECONDS: 30,
+      KEEP_ALIVE_SECONDS: 75,
     })
   })
 
@@ -110,12 +111,41 @@ describe('loadConfig', () => {
     ['BODY_LIMIT_BYTES', '1023', 'must be at least 1024'],
     ['STORE_TIMEOUT_MS', '49', 'must be at least 50'],
     ['JWT_SECRET', 'short', 'must have at least 32 characters'],
-    ['ADMIN_PASSWORD', '1234567', 'must have at least 8 characters'],
+    ['ADMIN_PASSWORD', '12345678901', 'must have at least 12 characters'],
     ['REDIS_URL', 'http://127.0.0.1', 'must be a URL like redis://127.0.0.1:6379'],
     ['TIMEZONE', 'Mars/Base', 'must be an IANA time zone such as Europe/Berlin'],
     ['API_KEY_PREFIX', 'a-b', 'must be 1 to 16 letters, digits or _'],
   ])('says what is wrong with %s=%s', (name, value, fault) => {
     expect(faults({ ...required, [name]: value })).toEqual([`${name}: ${fault}`])
+  })
+
+  it.each([
+    ['#', 'redis://:pass#word@127.0.0.1'],
+    ['#', 'redis://user:12#word@127.0.0.1'],
+    ['/', 'redis://user:12/word@127.0.0.1'],
+    ['?', 'redis://user:12?word@127.0.0.1:6379/0'],
+    ['%', 'redis://:50%word@127.0.0.1:6379/0'],
+  ])('refuses a bare %s in the password of REDIS_URL, and prints nothing of it', (_, url) => {
+    const found = faults({ ...required, REDIS_URL: url })
+    expect(found.at(-1)).toMatch(/^REDIS_URL: must not contain .* in a password; write %/)
+    expect(found.join()).not.toMatch(/word@|pass#|user/)
+  })
+
+  it('takes a password in which they are encoded', () => {
+    const REDIS_URL = 'redis://:a%23b%25c%2Fd%3Fe@127.0.0.1:6379/2'
+    expect(loadConfig({ ...required, REDIS_URL }).REDIS_URL).toBe(REDIS_URL)
+  })
+
+  it.each(['/x', '/-1', '/1.5', '/0/1', '?db=x'])('refuses the database %s of REDIS_URL', (end) => {
+    const found = faults({ ...required, REDIS_URL: `redis://:secret@127.0.0.1:6379${end}` })
+    expect(found).toEqual([
+      expect.stringMatching(/^REDIS_URL: must end in the number of a database/),
+    ])
+    expect(found.join()).not.toContain('secret')
+  })
+
+  it.each(['', '/', '/0', '/15', '?family=6', '?db=2'])('takes the database %s of it', (end) => {
+    expect(faults({ ...required, REDIS_URL: `redis://127.0.0.1:6379${end}` })).toEqual([])
   })
 
   it('wants address and token of the REST store together', () => {

@@ -109,6 +109,8 @@ export type SettlementEvent =
 export type HostEvent =
   | { type: 'started'; url: string; store: string }
   | { type: 'stopped' }
+  /** A setting, or the store that it names, is probably not as it was meant; `setting` is its name. */
+  | { type: 'setting_questionable'; setting: string; message: string }
   | { type: 'deferred_failed'; error: unknown }
 
 export type AdministrationEvent =

@@ -21,8 +21,11 @@ import { systemClock } from './clock.ts'
 import { type OpenedEngine, openEngine } from './engines/open-engine.ts'
 import { openJournal } from './journal.ts'
 import { createRunningWork, drain, type RunningWork, trackRequests } from './running-work.ts'
-import { listen } from './server.ts'
+import { keepIdleConnections, listen } from './server.ts'
+import { checkAdminPassword } from './settings/check-admin.ts'
+import { checkStore } from './settings/check-store.ts'
 import { type Environment, readGatewayEnvironment } from './settings/environment.ts'
+import type { Question } from './settings/question.ts'
 import { createTransport } from './transport/transport.ts'
 import { welcome } from './welcome.ts'
 
@@ -45,13 +48,18 @@ export async function startNode(
   say: (text: string) => void,
   stopped: AbortSignal = new AbortController().signal,
 ): Promise<NodeHost> {
-  const config = loadConfig(readGatewayEnvironment(environment))
+  const { given, questions } = readGatewayEnvironment(environment)
+  const config = loadConfig(given)
   const store = await openEngine(config, stopped)
   const { gateway, running, closeStore } = compose(config, store, write)
   const { observe } = gateway.runtime
   let isReady = false
   const app = createApp(gateway, { isReady: () => isReady })
   const server = createAdaptorServer({ fetch: trackRequests(app.fetch, running) }) as Server
+  keepIdleConnections(server, config.KEEP_ALIVE_SECONDS)
+  const question = (asked: Question[]) => {
+    for (const each of asked) observe({ type: 'setting_questionable', ...each })
+  }
   const close = async (drainMs: number) => {
     await drain(server, running, drainMs)
     await closeStore()
@@ -59,12 +67,15 @@ export async function startNode(
   try {
     const { HOST: host, PORT: port, ADMIN_USERNAME: username } = config
     const url = await listen(server, { host, port, settings: 'PORT, HOST' })
+    question(questions)
+    question(await unlessAborted(checkStore(store, config), stopped))
     await unlessAborted(prepareStore(gateway), stopped)
     stopped.throwIfAborted()
     // The last step, and never broken off: once the admin is made, its password must be shown.
     const created = await ensureFirstAdmin(gateway)
     isReady = true
     if (created) say(welcome({ url, username, ...created }))
+    else gateway.runtime.defer(checkAdminPassword(gateway).then(question))
     observe({ type: 'started', url, store: store.name })
     return {
       url,

@@ -21,6 +21,16 @@ export function listen(
   })
 }
 
+/**
+ * Keeps idle connections for `seconds`. A balancer in front must be the one that closes first: it
+ * answers 502 for a request that it sent on a connection which was just being closed.
+ */
+export function keepIdleConnections(server: Server, seconds: number): void {
+  server.keepAliveTimeout = seconds * 1000
+  // The limit for the headers of a request; a shorter one could end a connection that is kept.
+  server.headersTimeout = Math.max(60_000, (seconds + 1) * 1000)
+}
+
 const checkIdleMs = 20
 
 /** Stops accepting and lets running requests end; after `timeoutMs` it closes the connections of the rest. */

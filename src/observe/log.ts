@@ -28,6 +28,7 @@ const levelOf: { [Type in GatewayEvent['type']]: Exclude<LogLevel, 'silent'> } =
   unpriced_model: 'warn',
   started: 'info',
   stopped: 'info',
+  setting_questionable: 'warn',
   deferred_failed: 'error',
   admin_created: 'info',
   admin_login: 'info',

@@ -1,4 +1,6 @@
 /** Entry of `npm run demo`: one message through a gateway, from the account to the bill. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import Anthropic from '@anthropic-ai/sdk'
 import { generatePassword } from '../crypto.ts'
@@ -132,7 +134,8 @@ async function demo(isWorker: boolean): Promise<void> {
   setTimeout(() => stopped.abort(tooLong), watchdogMs).unref()
   const { signal } = stopped
   await withTemporaryDirectory(async (directory) => {
-    // In another directory than a .dev.vars, which may name a real store.
+    // An empty file, in place of a .dev.vars that may name a real store.
+    writeFileSync(join(directory, '.dev.vars'), '')
     process.chdir(directory)
     const playing = play(isWorker, directory, signal)
     try {

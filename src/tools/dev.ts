@@ -102,7 +102,8 @@ async function welcomeFirst(gateway: Gateway, url: string): Promise<void> {
 
 /** Runs until wrangler ends or `stopped` aborts; resolves to the exit code. */
 async function dev(stopped: AbortSignal): Promise<number> {
-  const { config, port: wanted, forWorker } = readDevSettings(process.env)
+  const { config, port: wanted, forWorker, questions } = readDevSettings(process.env)
+  for (const { setting, message } of questions) say(`${setting}: ${message}`)
   const port = await claimPort(wanted)
   const { name, engine } = await openEngine(config, stopped)
   const gateway = openGateway(config, engine)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, onTestFinished } from 'vitest'
 import { journeySettings } from '../hosts/host.ts'
 import { startChild } from '../support/child.ts'
+import { elsewhere } from '../support/elsewhere.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 const entry = join(import.meta.dirname, '..', '..', 'src', 'node.ts')
@@ -17,8 +18,7 @@ export interface GatewayProcess {
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 
-// Away from the checkout, so that no .dev.vars of a developer is read.
-const launch = (env: Record<string, string>) => startChild([entry], { cwd: tmpdir(), env })
+const launch = (env: Record<string, string>) => startChild([entry], { cwd: elsewhere, env })
 
 /** Runs a gateway that is expected to refuse to start. */
 export async function startAndFail(settings: Record<string, string>) {

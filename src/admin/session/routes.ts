@@ -1,5 +1,6 @@
 /** Routes of the session: logging in and out, who is logged in, and the password. */
 import { z } from '@hono/zod-openapi'
+import { passwordLength } from '../../config.ts'
 import type { Gateway } from '../../gateway.ts'
 import { adminRoute, publicRoute } from '../access.ts'
 import { answer, refused } from '../answers.ts'
@@ -19,7 +20,7 @@ const Credentials = z
 const PasswordChange = z
   .strictObject({
     currentPassword: z.string().min(1).max(1000),
-    newPassword: z.string().min(12).max(1000),
+    newPassword: z.string().min(passwordLength.min).max(passwordLength.max),
   })
   .openapi('PasswordChange', {
     example: { currentPassword: 'correct horse battery', newPassword: 'staple of another kind' },

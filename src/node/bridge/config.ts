@@ -26,6 +26,8 @@ const Environment = z
     when: () => true,
   })
 
+export const bridgeSettingNames: readonly string[] = Object.keys(Environment.shape)
+
 export type BridgeConfig = z.infer<typeof Environment> &
   Pick<Config, 'DATA_DIR' | 'REDIS_URL' | 'STORE_TIMEOUT_MS'>
 

@@ -20,7 +20,9 @@ export async function startBridge(
   say: (text: string) => void,
   stopped: AbortSignal,
 ): Promise<() => Promise<void>> {
-  const config = loadBridgeConfig(readEnvironment(environment))
+  const { given, questions } = readEnvironment(environment)
+  for (const { setting, message } of questions) say(`${setting}: ${message}`)
+  const config = loadBridgeConfig(given)
   const { BRIDGE_HOST: host, BRIDGE_PORT: port } = config
   const token = config.BRIDGE_TOKEN ?? randomBytes(24).toString('base64url')
   if (!config.REDIS_URL) openDataDir(config.DATA_DIR)

@@ -160,6 +160,15 @@ export function createTcpEngine(options: TcpOptions): Engine & { connect(): Prom
     return sendAll(commands, timeoutMs - (clock.monotonicMs() - startedMs))
   }
 
+  /** The client goes on with database 0 when it cannot select the one of the URL, and does not say so. */
+  async function selectDatabase(): Promise<void> {
+    const { db = 0 } = client.options
+    if (Number(db) === 0) return
+    const [reply] = await sendAll([['SELECT', String(db)]], timeoutMs)
+    if (!(reply instanceof Error)) return
+    throw new Error(`REDIS_URL: database ${db} cannot be selected: ${withoutArguments(reply)}`)
+  }
+
   return {
     readYourWrites: false,
     async request<T>(request: Parameters<Engine['request']>[0]) {
@@ -178,6 +187,7 @@ export function createTcpEngine(options: TcpOptions): Engine & { connect(): Prom
     async connect() {
       try {
         if (client.status !== 'ready') await connected()
+        await selectDatabase()
       } catch (error) {
         // Otherwise the attempts would go on, and keep a process alive that is about to end.
         client.disconnect()
