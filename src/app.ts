@@ -7,11 +7,13 @@ import { v7 as uuidv7 } from 'uuid'
 import { docsRoutes } from './admin/docs/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
+import { createAllowedMethods } from './allowed-methods.ts'
 import { anthropic } from './dialects/anthropic.ts'
 import type { Dialect } from './dialects/dialect.ts'
 import { errorEvent } from './domain/events.ts'
 import { asGatewayError, GatewayError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
+import { createBasePaths } from './relay/base-path.ts'
 import { relay } from './relay/pipeline.ts'
 import { clientClosed } from './relay/request/client-request.ts'
 import { type RelayRoute, relayRoutes } from './relay/routes.ts'
@@ -44,7 +46,8 @@ export function createApp(
 ) {
   const { routes = relayRoutes, isReady = () => true } = options
   const { config, observe, now } = gateway.runtime
-  const app = new Hono<AppEnv>()
+  const basePaths = createBasePaths(routes)
+  const app = new Hono<AppEnv>({ getPath: basePaths.getPath })
   app.use(requestId({ limitLength: 128, generator: () => uuidv7({ msecs: now() }) }))
   for (const route of routes) {
     app.use(`${route.path}/*`, errorsAs(relayErrors(route.dialect)))
@@ -71,6 +74,8 @@ export function createApp(
       c.text('Claude Relay Service. The administration is described at /docs.\n'),
     )
   }
+  // Browsers ask for it at every page; an error would stand in the log each time.
+  app.get('/favicon.ico', (c) => c.body(null, 204, { 'cache-control': 'max-age=86400' }))
   app.get('/health', (c) => health(gateway, isReady, c))
 
   app.use('/api/v2/*', noStore)
@@ -79,7 +84,21 @@ export function createApp(
   app.route('/api/v2', admin)
   app.route('/', docsRoutes(admin))
 
-  app.notFound((c) => answerError(c, new GatewayError('not_found', `No route ${c.req.path}`)))
+  const allowedMethods = createAllowedMethods(app.routes)
+  app.notFound((c) => {
+    const { method, path } = c.req
+    const allowed = allowedMethods(path)
+    if (allowed.length === 0 || allowed.includes(method)) {
+      const meant = basePaths.meant(path)
+      const hint = meant === undefined ? '' : `; the relay is at ${meant} and /api${meant}`
+      return answerError(c, new GatewayError('not_found', `No route ${path}${hint}`))
+    }
+    const allow = allowed.join(', ')
+    const message = `${path} cannot be asked with ${method}, only with ${allow}`
+    const answer = answerError(c, new GatewayError('method_not_allowed', message))
+    answer.headers.set('allow', allow)
+    return answer
+  })
   app.onError((error, c) => {
     const answer = asGatewayError(error)
     const { requestId, keyId } = c.var

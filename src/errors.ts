@@ -12,6 +12,7 @@ export const errorStatus = {
   model_not_permitted: 400,
   not_permitted: 403,
   not_found: 404,
+  method_not_allowed: 405,
   conflict: 409,
   body_too_large: 413,
   unsupported_media_type: 415,

@@ -201,7 +201,6 @@ describe('an unknown route', () => {
     const admin = createTestAdmin(test)
     for (const [method, path] of [
       ['GET', '/nothing'],
-      ['PUT', '/keys'],
       ['GET', '/accounts'],
     ] as const) {
       const answer = await admin.call(method, path)

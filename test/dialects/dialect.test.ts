@@ -114,12 +114,12 @@ describe('a dialect of its own', () => {
   })
 
   it('is what errors below its route speak, for unknown methods and paths too', async () => {
-    for (const [method, path] of [
-      ['GET', route.path],
-      ['POST', `${route.path}/unknown`],
+    for (const [method, path, refusal] of [
+      ['GET', route.path, [405, 'method_not_allowed']],
+      ['POST', `${route.path}/unknown`, [404, 'not_found']],
     ] as const) {
       const response = await app.request(path, { method })
-      expect([response.status, (await response.text()).split(' ')[0]]).toEqual([404, 'not_found'])
+      expect([response.status, (await response.text()).split(' ')[0]]).toEqual(refusal)
     }
   })
 })

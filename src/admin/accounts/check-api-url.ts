@@ -8,6 +8,9 @@ export function checkApiUrl({ runtime }: Gateway, apiUrl: string): void {
   const allowPrivate = runtime.config.ALLOW_PRIVATE_UPSTREAMS
   const message = checkUpstreamUrl(apiUrl, { allowPrivate })
   if (message === undefined) return
-  const issues = [{ field: 'apiUrl', message }]
+  const isOnlyPrivate =
+    !allowPrivate && checkUpstreamUrl(apiUrl, { allowPrivate: true }) === undefined
+  const hint = isOnlyPrivate ? ' An operator can allow it with ALLOW_PRIVATE_UPSTREAMS=true.' : ''
+  const issues = [{ field: 'apiUrl', message: `${message}${hint}` }]
   throw new GatewayError('invalid_request', 'The gateway may not call this apiUrl', { issues })
 }

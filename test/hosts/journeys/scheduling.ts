@@ -7,7 +7,6 @@ import {
   anthropicStream,
   type Behaviour,
   json,
-  reset,
 } from '../../support/upstream.ts'
 import { eventually, logIn, messageBody, sendMessage } from '../client.ts'
 import type { Stage } from '../journeys.ts'
@@ -95,7 +94,7 @@ export function schedulingJourneys(stage: Stage): void {
         exchange.response.setHeader('x-codex-turn-state', 'turn one')
         return anthropicJson()(exchange)
       }
-      stage.upstream.behave('sk-ant-a', reset(), overloaded)
+      stage.upstream.behave('sk-ant-a', json(500, {}), overloaded)
       stage.upstream.behave('sk-ant-b', stateful)
       const issued = (await sendMessage(stage.host, key)).headers.get('x-codex-turn-state') ?? ''
       expect(issued).toBe('turn one')
