@@ -4,7 +4,8 @@ import type { Affinity } from './affinity.ts'
 /**
  * How a request ended: `complete`; `upstream_truncated`, the upstream broke off; `client_aborted`,
  * the client left; `refused`, the upstream refused the request itself; `timed_out`, a JSON answer took
- * too long; `failed`, every account that was tried failed; `rejected`, no account could be tried.
+ * too long; `failed`, every account that was tried failed; `rejected`, no account was asked: a
+ * limit of the key, what the key may not do, or none was available.
  */
 export const ends = [
   'complete',

@@ -1,7 +1,7 @@
 /** Acquires an account: plans and admits until the request has one, or must be refused. */
 import { v7 as uuidv7 } from 'uuid'
 import type { Snapshot } from '../catalog/catalog.ts'
-import { GatewayError } from '../errors.ts'
+import { type ErrorCode, GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { admit } from './admit.ts'
 import type { authenticate } from './authenticate.ts'
@@ -11,7 +11,7 @@ import type { RelayRoute } from './routes.ts'
 import type { Admission } from './scheduling/admission.ts'
 import { createTurn, type Turn } from './scheduling/turn.ts'
 import { createWaiting } from './scheduling/waiting.ts'
-import { settleRejected } from './settlement/settle.ts'
+import { settleRejected, storeRefusal } from './settlement/settle.ts'
 import { notePassedOver, type Trace } from './settlement/trace.ts'
 
 /** An edit may race with its own effect a few times; more means the store is not consistent. */
@@ -58,15 +58,48 @@ export async function acquireAccount(
         const afterPause = await waiting.pause(outcome.noAccountAvailable)
         if (afterPause === 'client_gone') throw clientClosed()
         if (afterPause === 'too_late') {
-          settleRejected(gateway, outcome.plan, trace)
+          settleRejected(gateway, outcome.plan, trace, outcome.refusal)
           throw outcome.refusal
         }
       }
       known = { snapshot: outcome.plan.snapshot, isFresh: false }
     }
+  } catch (error) {
+    noteRefusal(gateway, acquisition, { ledgerId, keyId }, error)
+    throw error
   } finally {
     turn.end()
   }
+}
+
+/** Limits of the key, and what it may not do; that no account is available is stored where it is found. */
+const traceable: ReadonlySet<ErrorCode> = new Set([
+  'concurrency_limit',
+  'request_limit',
+  'budget_exceeded',
+  'budget_reserved',
+  'not_permitted',
+  'model_not_permitted',
+])
+
+/** Lets an administrator find out later why the request was refused. */
+function noteRefusal(
+  gateway: Gateway,
+  { route, client, trace }: Acquisition,
+  { ledgerId, keyId }: { ledgerId: string; keyId: string },
+  error: unknown,
+): void {
+  if (!(error instanceof GatewayError && traceable.has(error.code))) return
+  const { requestId, hints } = client
+  const request = {
+    ledgerId,
+    requestId,
+    plannedAtMs: gateway.runtime.now(),
+    poolId: route.poolId,
+    model: hints.model,
+    apiKey: { id: keyId },
+  }
+  storeRefusal(gateway, request, trace, error)
 }
 
 /** Plans with the catalog in memory, and again with a newer one when that turns out to be old. */
@@ -99,7 +132,7 @@ async function planAndAdmit(
       planned = planWith(snapshot)
       if (planned.refusal && isFresh) {
         notePassedOver(trace, planned.excluded)
-        settleRejected(gateway, planned, trace)
+        settleRejected(gateway, planned, trace, planned.refusal)
       }
       if (planned.refusal) throw planned.refusal
     } catch (refusal) {

@@ -99,6 +99,7 @@ function describe(record: RequestRecord, ledgerId: string, id: string): RequestV
     stream: trace.stream,
     affinity: trace.affinity,
     end,
+    refusal: trace.refusal,
     passedOver: trace.passedOver.map(({ untilMs, ...one }) => ({ ...one, until: toIso(untilMs) })),
     attempts: trace.attempts.map(({ cooldownUntilMs, ...one }) => ({
       ...one,

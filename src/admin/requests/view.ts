@@ -79,6 +79,7 @@ const example = {
   stream: true,
   affinity: 'moved',
   end: 'complete',
+  refusal: null,
   passedOver: [
     { accountId: accountIds[0], why: 'rate_limited', until: '2026-11-22T11:00:00.000Z' },
   ],
@@ -114,6 +115,10 @@ const example = {
   costUsd: 0.0141,
   estimated: false,
 }
+
+const Refusal = z
+  .object({ code: z.string(), message: z.string() })
+  .openapi('RequestRefusal', { description: 'What its caller was told' })
 
 /** A request, its decision trace and its receipt. */
 export const RequestView = z
@@ -156,8 +161,11 @@ export const RequestView = z
           '`complete`; `upstream_truncated`: the upstream broke the answer off; `client_aborted`: the ' +
           'client did; `refused`: the upstream found fault with the request; `timed_out`: a JSON ' +
           'answer took too long; `failed`: every account that was tried failed; `rejected`: no ' +
-          'account could be tried',
+          'account was asked, and `refusal` says why',
       }),
+    refusal: Refusal.nullable().openapi({
+      description: 'Why no account was asked: a limit of the key, or what it may not do',
+    }),
     passedOver: z.array(PassedOver).openapi({ description: 'Empty until it has ended' }),
     attempts: z.array(Attempt).openapi({ description: 'In their order; empty until it has ended' }),
     usage: Usage.nullable().openapi({ description: 'Null where nothing was recorded' }),

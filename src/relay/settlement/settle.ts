@@ -3,6 +3,7 @@ import type { GatewayEvent } from '../../domain/events.ts'
 import type { ModelFamily } from '../../domain/model-family.ts'
 import type { End, RequestTrace } from '../../domain/request-trace.ts'
 import type { Usage } from '../../domain/usage.ts'
+import type { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
 import { settledSums } from '../../ledger/ledger.ts'
@@ -73,6 +74,11 @@ async function deliverAndWake(gateway: Gateway, input: SettleInput): Promise<voi
   gateway.wakeUps.wake(input.keyId)
 }
 
+/** What names a request in the store, whether or not it could be planned. */
+type NamedRequest = Pick<Plan, 'ledgerId' | 'requestId' | 'plannedAtMs' | 'poolId' | 'model'> & {
+  apiKey: Pick<Plan['apiKey'], 'id'>
+}
+
 /** What is known of a request that consumed nothing: how it went, and what that says of its account. */
 export interface VoidEnding {
   how: End
@@ -91,15 +97,43 @@ export function settleVoid(gateway: Gateway, plan: Plan, ending?: VoidEnding): v
  * Stores for a while why no account could take a request. It holds nothing, and no limit of its key
  * counts it: so of each key only some a minute are stored. Each of them is an event.
  */
-export function settleRejected(gateway: Gateway, plan: Plan, trace: Trace): void {
-  const noAccount = { accountId: '', family: 'other', verdict: undefined } as const
-  const ending = { ...noAccount, how: 'rejected', trace } as const
-  if (gateway.storedRejections.allows(plan.apiKey.id)) {
-    endVoid(gateway, plan, ending, ttl.refusalMs)
-  } else observeVoid(gateway, plan, ending)
+export function settleRejected(gateway: Gateway, plan: Plan, trace: Trace, refusal: Refusal): void {
+  observeVoid(gateway, plan, { ...noAccount, trace })
+  storeRefusal(gateway, plan, trace, refusal)
 }
 
-function observeVoid({ runtime }: Gateway, plan: Plan, ending: VoidEnding): RequestTrace {
+/** Why a request was refused, as its caller was told. */
+export type Refusal = Pick<GatewayError, 'code' | 'message'>
+
+const noAccount = {
+  accountId: '',
+  family: 'other',
+  verdict: undefined,
+  how: 'rejected',
+} satisfies Omit<VoidEnding, 'trace'>
+
+/** Of a message, which may list all that the key may use. */
+const maxMessageCharacters = 500
+
+/**
+ * Stores for a while why a request was refused before any account was asked: a limit of its key, or
+ * what its key may not do. In the background, and of each key only some a minute.
+ */
+export function storeRefusal(
+  gateway: Gateway,
+  request: NamedRequest,
+  trace: Trace,
+  { code, message }: Refusal,
+): void {
+  if (!gateway.storedRejections.allows(request.apiKey.id)) return
+  const { runtime } = gateway
+  const refusal = { code, message: message.slice(0, maxMessageCharacters) }
+  const ended = endTrace(trace, 'rejected', runtime.monotonicMs())
+  const packed = packTrace({ ...asker(request), refusal }, ended)
+  sendVoid(gateway, request, noAccount, packed, ttl.refusalMs)
+}
+
+function observeVoid({ runtime }: Gateway, plan: NamedRequest, ending: VoidEnding): RequestTrace {
   const trace = endTrace(ending.trace, ending.how, runtime.monotonicMs())
   const { accountId } = ending
   runtime.observe({ type: 'rejected', ...traceFields(plan, trace), accountId })
@@ -112,11 +146,20 @@ function endVoid(
   ending: VoidEnding | undefined,
   keepMs: number,
 ): void {
-  const { runtime } = gateway
-  const { accountId = '', family = 'other', verdict } = ending ?? {}
   const trace = ending && observeVoid(gateway, plan, ending)
+  sendVoid(gateway, plan, ending ?? noAccount, packTrace(asker(plan), trace), keepMs)
+}
+
+function sendVoid(
+  gateway: Gateway,
+  request: NamedRequest,
+  { accountId, family, verdict }: Omit<VoidEnding, 'trace' | 'how'>,
+  trace: string,
+  keepMs: number,
+): void {
+  const { runtime } = gateway
   const input: SettleInput = {
-    ...identity(plan, accountId),
+    ...identity(request, accountId),
     family,
     kind: 'void',
     amounts: '',
@@ -124,14 +167,14 @@ function endVoid(
     verdict,
     buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
     quotaDay: '',
-    trace: packTrace(asker(plan), trace),
+    trace,
     issuedAffinities: [],
     keepMs,
   }
   runtime.defer(deliverAndWake(gateway, input))
 }
 
-function asker({ requestId, apiKey, poolId, plannedAtMs }: Plan) {
+function asker({ requestId, apiKey, poolId, plannedAtMs }: NamedRequest) {
   const { id: keyId } = apiKey
   return { requestId, keyId, platform: poolId, receivedAtMs: plannedAtMs }
 }
@@ -139,13 +182,13 @@ function asker({ requestId, apiKey, poolId, plannedAtMs }: Plan) {
 type EndedRequest = Omit<Extract<GatewayEvent, { type: 'rejected' }>, 'type' | 'accountId'>
 
 /** The trace as fields of an event: who asked, how it ended, every attempt and every account passed over. */
-function traceFields(plan: Plan, trace: RequestTrace): EndedRequest {
+function traceFields(plan: NamedRequest, trace: RequestTrace): EndedRequest {
   const { requestId, ledgerId, apiKey, poolId, model } = plan
   const { receivedAtMs, ...rest } = trace
   return { ...rest, requestId, ledgerId, keyId: apiKey.id, poolId, model }
 }
 
-function identity(plan: Plan, accountId: string) {
+function identity(plan: NamedRequest, accountId: string) {
   const { ledgerId, requestId, apiKey, poolId, model } = plan
   const requestName = requestId === ledgerId ? undefined : requestId
   return { ledgerId, requestName, poolId, keyId: apiKey.id, accountId, model }

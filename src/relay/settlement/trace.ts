@@ -57,6 +57,8 @@ export function endTrace(trace: Trace, end: End, nowMonotonicMs: number): Reques
 interface Asker extends Pick<RequestTrace, 'requestId' | 'receivedAtMs'> {
   keyId: string
   platform: string
+  /** What its caller was told, where no account was asked. */
+  refusal?: { code: string; message: string }
 }
 
 /** The text that the store keeps. */
@@ -103,6 +105,7 @@ const Kept = z.object({
   queuedMs: count,
   affinity: z.preprocess(renamed(oldAffinities), z.enum(affinities)).nullable().catch(null),
   end: z.preprocess(renamed(oldEnds), z.enum(ends)).nullable().catch(null),
+  refusal: z.object({ code: z.string(), message: z.string() }).nullable().catch(null),
   passedOver: listOf(z.object({ accountId: z.string(), why: z.string(), untilMs: count })),
   attempts: listOf(
     z.preprocess(
