@@ -6,6 +6,7 @@ import { routePath } from 'hono/route'
 import { v7 as uuidv7 } from 'uuid'
 import { createAllowedMethods } from './admin/allowed-methods.ts'
 import { docsRoutes } from './admin/docs/routes.ts'
+import { createHealthCheck } from './admin/health.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
 import { anthropic } from './dialects/anthropic.ts'
@@ -38,7 +39,7 @@ const adminBodyLimitBytes = 1024 * 1024
 
 /**
  * @param options.routes of the relay; a request below one of them gets errors in its dialect.
- * @param options.isReady tells whether the host has prepared the store; before that, only /health is served.
+ * @param options.isReady tells whether the host has prepared the store; before that, only /health and /livez are served.
  */
 export function createApp(
   gateway: Gateway,
@@ -76,7 +77,16 @@ export function createApp(
   }
   // Browsers ask for it at every page; an error would stand in the log each time.
   app.get('/favicon.ico', (c) => c.body(null, 204, { 'cache-control': 'max-age=86400' }))
-  app.get('/health', (c) => health(gateway, isReady, c))
+  // On Node the store is prepared by the time it is asked. A Worker prepares nothing before its first
+  // request: the first login makes the admin, each write of a credential checks the sealing key, and
+  // admissions sweep expired leases.
+  const checkHealth = createHealthCheck(gateway)
+  app.get('/health', async (c) => {
+    if (!isReady()) return c.json({ status: 'starting' }, 503, { 'retry-after': '1' })
+    const health = await checkHealth()
+    return c.json(health, health.status === 'ok' ? 200 : 503)
+  })
+  app.get('/livez', (c) => c.json({ status: 'ok' }))
 
   app.use('/api/v2/*', noStore)
   app.use('/api/v2/*', limitBody)
@@ -162,27 +172,10 @@ const adminError: ErrorEnvelope = (c, error) => {
   return Response.json({ error: { code, message, ...(issues && { issues }) } }, { status, headers })
 }
 
-/** Refuses everything but /health with `starting`, and asks to repeat soon. */
+/** Refuses everything but /health and /livez with `starting`, and asks to repeat soon. */
 const refuseUntil =
   (isReady: () => boolean): MiddlewareHandler =>
   (c, next) => {
-    if (isReady() || c.req.path === '/health') return next()
+    if (isReady() || c.req.path === '/health' || c.req.path === '/livez') return next()
     throw new GatewayError('starting', 'The gateway is starting', { retryAfterSeconds: 1 })
   }
-
-/**
- * 200 with the store's latency, or 503 when it does not answer in time. On Node the store has been
- * prepared by then. A Worker prepares nothing before its first request: the first login makes the
- * admin, each write of a credential checks the sealing key, and admissions sweep expired leases.
- */
-async function health(gateway: Gateway, isReady: () => boolean, c: App): Promise<Response> {
-  if (!isReady()) return c.json({ status: 'starting' }, 503, { 'retry-after': '1' })
-  const { runtime } = gateway
-  const startedMs = runtime.monotonicMs()
-  try {
-    await runtime.redis.ping()
-    return c.json({ status: 'ok', store: { latencyMs: runtime.monotonicMs() - startedMs } })
-  } catch {
-    return c.json({ status: 'unavailable', store: { error: 'The store does not answer' } }, 503)
-  }
-}

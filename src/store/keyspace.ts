@@ -14,6 +14,8 @@ export const ttl = {
   affinityMs: 30 * day,
   /** A request that no account could take is remembered for as long as its client may ask why. */
   refusalMs: 60 * 60 * second,
+  /** What the health check writes; nobody reads it. */
+  healthCheckMs: 60 * second,
   /** Failed logins are forgotten this long after the last one; longer than the longest wait. */
   failedLoginsMs: 60 * 60 * second,
   /** How long an orphan belongs to the process that it was handed to, before another may take it. */
@@ -75,6 +77,8 @@ export function createKeyspace(prefix: string) {
     revokedToken: (tokenId: string) => key('revoked-token', tokenId),
     /** Sorted set, all of score 0: audit entries, each `<time-ordered id> <JSON>`. */
     audit: key('audit'),
+    /** String: written by the health check, to see that the store takes writes. */
+    healthCheck: key('health-check'),
     /** String: id of the key that seals credentials in this store. */
     sealingKey: key('sealing-key'),
   }

@@ -82,6 +82,7 @@ describe('a gateway whose store is not prepared yet', () => {
     const starting = start()
     const health = await eventually(() => ask('/health'))
     expect([health.status, await health.json()]).toEqual([503, { status: 'starting' }])
+    expect((await ask('/livez')).status).toBe(200)
     expect(health.headers.get('retry-after')).toBe('1')
     release()
     const host = await starting

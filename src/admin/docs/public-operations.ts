@@ -2,6 +2,7 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Operation } from '../../domain/operation.ts'
 import { relayRoutes } from '../../relay/routes.ts'
+import { Health } from '../health.ts'
 
 type Registry = OpenAPIHono['openAPIRegistry']
 
@@ -39,13 +40,6 @@ const MessagesError = z
     },
   })
 
-const Health = z
-  .object({
-    status: z.enum(['ok', 'unavailable', 'starting']),
-    store: z.object({ latencyMs: z.number().optional(), error: z.string().optional() }).optional(),
-  })
-  .openapi('Health', { example: { status: 'ok', store: { latencyMs: 2 } } })
-
 const json = <Schema extends z.ZodType>(schema: Schema, description: string) => ({
   description,
   content: { 'application/json': { schema } },
@@ -76,11 +70,19 @@ export function registerPublicOperations(registry: Registry): void {
     method: 'get',
     path: '/health',
     tags: ['Health'],
-    summary: 'Show whether the store answers, and how fast',
+    summary: 'Show whether the store takes writes, how fast, and which platforms can serve',
     responses: {
       200: json(Health, 'The gateway can serve'),
-      503: json(Health, 'The store does not answer, or the gateway is starting'),
+      503: json(Health, 'The store does not answer or takes no writes, or the gateway is starting'),
     },
+  })
+  registry.registerPath({
+    method: 'get',
+    path: '/livez',
+    tags: ['Health'],
+    summary: 'Show that the process runs',
+    description: 'Asks nothing of the store, and answers while the gateway is starting too.',
+    responses: { 200: json(z.object({ status: z.literal('ok') }), 'It runs') },
   })
 }
 

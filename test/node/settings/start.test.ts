@@ -122,6 +122,24 @@ describe.runIf(has('redis-server'))('a start with Redis', () => {
     ])
   })
 
+  it('is not healthy when the store takes no writes, and lives on', async () => {
+    const { url } = await start({ REDIS_URL: server.url })
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+    await result(operator, 'REPLICAOF', '127.0.0.1', '1')
+    const health = await eventually(async () => {
+      const response = await fetch(`${url}/health`)
+      expect(response.status).toBe(503)
+      return response.json()
+    })
+    expect(health).toEqual({
+      status: 'unavailable',
+      store: { error: 'The store takes no writes (READONLY)' },
+    })
+    expect((await fetch(`${url}/livez`)).status).toBe(200)
+    await result(operator, 'REPLICAOF', 'NO', 'ONE')
+    await eventually(async () => expect((await fetch(`${url}/health`)).status).toBe(200))
+  })
+
   it.each(['-@scripting', '-evalsha'])('refuses a user with %s, by name', async (rule) => {
     await result(operator, 'ACL', 'SETUSER', 'poor', 'on', '>secret', '~*', '+@all', rule)
     const url = server.url.replace('//', '//poor:secret@')
