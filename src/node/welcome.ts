@@ -23,9 +23,9 @@ Next, in another shell:
   TOKEN=$(curl -s ${url}/api/v2/auth/admin/login -H 'content-type: application/json' \\
     -d '${credentials}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
 
-2. Add an upstream account (put your own key in)
+2. Add an upstream account (put your own key in); "trial" says whether it answers
 
-  curl -s ${url}/api/v2/accounts/claude-console -H "authorization: Bearer $TOKEN" \\
+  curl -s '${url}/api/v2/accounts/claude-console?test=true' -H "authorization: Bearer $TOKEN" \\
     -H 'content-type: application/json' \\
     -d '{"name":"first","apiUrl":"https://api.anthropic.com","apiKey":"sk-ant-..."}'
 

@@ -141,10 +141,17 @@ function verdictOf(platform: Platform, response: Response, text: string): Verdic
   return { ok: false, status, message: `The upstream answered ${status} with ${what}${hint}` }
 }
 
+/** What would allow the address that was refused at connect time. */
+const settingOf = new Map([
+  ['ERR_PRIVATE_UPSTREAM', 'ALLOW_PRIVATE_UPSTREAMS'],
+  ['ERR_PRIVATE_PROXY', 'ALLOW_PRIVATE_PROXIES'],
+])
+
 /** The code that the host's network layer gives an error, such as ECONNREFUSED; nothing of its text. */
 function reasonOf(error: unknown): string {
   const Coded = z.object({ code: z.string().regex(/^[A-Z][A-Z0-9_]{2,60}$/) })
   const cause = error instanceof Error ? error.cause : undefined
   const code = Coded.safeParse(error).data?.code ?? Coded.safeParse(cause).data?.code
-  return code === undefined ? '' : ` (${code})`
+  const hint = settingOf.get(code ?? '')
+  return code === undefined ? '' : ` (${code}${hint ? `; see the setting ${hint}` : ''})`
 }

@@ -9,6 +9,7 @@ import { Flag, IfMatch, revisionsOf, UpdatedAt } from '../input.ts'
 import { patchOf } from '../patch.ts'
 import { createAccount } from './create.ts'
 import { removeAccount } from './remove.ts'
+import { Trial } from './trial.ts'
 import { updateAccount } from './update.ts'
 import {
   AccountDetails,
@@ -19,6 +20,7 @@ import {
   tags,
   view,
 } from './view.ts'
+import { saveWithTrial } from './with-trial.ts'
 
 const Creation = AccountInput.openapi('AccountCreation', {
   example: {
@@ -35,6 +37,18 @@ const Edit = patchOf(AccountInput)
   .extend({ updatedAt: UpdatedAt })
   .openapi('AccountEdit', { example: { priority: 10, dailyQuota: 0, proxy: null } })
 
+const TestQuery = z.object({
+  test: Flag.optional().openapi({
+    description: 'Try the account with one tiny real request; `trial` is its outcome',
+  }),
+})
+
+const Saved = AccountDetails.extend({
+  trial: Trial.optional().openapi({
+    description: 'With `test`: whether the account answers. It is saved all the same.',
+  }),
+}).openapi('SavedAccount')
+
 const create = adminRoute('accounts:write', {
   method: 'post',
   path: '/accounts/{platform}',
@@ -42,10 +56,11 @@ const create = adminRoute('accounts:write', {
   summary: 'Create an account',
   request: {
     params: PlatformPath,
+    query: TestQuery,
     body: { required: true, content: { 'application/json': { schema: Creation } } },
   },
   responses: {
-    201: tagged(AccountDetails, 'The new account'),
+    201: tagged(Saved, 'The new account'),
     400: refused[400],
     404: refused[404],
   },
@@ -62,11 +77,12 @@ const update = adminRoute('accounts:write', {
     'refused when the account was changed since; without them the last edit wins.',
   request: {
     params: AccountPath,
+    query: TestQuery,
     headers: IfMatch,
     body: { required: true, content: { 'application/json': { schema: Edit } } },
   },
   responses: {
-    200: tagged(AccountDetails, 'The account as it is now'),
+    200: tagged(Saved, 'The account as it is now'),
     400: refused[400],
     404: refused[404],
     409: refused[409],
@@ -94,19 +110,24 @@ const remove = adminRoute('accounts:write', {
 export function accountWriteRoutes(app: AdminApp, gateway: Gateway): void {
   app.openapi(create, async (c) => {
     const { platform } = c.req.valid('param')
-    const request = { actor: c.get('actor'), platform, input: c.req.valid('json') }
-    const state = await createAccount(gateway, request)
+    const { test = false } = c.req.valid('query')
+    const actor = c.get('actor')
+    const input = c.req.valid('json')
+    const save = () => createAccount(gateway, { actor, platform, input })
+    const { trial, ...state } = await saveWithTrial(gateway, { actor, test, save })
     c.header('etag', etag(state.revision))
-    return c.json(details(state), 201)
+    return c.json({ ...details(state), ...(trial && { trial }) }, 201)
   })
   app.openapi(update, async (c) => {
     const { platform, id: accountId } = c.req.valid('param')
     const { updatedAt, ...patch } = c.req.valid('json')
     const precondition = { revisions: revisionsOf(c.req.valid('header')['if-match']), updatedAt }
-    const edit = { actor: c.get('actor'), platform, accountId, patch, precondition }
-    const state = await updateAccount(gateway, edit)
+    const { test = false } = c.req.valid('query')
+    const actor = c.get('actor')
+    const save = () => updateAccount(gateway, { actor, platform, accountId, patch, precondition })
+    const { trial, ...state } = await saveWithTrial(gateway, { actor, test, save })
     c.header('etag', etag(state.revision))
-    return c.json(details(state), 200)
+    return c.json({ ...details(state), ...(trial && { trial }) }, 200)
   })
   app.openapi(remove, async (c) => {
     const { platform, id: accountId } = c.req.valid('param')
