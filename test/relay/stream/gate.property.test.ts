@@ -81,8 +81,22 @@ async function staysToTheEnd(run: Run): Promise<void> {
   checkAnswer(answer, should.shown, held)
   await pool.checkBooks(should)
   const credentials = asked.map((_, index) => pool.credential(index))
-  expect(upstream.requests.map(({ credential }) => credential)).toEqual(credentials)
+  expect(withoutRepeats(asked, pool)).toEqual(credentials)
   await checkUpstream()
+}
+
+/** Who was asked; an end without one byte may be that of an idle connection, so it is asked once more. */
+function withoutRepeats(asked: Script[], pool: Pool): string[] {
+  const all = upstream.requests.map(({ credential }) => credential)
+  const isSilentEnd = ({ answer, end }: Script) =>
+    answer.kind === 'none' && (end === 'cut' || end === 'reset')
+  const repeated = asked.flatMap((script, index) =>
+    isSilentEnd(script) ? [pool.credential(index)] : [],
+  )
+  return all.filter((each, index) => {
+    const isRepeat = each === all[index - 1] && each !== all[index - 2]
+    return !(isRepeat && repeated.includes(each))
+  })
 }
 
 async function leavesAfter(run: Run, turns: number): Promise<void> {
