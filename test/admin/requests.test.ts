@@ -153,7 +153,7 @@ describe('GET /requests/:id', () => {
     const rejected = await show('mine')
     expect(rejected).toMatchObject({ ...nothing, end: 'rejected', attempts: [], requestId: 'mine' })
     expect(rejected).toMatchObject({ keyId, model, platform: 'claude-console', endedAt: time })
-    expect(rejected.refusal).toEqual({ code: 'accounts_unavailable', message: expect.any(String) })
+    expect(rejected.refusal).toEqual({ code: 'accounts_overloaded', message: expect.any(String) })
     expect(rejected.passedOver).toEqual(
       accounts.map((accountId) => ({ accountId, why: 'overloaded', until: time })),
     )
