@@ -115,6 +115,7 @@ const Environment = z
     CORS_ORIGINS: origins.default([]),
     TRUST_PROXY_HEADER: flag(),
     BODY_LIMIT_BYTES: integer(32 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
+    BODY_MEMORY_BYTES: integer(256 * 1024 * 1024, 1024 * 1024, 1024 * 1024 * 1024 * 1024),
     STORE_TIMEOUT_MS: integer(5_000, 50, 60_000),
     UPSTREAM_CONNECT_TIMEOUT_SECONDS: integer(10, 1, 300),
     UPSTREAM_JSON_TIMEOUT_SECONDS: integer(600, 1, 3_600),

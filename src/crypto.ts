@@ -12,6 +12,15 @@ export const digestApiKey = (plain: string): string =>
 /** A new API key: `prefix` and 32 base62 characters, 190 random bits. */
 export const createApiKey = (prefix: string): string => prefix + randomText(32, base62)
 
+const apiKeyForm = /^\w{1,16}[0-9A-Za-z]{32}$/
+
+/**
+ * Whether a text has the form of an API key of this gateway, with any prefix that API_KEY_PREFIX may
+ * hold: keys outlive a change of that setting.
+ */
+export const couldBeApiKey = (plain: string): boolean =>
+  plain.length <= 48 && apiKeyForm.test(plain)
+
 /** What may be shown of an API key: its prefix up to the first `_`, and its last 4 characters. */
 export function keyPreview(plain: string): string {
   const prefix = /^[a-z0-9]{1,16}_/i.exec(plain)?.[0] ?? ''

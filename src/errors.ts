@@ -29,6 +29,7 @@ export const errorStatus = {
   misconfigured: 500,
   accounts_refused: 503,
   accounts_unavailable: 503,
+  gateway_busy: 503,
   no_account: 503,
   starting: 503,
   stopping: 503,

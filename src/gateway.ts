@@ -1,4 +1,5 @@
 /** The parts that the relay and the administration share, composed over one runtime. */
+import { type ByteBudget, createByteBudget } from './byte-budget.ts'
 import { createSecretOpener, type OpenSecrets } from './catalog/account-secrets.ts'
 import { type Catalog, createCatalog } from './catalog/catalog.ts'
 import type { CatalogContext } from './catalog/context.ts'
@@ -25,16 +26,20 @@ export interface Gateway extends CatalogContext {
   waitingRequests: ConcurrencyLimit
   /** Wakes a request that waits for its turn when another of its key has ended. */
   wakeUps: WakeUps
+  /** What request bodies may take of memory, in one process. */
+  bodyMemory: ByteBudget
   /** Requests that no account could take, whose trace is stored: they cost their key nothing. */
   storedRejections: RateLimit
 }
 
 const maxWaitingPerKey = 100
+const uploads = { maxWaiting: 200, maxWaitMs: 10_000 }
 const storedRejectionsPerMinute = 30
 
 /** @param platforms the kinds of account that it can call, by default those of the product. */
 export function createGateway(runtime: Runtime, platforms?: readonly Platform[]): Gateway {
-  const keyspace = createKeyspace(runtime.config.KEY_PREFIX)
+  const { KEY_PREFIX, BODY_MEMORY_BYTES } = runtime.config
+  const keyspace = createKeyspace(KEY_PREFIX)
   const sealer = createSealer(runtime.config.ENCRYPTION_KEY)
   return {
     runtime,
@@ -48,6 +53,7 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
     openSecrets: createSecretOpener(sealer),
     waitingRequests: createConcurrencyLimit(maxWaitingPerKey),
     wakeUps: createWakeUps(),
+    bodyMemory: createByteBudget({ ...uploads, maxBytes: BODY_MEMORY_BYTES }, runtime),
     storedRejections: createRateLimit(storedRejectionsPerMinute, runtime.monotonicMs),
   }
 }

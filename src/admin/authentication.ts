@@ -1,9 +1,10 @@
 /** Authentication of the administration: from the headers of a request to its caller. */
 import type { ApiKey } from '../catalog/api-key.ts'
+import type { Snapshot } from '../catalog/catalog.ts'
 import type { Actor } from '../domain/actor.ts'
 import type { Gateway } from '../gateway.ts'
 import { authenticate } from '../relay/authenticate.ts'
-import { usableKey } from '../relay/plan.ts'
+import { usableKey } from '../relay/permitted-use.ts'
 import { refuseRevoked, type Session, verifyToken } from './session/token.ts'
 
 /** An administrator with a session. */
@@ -38,10 +39,13 @@ export function createAuthentication(gateway: Gateway): Authentication {
       return { actor: { kind: 'admin', username: session.username, role: 'owner' }, session }
     },
     async gatewayKey(headers, onKey) {
-      const { snapshot, isFresh } = await authenticate(catalog, headers)
-      if (snapshot.apiKey) onKey(snapshot.apiKey.record.id)
+      const check = ({ apiKey }: Snapshot) => {
+        if (apiKey) onKey(apiKey.record.id)
+        usableKey(apiKey?.record, runtime.now())
+      }
+      const { snapshot, isFresh } = await authenticate(catalog, headers, check)
       const fresh = isFresh ? snapshot : await catalog.load(snapshot.digest)
-      const apiKey = usableKey(fresh, runtime.now())
+      const apiKey = usableKey(fresh.apiKey?.record, runtime.now())
       return { actor: { kind: 'api_key', keyId: apiKey.id }, apiKey }
     },
   }

@@ -1,19 +1,58 @@
-/** Finds the top-level members of a JSON body by byte offset, checking the grammar but building nothing. */
+/** Finds members and elements of a JSON body by byte offset, checking the grammar but building nothing. */
 import { GatewayError } from '../errors.ts'
 
-/** One top-level member; `end` is exclusive, and the span holds the value without white space. */
-export interface JsonMember {
-  /** Decoded, so that `"\u006dodel"` is `model`. */
-  key: string
+/** A value in a body; `end` is exclusive, and the span holds the value without white space. */
+export interface JsonSpan {
   start: number
   end: number
 }
+
+/** One member of an object, or one element of an array. */
+export interface JsonChild extends JsonSpan {
+  /** Decoded, so that `"\u006dodel"` is `model`; undefined in an array, and for a name beyond `maxKeyBytes`. */
+  key: string | undefined
+}
+
+/**
+ * Work on a body that pauses after each stretch, so that whoever runs it can let others run.
+ * `runAtOnce` and `runInStretches` run it.
+ */
+export type Scan<Result> = Generator<undefined, Result>
 
 /** How deep arrays and objects may nest, the body itself included. */
 export const maxDepth = 512
 
 /** How many top-level members a body may have: real requests have some twenty. */
 export const maxMembers = 1_000
+
+/** Longer numbers, and longer runs of white space, are refused: RFC 8259 §9 leaves the bound to us. */
+export const maxRunBytes = 64 * 1024
+
+/** The longest name that is decoded, in bytes of the body. */
+export const maxKeyBytes = 1_024
+
+/** How many bytes are scanned without a pause; about a millisecond. */
+export const stretchBytes = 128 * 1024
+
+/** Runs a scan without a pause; for a body that is known to be small. */
+export function runAtOnce<Result>(scan: Scan<Result>): Result {
+  for (;;) {
+    const step = scan.next()
+    if (step.done) return step.value
+  }
+}
+
+/** Runs a scan, and waits for `pause` after each stretch. */
+export async function runInStretches<Result>(
+  scan: Scan<Result>,
+  pause: () => Promise<void>,
+): Promise<Result> {
+  for (;;) {
+    const step = scan.next()
+    if (step.done) return step.value
+    await pause()
+  }
+}
 
 const quote = 0x22
 const comma = 0x2c
@@ -36,84 +75,88 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * The top-level members of the object that `body` holds, in their order, duplicates included.
- * Accepts exactly RFC 8259 in well-formed UTF-8 without a byte order mark.
+ * Accepts exactly RFC 8259 in well-formed UTF-8 without a byte order mark, within `maxRunBytes`.
  * @throws GatewayError `invalid_json` with the offset of the fault; `invalid_request` when the
  * value is not an object or has more than `maxMembers`.
  */
-export function scanObject(body: Uint8Array): JsonMember[] {
-  let at = skipSpace(body, 0)
-  if (body[at] !== openBrace) {
-    expectEnd(body, skipValue(body, at, maxDepth))
-    throw new GatewayError('invalid_request', 'The request body must be a JSON object')
-  }
-  const members: JsonMember[] = []
-  at = skipSpace(body, at + 1)
-  if (body[at] === closeBrace) {
-    expectEnd(body, at + 1)
-    return members
-  }
+export function* scanObject(body: Uint8Array): Scan<JsonChild[]> {
+  const start = skipSpace(body, 0)
+  const isObject = body[start] === openBrace
+  const members: JsonChild[] = []
+  const walk = walkValue(body, start, isObject)
   for (;;) {
-    const keyEnd = skipString(body, at)
-    if (members.length === maxMembers) {
+    const step = walk.next()
+    if (step.done) {
+      expectEnd(body, step.value)
+      if (isObject) return members
+      throw new GatewayError('invalid_request', 'The request body must be a JSON object')
+    }
+    if (step.value === undefined) yield
+    else members.push(step.value)
+    if (members.length > maxMembers) {
       const message = `The request body has more than ${maxMembers} top-level members`
       throw new GatewayError('invalid_request', message)
     }
-    const key: string = JSON.parse(utf8.decode(body.subarray(at, keyEnd)))
-    const start = skipColon(body, keyEnd)
-    const end = skipValue(body, start, maxDepth - 1)
-    members.push({ key, start, end })
-    at = skipSpace(body, end)
-    if (body[at] === closeBrace) break
-    if (body[at] !== comma) throw fault(body, at)
-    at = skipSpace(body, at + 1)
   }
-  expectEnd(body, at + 1)
-  return members
 }
 
 /**
- * The spans of the elements of the array at `start`, found one at a time as they are asked for;
- * none if the value there is not an array. `body` must have passed `scanObject`.
+ * The members or elements of the value at `start`, each as soon as it is found; none if it is a
+ * scalar. Undefined stands for a pause. `body` must have passed `scanObject`.
  */
-export function* arrayElements(
+export function* childrenOf(
   body: Uint8Array,
-  start: number,
-): Generator<[start: number, end: number], undefined> {
-  if (body[start] !== openBracket) return
-  let at = skipSpace(body, start + 1)
-  if (body[at] === closeBracket) return
-  for (;;) {
-    const end = skipValue(body, at, maxDepth)
-    yield [at, end]
-    const next = skipSpace(body, end)
-    if (body[next] === closeBracket) return
-    if (body[next] !== comma) throw fault(body, next)
-    at = skipSpace(body, next + 1)
-  }
+  { start }: Pick<JsonSpan, 'start'>,
+): Generator<JsonChild | undefined, undefined> {
+  yield* walkValue(body, start, true)
 }
 
-/** The offset after the value at `start`; open containers are kept on a list, not on the stack. */
-function skipValue(body: Uint8Array, start: number, depth: number): number {
+/**
+ * Passes the value at `start`, and yields its children if it `isListed`, and undefined after each
+ * stretch. Open containers are kept on a list, not on the stack.
+ * @returns the offset after the value.
+ */
+function* walkValue(
+  body: Uint8Array,
+  start: number,
+  isListed: boolean,
+): Generator<JsonChild | undefined, number> {
   const closers: number[] = []
+  let stop = start + stretchBytes
   let at = start
+  let childStart = -1
+  let key: string | undefined
   for (;;) {
+    if (at >= stop) {
+      yield
+      stop = at + stretchBytes
+    }
+    if (isListed && closers.length === 1) childStart = at
     const first = body[at]
+    let isKeyNext = false
     if (first === openBrace || first === openBracket) {
-      if (closers.length === depth) {
-        throw invalid(`it nests deeper than ${maxDepth} levels`, at)
-      }
+      if (closers.length === maxDepth) throw invalid(`it nests deeper than ${maxDepth} levels`, at)
       const closer = first === openBrace ? closeBrace : closeBracket
       closers.push(closer)
       at = skipSpace(body, at + 1)
       if (body[at] !== closer) {
-        if (closer === closeBrace) at = skipColon(body, skipString(body, at))
-        continue
+        if (closer === closeBracket) continue
+        isKeyNext = true
       }
-    } else {
-      at = skipScalar(body, at, first)
-    }
-    for (;;) {
-      const closer = closers.at(-1)
+    } else if (first === quote) {
+      at = skipString(body, at + 1)
+      while (at < 0) {
+        yield
+        at = skipString(body, ~at)
+      }
+    } else at = skipScalar(body, at, first)
+    while (!isKeyNext) {
+      const depth = closers.length
+      if (depth === 1 && childStart >= 0) {
+        yield { key, start: childStart, end: at }
+        childStart = -1
+      }
+      const closer = closers[depth - 1]
       if (closer === undefined) return at
       at = skipSpace(body, at)
       if (body[at] === closer) {
@@ -123,14 +166,28 @@ function skipValue(body: Uint8Array, start: number, depth: number): number {
       }
       if (body[at] !== comma) throw fault(body, at)
       at = skipSpace(body, at + 1)
-      if (closer === closeBrace) at = skipColon(body, skipString(body, at))
-      break
+      if (closer === closeBracket) break
+      isKeyNext = true
     }
+    if (!isKeyNext) continue
+    const keyStart = at
+    if (body[at] !== quote) throw fault(body, at)
+    at = skipString(body, at + 1)
+    while (at < 0) {
+      yield
+      at = skipString(body, ~at)
+    }
+    if (closers.length === 1) key = decodeKey(body, keyStart, at)
+    at = skipColon(body, at)
   }
 }
 
+function decodeKey(body: Uint8Array, start: number, end: number): string | undefined {
+  if (end - start > maxKeyBytes) return undefined
+  return JSON.parse(utf8.decode(body.subarray(start, end)))
+}
+
 function skipScalar(body: Uint8Array, start: number, first: number | undefined): number {
-  if (first === quote) return skipString(body, start)
   if (first === minus || isDigit(first)) return skipNumber(body, start)
   const literal = literals.get(first ?? -1)
   if (!literal) throw fault(body, start)
@@ -140,16 +197,18 @@ function skipScalar(body: Uint8Array, start: number, first: number | undefined):
   return start + literal.length
 }
 
-function skipString(body: Uint8Array, start: number): number {
-  if (body[start] !== quote) throw fault(body, start)
-  let at = start + 1
+/** The offset after the string that goes on at `from`, or the complement (`~`) of one up to which it has been passed. */
+function skipString(body: Uint8Array, from: number): number {
+  const stop = from + stretchBytes
+  let at = from
   for (;;) {
     // The end of the body reads as a control character, so that one comparison stops at both.
     let byte = body[at] ?? 0
-    while (byte >= 0x20 && byte < 0x80 && byte !== quote && byte !== backslash) {
+    while (byte >= 0x20 && byte < 0x80 && byte !== quote && byte !== backslash && at < stop) {
       byte = body[++at] ?? 0
     }
     if (byte === quote) return at + 1
+    if (at >= stop) return ~at
     if (byte === backslash) at = skipEscape(body, at + 1)
     else if (byte >= 0x80) at = skipSequence(body, at, byte)
     else throw fault(body, at)
@@ -191,8 +250,12 @@ function skipNumber(body: Uint8Array, start: number): number {
 }
 
 function skipDigits(body: Uint8Array, start: number): number {
+  const stop = start + maxRunBytes
   let at = start
-  while (isDigit(body[at])) at++
+  while (isDigit(body[at])) {
+    if (at === stop) throw invalid(`a number has more than ${maxRunBytes} digits`, at)
+    at++
+  }
   if (at === start) throw fault(body, at)
   return at
 }
@@ -204,9 +267,13 @@ function skipColon(body: Uint8Array, start: number): number {
 }
 
 function skipSpace(body: Uint8Array, start: number): number {
+  const stop = start + maxRunBytes
   let at = start
   let byte = body[at]
-  while (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) byte = body[++at]
+  while (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) {
+    if (at === stop) throw invalid(`more than ${maxRunBytes} bytes of white space`, at)
+    byte = body[++at]
+  }
   return at
 }
 

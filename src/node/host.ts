@@ -27,6 +27,7 @@ import { checkStore } from './settings/check-store.ts'
 import { type Environment, readGatewayEnvironment } from './settings/environment.ts'
 import type { Question } from './settings/question.ts'
 import { createTransport } from './transport/transport.ts'
+import { endUnreadUploads } from './unread-uploads.ts'
 import { welcome } from './welcome.ts'
 
 export interface NodeHost {
@@ -55,7 +56,8 @@ export async function startNode(
   const { observe } = gateway.runtime
   let isReady = false
   const app = createApp(gateway, { isReady: () => isReady })
-  const server = createAdaptorServer({ fetch: trackRequests(app.fetch, running) }) as Server
+  const fetch = endUnreadUploads(trackRequests(app.fetch, running))
+  const server = createAdaptorServer({ fetch, autoCleanupIncoming: false }) as Server
   keepIdleConnections(server, config.KEEP_ALIVE_SECONDS)
   const question = (asked: Question[]) => {
     for (const each of asked) observe({ type: 'setting_questionable', ...each })

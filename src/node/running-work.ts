@@ -31,8 +31,8 @@ export function createRunningWork(): RunningWork {
   }
 }
 
-type Bindings = (HttpBindings | Http2Bindings) & { stopping?: AbortSignal }
-type Serve = (request: Request, bindings: Bindings) => Response | Promise<Response>
+export type Bindings = (HttpBindings | Http2Bindings) & { stopping?: AbortSignal }
+export type Serve = (request: Request, bindings: Bindings) => Response | Promise<Response>
 
 /** Serves with `fetch`; each request runs until its connection has taken the whole answer, or is told to stop. */
 export function trackRequests(fetch: Serve, running: RunningWork): Serve {

@@ -4,7 +4,7 @@ import type { Snapshot } from '../catalog/catalog.ts'
 import { type ErrorCode, GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { admit } from './admit.ts'
-import type { authenticate } from './authenticate.ts'
+import type { Principal } from './authenticate.ts'
 import { type Plan, plan } from './plan.ts'
 import { type ClientRequest, clientClosed } from './request/client-request.ts'
 import type { RelayRoute } from './routes.ts'
@@ -21,7 +21,7 @@ const maxPlans = 5
 export interface Acquisition {
   route: RelayRoute
   client: ClientRequest
-  principal: Awaited<ReturnType<typeof authenticate>>
+  principal: Principal
   trace: Trace
 }
 
@@ -119,6 +119,7 @@ async function planAndAdmit(
       route,
       headers: client.headers,
       hints: client.hints,
+      conversation: client.conversation,
       bodyBytes: client.body.length,
       canProxy: runtime.canProxy,
       platforms: gateway.platforms,

@@ -7,6 +7,7 @@ import { acquireAccount } from './acquire-account.ts'
 import { authenticate } from './authenticate.ts'
 import { dispatch } from './dispatch.ts'
 import { whileLeased } from './lease.ts'
+import { permittedUse } from './permitted-use.ts'
 import { readClientRequest } from './request/client-request.ts'
 import { respond } from './respond.ts'
 import type { RelayRoute } from './routes.ts'
@@ -46,12 +47,15 @@ async function serve(
 ): Promise<Response> {
   const { runtime, openSecrets } = gateway
   const { dialect, operation } = route
-  const { BODY_LIMIT_BYTES, REQUEST_DEADLINE_SECONDS, STREAM_KEEPALIVE_SECONDS } = runtime.config
+  const { REQUEST_DEADLINE_SECONDS, STREAM_KEEPALIVE_SECONDS } = runtime.config
   const received = { atMs: runtime.now(), monotonicMs: runtime.monotonicMs() }
-  const principal = await authenticate(gateway.catalog, request.headers)
+  const principal = await authenticate(gateway.catalog, request.headers, ({ apiKey }) => {
+    if (apiKey) onKey(apiKey.record.id)
+    const asking = { apiKey: apiKey?.record, headers: request.headers, nowMs: runtime.now() }
+    permittedUse(asking, gateway.platforms.inPool(route.poolId))
+  })
   const keyId = principal.snapshot.apiKey?.record.id
-  if (keyId !== undefined) onKey(keyId)
-  const { client, abortClient } = await readClientRequest(request, requestId, BODY_LIMIT_BYTES)
+  const { client, abortClient, dropBody } = await readClientRequest(gateway, request, requestId)
   const trace = startTrace(requestId, client.hints.stream, received)
   const deadlineMonotonicMs = received.monotonicMs + REQUEST_DEADLINE_SECONDS * 1000
   const { currentAccount } = gateway.catalog
@@ -68,6 +72,7 @@ async function serve(
     .then((admission) =>
       whileLeased(gateway, admission.plan, () => dispatch(gateway, context, admission)),
     )
+    .finally(dropBody)
     .then((exchange) => respond(gateway, client, exchange))
   keepAliveUntilSettled(runtime, client.signal, answer)
   const unlessStopped = endWhenStopping(answer, stopping, abortClient)

@@ -5,15 +5,14 @@ import type { Dialect } from '../dialects/dialect.ts'
 import type { PoolId } from '../domain/platform.ts'
 import { GatewayError } from '../errors.ts'
 import type { Pricer } from '../ledger/pricer.ts'
-import type { Platform } from '../platforms/platform.ts'
 import type { PlatformRegistry } from '../platforms/registry.ts'
+import { permittedUse } from './permitted-use.ts'
 import type { Hints } from './request/hints.ts'
-import { identifyClient } from './request/identify-client.ts'
-import { affinityDigest, sessionKey } from './request/session.ts'
+import type { Conversation } from './request/session.ts'
 import type { RelayRoute } from './routes.ts'
 import { type Choice, findCandidates, type PlannedAccount } from './scheduling/candidates.ts'
 
-export interface Plan extends Choice {
+export interface Plan extends Choice, Conversation {
   /** Names the request in the ledger; always made here, never taken from the client. */
   ledgerId: string
   /** Names it to the caller and in the log. */
@@ -24,9 +23,6 @@ export interface Plan extends Choice {
   dialect: Dialect
   poolId: PoolId
   model: string
-  sessionKey: string | undefined
-  /** Of an id that only the account which issued it can serve. */
-  affinityDigest: string | undefined
   /** What the request reserves of its key's budgets and of its account's quota. */
   reservationNanoUsd: number
 }
@@ -38,6 +34,7 @@ interface PlanInput {
   route: RelayRoute
   headers: Headers
   hints: Hints
+  conversation: Conversation
   bodyBytes: number
   /** Whether this host can go through the proxy of an account. */
   canProxy: boolean
@@ -57,11 +54,12 @@ const hour = 60 * minute
  */
 export function plan(input: PlanInput): Plan {
   const { ledgerId, requestId, snapshot, route, headers, hints, canProxy, nowMs } = input
+  const { conversation } = input
   const { dialect, poolId } = route
   const { model } = hints
-  const apiKey = usableKey(snapshot, nowMs)
-  const platforms = permittedPlatforms(apiKey, input.platforms.inPool(poolId))
-  checkRestrictions(apiKey, model, headers)
+  const asking = { apiKey: snapshot.apiKey?.record, headers, nowMs }
+  const { apiKey, platforms } = permittedUse(asking, input.platforms.inPool(poolId))
+  checkModel(apiKey, model)
   const { accounts } = snapshot.pool
   const choice = findCandidates({ accounts, apiKey, poolId, platforms, model, canProxy })
   return {
@@ -73,8 +71,7 @@ export function plan(input: PlanInput): Plan {
     dialect,
     poolId,
     model,
-    sessionKey: sessionKey(headers, hints),
-    affinityDigest: affinityDigest(headers, hints),
+    ...conversation,
     ...choice,
     reservationNanoUsd: reservation(choice.candidates, input),
   }
@@ -97,52 +94,13 @@ export function activationMs(apiKey: ApiKey): number {
   return apiKey.activationDays * (apiKey.activationUnit === 'hours' ? hour : 24 * hour)
 }
 
-/** The record of the key. @throws GatewayError `invalid_api_key`, `key_disabled`, `key_expired` */
-export function usableKey(snapshot: Snapshot, nowMs: number): ApiKey {
-  const apiKey = snapshot.apiKey?.record
-  if (!apiKey || apiKey.isDeleted) {
-    throw new GatewayError('invalid_api_key', 'This gateway key does not exist')
-  }
-  if (!apiKey.isActive) throw new GatewayError('key_disabled', 'This gateway key is disabled')
-  const { expirationMode, expiresAt } = apiKey
-  if (expirationMode === 'fixed' && expiresAt !== null && Date.parse(expiresAt) <= nowMs) {
-    throw new GatewayError('key_expired', `This gateway key expired at ${expiresAt}`)
-  }
-  return apiKey
-}
-
-/**
- * The platforms that the key has a permission for.
- * @throws GatewayError `not_permitted` when there are none.
- */
-function permittedPlatforms({ permissions }: ApiKey, platforms: Platform[]): Platform[] {
-  const permitted = platforms.filter(
-    ({ permission }) => permissions === 'all' || permissions === permission,
-  )
-  if (permitted.length > 0 || platforms.length === 0) return permitted
-  const needed = [...new Set(platforms.map(({ permission }) => permission))]
-  throw new GatewayError(
-    'not_permitted',
-    `This gateway key may not use ${needed.join(' or ')} models; ask your administrator for a key with the permission ${needed.map((name) => `"${name}" or `).join('')}"all"`,
-  )
-}
-
-function checkRestrictions(apiKey: ApiKey, model: string, headers: Headers): void {
+function checkModel(apiKey: ApiKey, model: string): void {
   const matches = (allowed: string) =>
     allowed.endsWith('*') ? model.startsWith(allowed.slice(0, -1)) : model === allowed
-  if (apiKey.enableModelRestriction && !apiKey.restrictedModels.some(matches)) {
-    const allowed = apiKey.restrictedModels.join(', ') || 'none'
-    throw new GatewayError(
-      'model_not_permitted',
-      `This gateway key may not use the model "${model}"; it may use: ${allowed}`,
-    )
-  }
-  if (!apiKey.enableClientRestriction) return
-  const client = identifyClient(headers)
-  if (client && apiKey.allowedClients.includes(client)) return
-  const allowed = apiKey.allowedClients.join(', ') || 'none'
+  if (!apiKey.enableModelRestriction || apiKey.restrictedModels.some(matches)) return
+  const allowed = apiKey.restrictedModels.join(', ') || 'none'
   throw new GatewayError(
-    'not_permitted',
-    `This gateway key may not be used by this program; it may be used by: ${allowed}`,
+    'model_not_permitted',
+    `This gateway key may not use the model "${model}"; it may use: ${allowed}`,
   )
 }

@@ -1,17 +1,22 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  arrayElements,
-  type JsonMember,
+  childrenOf,
+  type JsonSpan,
   maxDepth,
   maxMembers,
-  scanObject,
+  maxRunBytes,
+  runAtOnce,
+  runInStretches,
+  scanObject as scan,
+  stretchBytes,
 } from '../../src/dialects/json-scan.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { runs } from '../support/property.ts'
 
+const scanObject = (body: Uint8Array) => runAtOnce(scan(body))
 const encode = (text: string) => new TextEncoder().encode(text)
-const decode = (body: Uint8Array, { start, end }: Pick<JsonMember, 'start' | 'end'>) =>
+const decode = (body: Uint8Array, { start, end }: JsonSpan) =>
   new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body.subarray(start, end))
 
 /** What the platform's own parser says; the scanner has to agree. */
@@ -193,29 +198,93 @@ describe('scanObject', () => {
   })
 })
 
-describe('arrayElements', () => {
+describe('childrenOf', () => {
+  const spansOf = (body: Uint8Array, start: number) =>
+    [...childrenOf(body, { start })].filter((child) => child !== undefined)
+
   it('yields the elements that JSON.parse finds', () => {
     fc.assert(
       fc.property(fc.array(json, { maxLength: 8 }), spaces, (value, gaps) => {
         const body = encode(`{"a":${spaced(value, cycle(gaps))}}`)
         const start = scanObject(body)[0]?.start ?? -1
-        const found = [...arrayElements(body, start)].map(([from, to]) =>
-          JSON.parse(decode(body, { start: from, end: to })),
-        )
+        const found = spansOf(body, start).map((span) => JSON.parse(decode(body, span)))
         expect(found).toEqual(JSON.parse(JSON.stringify(value)))
       }),
+      runs(200),
+    )
+  })
+
+  it('yields the members that JSON.parse finds', () => {
+    fc.assert(
+      fc.property(jsonObject, spaces, (value, gaps) => {
+        const body = encode(`{"a":${spaced(value, cycle(gaps))}}`)
+        const start = scanObject(body)[0]?.start ?? -1
+        const found = spansOf(body, start).map((span) => [span.key, JSON.parse(decode(body, span))])
+        expect(found).toEqual(Object.entries(JSON.parse(JSON.stringify(value))))
+      }),
+      runs(200),
     )
   })
 
   it('reads no further than it is asked to', () => {
     const body = encode('[ {"a":1} , broken')
-    const elements = arrayElements(body, 0)
-    expect(elements.next().value).toEqual([2, 9])
+    const elements = childrenOf(body, { start: 0 })
+    expect(elements.next().value).toEqual({ key: undefined, start: 2, end: 9 })
     expect(() => elements.next()).toThrow('unexpected character at byte 12')
   })
 
   it.each(['{}', '"[1]"', '12', '[]', '[ ]'])('yields nothing for %s', (text) => {
-    expect([...arrayElements(encode(text), 0)]).toEqual([])
+    expect(spansOf(encode(text), 0)).toEqual([])
+  })
+})
+
+describe('a scan pauses after each stretch of the body', () => {
+  const size = 4 * 1024 * 1024
+  const filled = (unit: string) => unit.repeat(size / unit.length)
+  const hostile: [name: string, text: string][] = [
+    ['empty objects', `{"a":[${filled('{},')}{}]}`],
+    ['nesting', `{"a":[${filled(`${'['.repeat(500)}${']'.repeat(500)},`)}1]}`],
+    ['one string', `{"a":"${filled('x')}"}`],
+    ['escapes', `{"a":"${filled('\\u0041\\n')}"}`],
+    ['characters of three bytes', `{"a":"${filled('€€€€')}"}`],
+    ['names', `{"a":{${filled('"b":0,')}"b":0}}`],
+    ['one name', `{"${filled('x')}":0}`],
+    ['white space', `{"a":[${filled(`${' '.repeat(60_000)}1,`)}1]}`],
+    ['numbers', `{"a":[${filled(`${'1'.repeat(60_000)},`)}1]}`],
+  ]
+
+  it.each(hostile)('of %s', async (_, text) => {
+    const body = encode(text)
+    const order: string[] = []
+    let pauses = 0
+    await runInStretches(scan(body), async () => {
+      pauses++
+      setImmediate(() => order.push('another'))
+      await new Promise((resolve) => setImmediate(resolve))
+      order.push('scan')
+    })
+    // One stretch may end somewhat later, at the end of a name, a number or a run of white space.
+    expect(pauses).toBeGreaterThanOrEqual(
+      Math.floor(body.length / (stretchBytes + maxRunBytes)) - 1,
+    )
+    expect(order).toEqual(Array.from({ length: pauses }, () => ['another', 'scan']).flat())
+  })
+
+  it.each([
+    ['digits', `{"a":${'1'.repeat(maxRunBytes + 1)}}`],
+    ['white space', `{"a":${' '.repeat(maxRunBytes + 1)}1}`],
+  ])('and refuses a run of %s that is longer than the bound', (_, text) => {
+    expect(refusal(encode(text))?.code).toBe('invalid_json')
+  })
+
+  it('stops after the thousandth member, whatever follows', () => {
+    const body = encode(`{${'"a":0,'.repeat(1_000_000)}"a":0}`)
+    let pauses = 0
+    const steps = scan(body)
+    expect(() => {
+      while (!steps.next().done) pauses++
+    }).toThrow('more than 1000 top-level members')
+    expect(pauses).toBe(0)
   })
 })
 

@@ -1,6 +1,7 @@
 /** A call to an account, as the relay hands it to a platform. */
 import type { Account } from '../../src/catalog/account.ts'
 import { AccountSettings } from '../../src/catalog/account.ts'
+import { runAtOnce } from '../../src/dialects/json-scan.ts'
 import type { AccountCall } from '../../src/platforms/platform.ts'
 import { readHints } from '../../src/relay/request/hints.ts'
 
@@ -18,7 +19,7 @@ export const accountOf = (fields: Partial<Account> = {}): Account => ({
 /** @param body JSON text of the request. */
 export function callOf(fields: Partial<AccountCall> = {}, body = '{"model":"m"}'): AccountCall {
   const bytes = new TextEncoder().encode(body)
-  const { model, modelStart, modelEnd } = readHints(bytes)
+  const { model, modelStart, modelEnd } = runAtOnce(readHints(bytes))
   return {
     account: accountOf(),
     credential: 'sk-ant-1',

@@ -118,8 +118,31 @@ describe('store round trips before the request leaves', () => {
 
   it('are none for an unknown key that was asked for a moment ago', async () => {
     const here = startGateway()
-    expect(await here.send('cr_unknown')).toEqual({ status: 401, before: 1 })
-    expect(await here.send('cr_unknown')).toEqual({ status: 401, before: 0 })
+    const unknown = `cr_${'x'.repeat(32)}`
+    expect(await here.send(unknown)).toEqual({ status: 401, before: 1 })
+    expect(await here.send(unknown)).toEqual({ status: 401, before: 0 })
+  })
+
+  it.each([
+    'cr_unknown',
+    `cr_${'x'.repeat(31)}-`,
+    `sk-ant-api03-${'x'.repeat(32)}`,
+    'x'.repeat(5_000),
+  ])('are none for what can be no gateway key: %s', async (key) => {
+    expect(await startGateway().send(key)).toEqual({ status: 401, before: 0 })
+  })
+
+  it('are 1 for a key that memory knows to be deleted, which may have been restored elsewhere', async () => {
+    const here = startGateway()
+    const there = startGateway()
+    await there.admin.createAccount({ apiUrl: upstream.url })
+    const { id, key } = await there.admin.createKey()
+    await here.send(key)
+    await there.admin.call('DELETE', `/keys/${id}`)
+    expect((await here.send(key)).status).toBe(401)
+    expect(await here.send(key)).toEqual({ status: 401, before: 1 })
+    await there.admin.call('POST', `/keys/${id}/restore`)
+    expect(await here.send(key)).toEqual({ status: 200, before: 2 })
   })
 
   it('are 2 when the store has lost what memory still knows, which is then forgotten', async () => {

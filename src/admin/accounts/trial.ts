@@ -3,11 +3,12 @@ import { z } from '@hono/zod-openapi'
 import { type Account, upstreamModel } from '../../catalog/account.ts'
 import type { AccountSecrets } from '../../catalog/account-secrets.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
+import { runAtOnce } from '../../dialects/json-scan.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseJson } from '../../json.ts'
 import type { Platform } from '../../platforms/platform.ts'
 import { prepareRequest } from '../../platforms/prepare-request.ts'
-import { readMessage } from '../../relay/request/body.ts'
+import { readWhole } from '../../relay/request/body.ts'
 import { readHints } from '../../relay/request/hints.ts'
 import { redact } from './redact.ts'
 
@@ -55,7 +56,7 @@ export async function tryAccount(
     const request = await buildTrial(platform, account, opened, asked, late.signal)
     if (!request) return after(failed(unusableCredential))
     const response = await runtime.fetch(request.url, request.init)
-    const body = await readMessage(response, maxAnswerBytes)
+    const body = await readWhole(response.body, maxAnswerBytes)
     const verdict = verdictOf(platform, response, new TextDecoder().decode(body))
     return after({ ...verdict, message: redact(verdict.message, account.apiUrl, opened) })
   } catch (error) {
@@ -104,7 +105,7 @@ async function buildTrial(
   headers.set('content-type', 'application/json')
   headers.set('accept', 'application/json')
   const bytes = new TextEncoder().encode(JSON.stringify(body))
-  const { modelStart, modelEnd } = readHints(bytes)
+  const { modelStart, modelEnd } = runAtOnce(readHints(bytes))
   const call = {
     account,
     operation,

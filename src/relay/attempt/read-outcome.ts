@@ -4,7 +4,7 @@ import { downstreamHeaders } from '../../dialects/headers.ts'
 import { accountFailure } from '../../domain/cooldowns.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { parseJson } from '../../json.ts'
-import { readMessage } from '../request/body.ts'
+import { readWhole } from '../request/body.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
 import { isEventStream, openStream } from '../stream/gate.ts'
 import type { AttemptContext, Outcome } from './outcome.ts'
@@ -74,7 +74,10 @@ async function readJson({
   now,
 }: Reading): Promise<Outcome> {
   const { status } = response
-  const body = await readMessage(response, isSuccess(response) ? maxAnswerBytes : maxRefusalBytes)
+  const body = await readWhole(
+    response.body,
+    isSuccess(response) ? maxAnswerBytes : maxRefusalBytes,
+  )
   const text = new TextDecoder().decode(body)
   const json = parseJson(text)
   if (isSuccess(response) && body && usage.answer(json)) {

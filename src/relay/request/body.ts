@@ -1,7 +1,8 @@
 /** Reads a whole body, up to a limit. */
 
 /**
- * Reads `stream` to its end.
+ * Reads `stream` to its end. What it holds is counted as it is read: a declared length may count
+ * compressed bytes, or be wrong.
  * @returns the bytes, or undefined when there are more than `limitBytes`: then the stream is cancelled.
  * @throws what reading the stream throws.
  */
@@ -9,33 +10,73 @@ export async function readWhole(
   stream: ReadableStream<Uint8Array> | null,
   limitBytes: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (!stream) return new Uint8Array()
+  const reader = stream.getReader()
+  const body = await readAll(reader, limitBytes)
+  if (!body) await reader.cancel().catch(() => {})
+  return body
+}
+
+/** The length that a message declares; undefined where it declares none, or nothing like one. */
+export function declaredLength(headers: Headers): number | undefined {
+  const declared = headers.get('content-length') ?? ''
+  return /^\d{1,15}$/.test(declared) ? Number(declared) : undefined
+}
+
+/**
+ * Reads an upload to its end, but leaves it as it is when it is too long: what happens to the rest
+ * is the host's business.
+ * @param declaredBytes of which there may be no more either.
+ * @returns the bytes, or undefined when there are more than `limitBytes`.
+ * @throws what reading the stream throws.
+ */
+export async function readUpload(
+  upload: ReadableStream<Uint8Array> | null,
+  limitBytes: number,
+  declaredBytes?: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (!upload) return new Uint8Array()
+  if (declaredBytes === undefined) return readAll(upload.getReader(), limitBytes)
+  return fill(new Uint8Array(declaredBytes), upload.getReader())
+}
+
+/** The same into one piece of memory, so that no body is in it twice. */
+async function fill(
+  whole: Uint8Array<ArrayBuffer>,
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return length === whole.length ? whole : whole.slice(0, length)
+    if (length + value.length > whole.length) return undefined
+    whole.set(value, length)
+    length += value.length
+  }
+}
+
+async function readAll(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limitBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const chunks: Uint8Array[] = []
   let length = 0
-  for await (const chunk of stream ?? []) {
-    length += chunk.length
-    // Leaving the loop cancels the stream.
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    length += value.length
     if (length > limitBytes) return undefined
-    chunks.push(chunk)
+    chunks.push(value)
   }
+  return joined(chunks, length)
+}
+
+function joined(chunks: Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(length)
   let offset = 0
-  for (const chunk of chunks) {
+  for (const chunk of chunks.splice(0)) {
     whole.set(chunk, offset)
     offset += chunk.length
   }
   return whole
-}
-
-/** The same for a message with headers; where they declare a length, the bytes are not counted. */
-export async function readMessage(
-  message: Request | Response,
-  limitBytes: number,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const declared = message.headers.get('content-length')
-  if (declared === null) return readWhole(message.body, limitBytes)
-  if (Number(declared) > limitBytes) {
-    await message.body?.cancel()
-    return undefined
-  }
-  return new Uint8Array(await message.arrayBuffer())
 }

@@ -1,7 +1,12 @@
 /** The caller's request, read and checked before anything is decided. */
+import type { ByteBudget, KeptBytes } from '../../byte-budget.ts'
+import { sleep } from '../../clock.ts'
+import { runInStretches, type Scan } from '../../dialects/json-scan.ts'
 import { GatewayError } from '../../errors.ts'
-import { readMessage } from './body.ts'
+import type { Runtime } from '../../runtime.ts'
+import { declaredLength, readUpload } from './body.ts'
 import { type Hints, readHints } from './hints.ts'
+import { type Conversation, readConversation } from './session.ts'
 
 /** The caller's request as it came, and the signal that says the caller has gone. */
 export interface ClientRequest {
@@ -11,25 +16,63 @@ export interface ClientRequest {
   search: string
   body: Uint8Array<ArrayBuffer>
   hints: Hints
+  conversation: Conversation
   /** Aborted when the client has gone, or is to be answered with the GatewayError in its reason. */
   signal: AbortSignal
+}
+
+/** A request that was read, and what its reader has to do later. */
+export interface ReceivedRequest {
+  client: ClientRequest
+  /** Says that the client has gone, where the request itself does not. */
+  abortClient: (reason?: GatewayError) => void
+  /** Frees the memory of the body, when no account will be sent it any more. */
+  dropBody: () => void
 }
 
 export const clientClosed = () =>
   new GatewayError('client_closed', 'The client closed the connection')
 
+const noBody = new Uint8Array()
+
 /**
- * Reads a request whole, up to `limitBytes`.
- * @returns it, and a way to say that its client has gone where the request itself does not; with a
- * reason, that the client is still there and gets this error.
- * @throws GatewayError `unsupported_media_type`, `body_too_large`, `client_closed`, and what `readHints` throws.
+ * Reads a request whole, up to BODY_LIMIT_BYTES, when the process has room for it.
+ * @throws GatewayError `unsupported_media_type`, `body_too_large`, `gateway_busy`, `client_closed`,
+ * and what `readHints` throws.
  */
 export async function readClientRequest(
+  { runtime, bodyMemory }: { runtime: Runtime; bodyMemory: ByteBudget },
   request: Request,
   requestId: string,
-  limitBytes: number,
-): Promise<{ client: ClientRequest; abortClient: (reason?: GatewayError) => void }> {
+): Promise<ReceivedRequest> {
   const { headers, signal, url } = request
+  checkMediaType(headers)
+  const limitBytes = runtime.config.BODY_LIMIT_BYTES
+  const declaredBytes = declaredLength(headers)
+  if ((declaredBytes ?? 0) > limitBytes) throw tooLarge(limitBytes)
+  const kept = await bodyMemory.keep(declaredBytes ?? limitBytes, signal)
+  if (!kept) throw signal.aborted ? clientClosed() : busy()
+  try {
+    const body = await readUpload(request.body, limitBytes, declaredBytes).catch(
+      (error: unknown) => {
+        throw error instanceof GatewayError ? error : clientClosed()
+      },
+    )
+    if (!body) throw tooLarge(limitBytes)
+    kept.shrink(body.length)
+    const pause = () => sleep(runtime, 0, signal)
+    const read = await runInStretches(readBody(headers, body), pause)
+    if (signal.aborted) throw clientClosed()
+    const query = url.indexOf('?')
+    const search = query < 0 ? '' : url.slice(query)
+    return received({ requestId, headers, search, body, ...read }, signal, kept)
+  } catch (error) {
+    kept.release()
+    throw error
+  }
+}
+
+function checkMediaType(headers: Headers): void {
   const type = headers.get('content-type') ?? 'application/json'
   if (!/^application\/json\b/i.test(type)) {
     throw new GatewayError('unsupported_media_type', 'The content-type must be application/json')
@@ -38,19 +81,39 @@ export async function readClientRequest(
   if (encoding !== 'identity') {
     throw new GatewayError('unsupported_media_type', 'The request body must not be compressed')
   }
-  const body = await readMessage(request, limitBytes).catch((error: unknown) => {
-    throw signal.aborted ? clientClosed() : error
-  })
-  if (!body) {
-    throw new GatewayError('body_too_large', `The request body is larger than ${limitBytes} bytes`)
-  }
-  const query = url.indexOf('?')
-  const search = query < 0 ? '' : url.slice(query)
+}
+
+/** Everything that is ever read of a body; computed once, however often the request is planned. */
+function* readBody(
+  headers: Headers,
+  body: Uint8Array<ArrayBuffer>,
+): Scan<Pick<ClientRequest, 'hints' | 'conversation'>> {
+  const hints = yield* readHints(body)
+  return { hints, conversation: yield* readConversation(headers, hints, body) }
+}
+
+function received(
+  request: Omit<ClientRequest, 'signal'>,
+  signal: AbortSignal,
+  kept: KeptBytes,
+): ReceivedRequest {
   const gone = new AbortController()
   const abortClient = (reason?: GatewayError) => gone.abort(reason)
   const onAbort = () => abortClient()
   if (signal.aborted) onAbort()
   else signal.addEventListener('abort', onAbort, { once: true })
-  const client = { requestId, headers, search, body, hints: readHints(body), signal: gone.signal }
-  return { client, abortClient }
+  const client = { ...request, signal: gone.signal }
+  const dropBody = () => {
+    client.body = noBody
+    kept.release()
+  }
+  return { client, abortClient, dropBody }
 }
+
+const tooLarge = (limitBytes: number) =>
+  new GatewayError('body_too_large', `The request body is larger than ${limitBytes} bytes`)
+
+const busy = () =>
+  new GatewayError('gateway_busy', 'The gateway has too many uploads in memory; try again', {
+    retryAfterSeconds: 1,
+  })

@@ -1,6 +1,6 @@
 /** Reads the few fields of a request body that the gateway needs; the body itself stays bytes. */
 
-import { arrayElements, type JsonMember, scanObject } from '../../dialects/json-scan.ts'
+import { type JsonChild, type JsonSpan, type Scan, scanObject } from '../../dialects/json-scan.ts'
 import { GatewayError } from '../../errors.ts'
 
 /** Longest model name taken from a request, in UTF-16 units. */
@@ -31,52 +31,49 @@ export interface Hints {
   stream: boolean
   /** The client's bound on output tokens; undefined if absent or not a count. */
   maxTokens: number | undefined
-  /** The parsed value of a top-level member, undefined if absent; parsed anew on each call. */
-  member(key: string): unknown
-  /** The parsed elements of a top-level array, one at a time; none if it is not an array. */
-  elements(key: string): Generator<unknown, void>
+  /** Where the value of a top-level member is in the body; undefined if there is none. */
+  span(key: string): JsonSpan | undefined
 }
 
+/** Values of more bytes are not parsed: neither a model nor an id nor a session is that long. */
+const maxParsedBytes = 64 * 1024
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The value at `span`; undefined if there is none, or if it is longer than anything that matters. */
+export function parseSpan(body: Uint8Array<ArrayBuffer>, span: JsonSpan | undefined): unknown {
+  if (!span || span.end - span.start > maxParsedBytes) return undefined
+  return JSON.parse(utf8.decode(body.subarray(span.start, span.end)))
+}
 
 /**
  * Checks that `body` is one JSON object and reads its hints.
  * @throws GatewayError `invalid_json` if it is not JSON, `duplicate_field` if a hint occurs twice,
  * `invalid_request` if `model` or `stream` is not usable.
  */
-export function readHints(body: Uint8Array<ArrayBuffer>): Hints {
-  const members = scanObject(body)
+export function* readHints(body: Uint8Array<ArrayBuffer>): Scan<Hints> {
+  const members = yield* scanObject(body)
   refuseDuplicates(members)
-  const span = new Map(members.map((member) => [member.key, member]))
-  const parse = (start: number, end: number): unknown =>
-    JSON.parse(utf8.decode(body.subarray(start, end)))
-  const member = (key: string) => {
-    const found = span.get(key)
-    return found && parse(found.start, found.end)
-  }
-  const model = span.get('model')
+  const spans = new Map(members.map((member) => [member.key, member]))
+  const value = (key: string) => parseSpan(body, spans.get(key))
+  const model = spans.get('model')
   if (!model) throw unusable('model', 'is required')
   return {
-    model: readModel(parse(model.start, model.end)),
+    model: readModel(value('model')),
     modelStart: model.start,
     modelEnd: model.end,
-    stream: readStream(member('stream')),
-    maxTokens: outputLimits.map(member).find(isCount),
-    member,
-    *elements(key) {
-      const found = span.get(key)
-      if (!found) return
-      for (const [start, end] of arrayElements(body, found.start)) yield parse(start, end)
-    },
+    stream: readStream(spans.has('stream') ? value('stream') : null),
+    maxTokens: outputLimits.map(value).find(isCount),
+    span: (key) => spans.get(key),
   }
 }
 
 /** Names that differ only in case count as the same, since some upstreams ignore the case. */
-function refuseDuplicates(members: JsonMember[]): void {
+function refuseDuplicates(members: JsonChild[]): void {
   const seen = new Set<string>()
   for (const { key } of members) {
-    const name = key.toLowerCase()
-    if (!hintKeys.has(name)) continue
+    const name = key?.toLowerCase()
+    if (name === undefined || !hintKeys.has(name)) continue
     if (seen.has(name)) {
       throw new GatewayError('duplicate_field', `The field "${name}" occurs more than once`, {
         issues: [{ field: name, message: 'occurs more than once' }],
@@ -93,7 +90,7 @@ function readModel(value: unknown): string {
 
 function readStream(value: unknown): boolean {
   if (typeof value === 'boolean') return value
-  if (value === undefined || value === null) return false
+  if (value === null) return false
   throw unusable('stream', 'must be true or false')
 }
 

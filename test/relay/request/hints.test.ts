@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { runAtOnce } from '../../../src/dialects/json-scan.ts'
 import { GatewayError } from '../../../src/errors.ts'
-import { maxModelLength, readHints } from '../../../src/relay/request/hints.ts'
+import { maxModelLength, parseSpan, readHints } from '../../../src/relay/request/hints.ts'
 
 const encode = (text: string) => new TextEncoder().encode(text)
-const read = (text: string) => readHints(encode(text))
+const read = (text: string) => runAtOnce(readHints(encode(text)))
 
 function refusal(text: string): GatewayError {
   try {
@@ -28,18 +29,17 @@ describe('readHints', () => {
     expect(hints).toMatchObject({ model: 'gpt-5', stream: true })
   })
 
-  it('gives any member parsed, and undefined for one that is absent', () => {
-    const hints = read('{"model":"m","metadata":{"user_id":"u"},"x":null}')
-    expect(hints.member('metadata')).toEqual({ user_id: 'u' })
-    expect(hints.member('x')).toBeNull()
-    expect(hints.member('toString')).toBeUndefined()
+  it('gives the place of any member, and undefined for one that is absent', () => {
+    const text = '{"model":"m","metadata":{"user_id":"u"},"x":null}'
+    const { span } = read(text)
+    expect(parseSpan(encode(text), span('metadata'))).toEqual({ user_id: 'u' })
+    expect(parseSpan(encode(text), span('x'))).toBeNull()
+    expect(span('toString')).toBeUndefined()
   })
 
-  it('gives the elements of an array one by one', () => {
-    const hints = read('{"model":"m","messages":[{"role":"user"},2],"input":"text"}')
-    expect([...hints.elements('messages')]).toEqual([{ role: 'user' }, 2])
-    expect([...hints.elements('input')]).toEqual([])
-    expect([...hints.elements('absent')]).toEqual([])
+  it('parses no value of more than 64 KiB', () => {
+    const text = JSON.stringify({ model: 'm', metadata: { user_id: 'u'.repeat(65_536) } })
+    expect(parseSpan(encode(text), read(text).span('metadata'))).toBeUndefined()
   })
 
   it.each([
