@@ -1,5 +1,7 @@
 /** Keys, passwords and sealed secrets: the gateway's only uses of cryptography. */
 import { createCipheriv, createDecipheriv, createHash, scrypt, timingSafeEqual } from 'node:crypto'
+import { GatewayError } from './errors.ts'
+import { createTurns } from './process-limits.ts'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 /** Without 0 O, 1 I l, which people confuse. */
@@ -173,7 +175,23 @@ export async function verifyPassword(password: string, stored: string): Promise<
 const isSane = ({ N, r, p }: ScryptCost) =>
   N >= 1024 && (N & (N - 1)) === 0 && r >= 1 && 128 * N * r <= 128 * 1024 * 1024 && p >= 1 && p <= 4
 
-function derive(
+/** Node computes scrypt on four threads, which resolving host names and reading files need too. */
+const derivations = createTurns(2, 200)
+
+/** At most two run at a time. @throws GatewayError `gateway_busy` when too many wait. */
+async function derive(
+  password: string,
+  salt: Uint8Array,
+  length: number,
+  cost: ScryptCost,
+): Promise<Uint8Array> {
+  const done = await derivations.take(() => deriveNow(password, salt, length, cost))
+  if (done) return done.result
+  const message = 'Too many passwords are being checked; try again in a few seconds'
+  throw new GatewayError('gateway_busy', message, { retryAfterSeconds: 5 })
+}
+
+function deriveNow(
   password: string,
   salt: Uint8Array,
   length: number,

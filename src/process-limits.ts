@@ -1,4 +1,4 @@
-/** Limits for each gateway key that hold inside one process only; nothing of them is stored. */
+/** Limits that hold inside one process only; nothing of them is stored. */
 
 /** A place that was taken. */
 export interface Place {
@@ -53,6 +53,35 @@ export function createRateLimit(perMinute: number, monotonicMs: () => number): R
       if (used.size >= maxCountedKeys) used.clear()
       used.set(keyId, { minute, count })
       return count <= perMinute
+    },
+  }
+}
+
+export interface Turns {
+  /**
+   * Runs `work` when it is its turn, in the order of asking.
+   * @returns undefined, without having run it, when too many wait already; else what `work` gives.
+   */
+  take<Result>(work: () => Promise<Result>): Promise<{ result: Result } | undefined>
+}
+
+/** Lets `maxRunning` run at a time, and at most `maxWaiting` more wait. */
+export function createTurns(maxRunning: number, maxWaiting: number): Turns {
+  const waiting: (() => void)[] = []
+  let running = 0
+  return {
+    async take(work) {
+      if (running < maxRunning) running++
+      else if (waiting.length >= maxWaiting) return undefined
+      else await new Promise<void>((resolve) => waiting.push(resolve))
+      try {
+        return { result: await work() }
+      } finally {
+        const next = waiting.shift()
+        // Whoever is next takes over the place, so that nobody can come in between.
+        if (next) next()
+        else running--
+      }
     },
   }
 }

@@ -11,6 +11,7 @@ import {
   SealError,
   verifyPassword,
 } from '../src/crypto.ts'
+import { watchScrypt } from './support/scrypt.ts'
 
 describe('API keys', () => {
   it('are the prefix and 32 letters and digits', () => {
@@ -157,5 +158,23 @@ describe('passwords', () => {
     const passwords = Array.from({ length: 200 }, generatePassword)
     expect(new Set(passwords).size).toBe(200)
     for (const password of passwords) expect(password).toMatch(/^[2-9A-HJ-NP-Za-km-z]{24}$/)
+  })
+})
+
+describe('passwords of many logins at once', () => {
+  it('are derived two at a time, and more than two hundred that wait are refused', async () => {
+    const running: (() => void)[] = []
+    const { derivations, restore } = watchScrypt(() => new Promise((go) => running.push(go)))
+    try {
+      const hashes = Array.from({ length: 203 }, () => hashPassword('p').catch((error) => error))
+      expect(await hashes[202]).toMatchObject({ code: 'gateway_busy', retryAfterSeconds: 5 })
+      expect(derivations).toHaveLength(2)
+      running.shift()?.()
+      expect(await hashes[0]).toMatch(/^scrypt/)
+      await expect.poll(() => derivations.length).toBe(3)
+    } finally {
+      restore()
+      for (const go of running) go()
+    }
   })
 })

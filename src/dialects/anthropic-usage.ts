@@ -37,14 +37,14 @@ const WireAnswer = z.object({
   content: z.unknown().optional(),
 })
 
-const kinds: Record<string, EventKind> = {
-  content_block_start: 'content',
-  content_block_delta: 'content',
-  content_block_stop: 'content',
-  message_delta: 'content',
-  message_stop: 'content',
-  error: 'error',
-}
+const kinds = new Map<string, EventKind>([
+  ['content_block_start', 'content'],
+  ['content_block_delta', 'content'],
+  ['content_block_stop', 'content'],
+  ['message_delta', 'content'],
+  ['message_stop', 'content'],
+  ['error', 'error'],
+])
 
 /** A delta without its text. Nine of ten events are deltas, so they are measured instead of parsed. */
 const emptyDelta = JSON.stringify({
@@ -92,7 +92,7 @@ export function createUsageReader(requestBytes: number): UsageReader {
       read(event.usage)
       if (event.type === 'message_stop') state = 'complete'
       if (event.type === 'error') fail(parseJson(message.data))
-      return kinds[event.type] ?? 'preamble'
+      return kinds.get(event.type) ?? 'preamble'
     },
     answer(body: unknown): boolean {
       const answer = WireAnswer.safeParse(body).data

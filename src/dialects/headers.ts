@@ -61,7 +61,8 @@ export function downstreamHeaders(
 
 function without(headers: Headers, { names, prefixes }: HeaderSet): Headers {
   // RFC 9110 §7.6.1: what `connection` names is hop-by-hop as well.
-  const named = new Set((headers.get('connection') ?? '').toLowerCase().split(/\s*,\s*/))
+  const listed = (headers.get('connection') ?? '').toLowerCase().split(',')
+  const named = new Set(listed.map((name) => name.trim()))
   const kept = new Headers()
   for (const [name, value] of headers) {
     if (names.has(name) || named.has(name)) continue

@@ -1,6 +1,7 @@
 /** The usage ledger: packed sums per scope and bucket, how they are named, written and read. */
 
 import type { Redis } from '@upstash/redis'
+import type { Account } from '../catalog/account.ts'
 import type { Buckets } from '../domain/buckets.ts'
 import type { Sums } from '../domain/sums.ts'
 import type { Usage } from '../domain/usage.ts'
@@ -29,6 +30,23 @@ export function orphanedSums(reservationNanoUsd: number): Partial<Sums> {
     orphanedRequests: 1,
     orphanedCostNanoUsd: reservationNanoUsd,
   }
+}
+
+/** The ledger of all models that have none of their own. */
+export const otherModels = 'other'
+
+/**
+ * The model in whose ledger a request for `model` is charged: a ledger is kept for ever, so a name
+ * that only the caller knows gets none of its own.
+ * @param account what served it.
+ * @param isPriced whether the price list names the model that `account` was asked for.
+ */
+export function ledgerModel(model: string, account: Account, isPriced: boolean): string {
+  const { supportedModels: supported } = account
+  const isListed = Array.isArray(supported)
+    ? supported.includes(model)
+    : Object.hasOwn(supported, model)
+  return isListed || isPriced ? model : otherModels
 }
 
 /** Reads a ledger's total and its current day and month in one round trip. */

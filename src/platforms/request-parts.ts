@@ -16,7 +16,7 @@ export function operationUrl(apiUrl: string, paths: OperationPaths, operation: O
   if (path === undefined) {
     throw new GatewayError('internal', `The platform does not serve the operation "${operation}"`)
   }
-  const base = apiUrl.replace(/\/+$/, '')
+  const base = apiUrl.replace(/(?<!\/)\/+$/, '')
   for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
     if (base.endsWith(path.slice(0, end))) return base + path.slice(end)
   }

@@ -106,15 +106,18 @@ function recover({ runtime, keyspace }: Gateway, { admission, planned }: Exchang
   runtime.defer(recovered)
 }
 
+type Billed = Pick<StreamOutcome, 'usage'> & { kind: Outcome['kind']; headers?: Headers }
+
 function settle(
   gateway: Gateway,
   { admission, planned }: Exchange,
-  { usage, headers }: Pick<StreamOutcome, 'usage'> & { headers?: Headers },
+  { kind, usage, headers }: Billed,
   ending: Pick<Ending, 'how' | 'verdict'>,
 ): void {
   settleFinal(gateway, admission, {
     ...ending,
     ...usage.total(),
+    isServed: kind === 'answer' || kind === 'stream',
     planned,
     issuedAffinities: headers ? issuedAffinities(headers, usage.responseId?.()) : [],
   })

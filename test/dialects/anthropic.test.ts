@@ -83,7 +83,9 @@ describe('the usage of an Anthropic stream', () => {
     expect(of('anthropic-error-first.sse')).toEqual(['error'])
     expect(of('anthropic-text.sse').slice(0, 3)).toEqual(['preamble', 'content', 'preamble'])
     expect(of('anthropic-error-midstream.sse').at(-1)).toBe('error')
-    expect(readStream(event({ type: 'invented_later' })).kinds).toEqual(['preamble'])
+    for (const type of ['invented_later', 'constructor', '__proto__']) {
+      expect(readStream(event({ type })).kinds).toEqual(['preamble'])
+    }
   })
 })
 

@@ -28,6 +28,8 @@ export function sortedSetContract(use: Use): void {
     it('refuses what ZADD cannot read, and then adds nothing', () =>
       check(use(), [
         ['ZADD z x a', NOT_FLOAT],
+        ['ZADD z constructor m', NOT_FLOAT],
+        ['ZADD z __proto__ m', NOT_FLOAT],
         ['ZADD z nan a', NOT_FLOAT],
         ['ZADD z 1 a x b', NOT_FLOAT],
         [['ZADD', 'z', '', 'a'], NOT_FLOAT],

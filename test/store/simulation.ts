@@ -167,6 +167,7 @@ async function settleOrphan(world: World, process: string, member: string): Prom
   const { poolId, reservationNanoUsd, generation, ...names } = held
   await insistOnSettling(world, process, {
     ...names,
+    ledgerModel: names.model,
     poolId,
     kind: 'orphan',
     member,
@@ -194,6 +195,7 @@ async function settle(
     keyId,
     accountId,
     model,
+    ledgerModel: model,
     kind,
     amounts: packSums(sums),
     costNanoUsd,

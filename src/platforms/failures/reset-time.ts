@@ -188,13 +188,13 @@ function momentOf(text: string, nowMs: number): number {
   return Date.parse(`${text.toUpperCase().replace(' ', 'T')}${date[2] ? '' : 'Z'}`)
 }
 
-const unitMs: Record<string, number> = { d: day, h: hour, m: minute, s: second, ms: 1 }
+const unitMs = new Map(Object.entries({ d: day, h: hour, m: minute, s: second, ms: 1 }))
 
 /** `1h2m3s`, `6m0s`, `1.5s`, `20ms`, as Go prints them. */
 function durationMs(text: string): number {
   let sum = 0
   for (const [, count = '', unit = ''] of text.matchAll(/([\d.]+)([a-z]+)/g)) {
-    sum += Number(count) * (unitMs[unit] ?? Number.NaN)
+    sum += Number(count) * (unitMs.get(unit) ?? Number.NaN)
   }
   return sum
 }

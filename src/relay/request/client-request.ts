@@ -24,7 +24,7 @@ export interface ClientRequest {
 /** A request that was read, and what its reader has to do later. */
 export interface ReceivedRequest {
   client: ClientRequest
-  /** Says that the client has gone, where the request itself does not. */
+  /** Says that the client has gone, where the request itself does not; with a reason, that it gets this error. */
   abortClient: (reason?: GatewayError) => void
   /** Frees the memory of the body, when no account will be sent it any more. */
   dropBody: () => void
@@ -60,9 +60,11 @@ export async function readClientRequest(
     )
     if (!body) throw tooLarge(limitBytes)
     kept.shrink(body.length)
-    const pause = () => sleep(runtime, 0, signal)
+    const pause = async () => {
+      await sleep(runtime, 0, signal)
+      if (signal.aborted) throw clientClosed()
+    }
     const read = await runInStretches(readBody(headers, body), pause)
-    if (signal.aborted) throw clientClosed()
     const query = url.indexOf('?')
     const search = query < 0 ? '' : url.slice(query)
     return received({ requestId, headers, search, body, ...read }, signal, kept)

@@ -1,9 +1,10 @@
 /** Identifies the program that sent a request by its headers, which anyone can forge: no authentication. */
 import type { ClientName } from '../../catalog/api-key.ts'
 
-const claudeCode = /^claude-cli\/\d+\.\d+\.\d+\S* \(external(?:, [^)]*)?\)/
-const claudeCodeModels = /^claude-code\/\d+\.\d+\.\d+\S*$/
-const codexForm = /^([^/]+)\/\d+\.\d+\.\d+\S* \(/
+// `\d+\S*` would match a long number in as many ways as it has digits.
+const claudeCode = /^claude-cli\/\d+\.\d+\.\d\S* \(external(?:, [^)]*)?\)/
+const claudeCodeModels = /^claude-code\/\d+\.\d+\.\d\S*$/
+const codexForm = /^([^/]+)\/\d+\.\d+\.\d\S* \(/
 const codexProducts = new Set([
   'codex_cli_rs',
   'codex_exec',

@@ -57,6 +57,7 @@ export function fromJournal(payload: string): SettleInput | undefined {
   return {
     ...stored,
     poolId: stored.poolId ?? platform,
+    ledgerModel: stored.ledgerModel ?? stored.model,
     family: stored.family ?? 'other',
     quotaDay: stored.quotaDay ?? stored.buckets.day.slice('day:'.length),
     trace: stored.trace ?? '',

@@ -1,8 +1,9 @@
 /** Orphans: requests whose process ended without settling them. Other requests find their expired leases and settle them. */
 import type { PoolId } from '../../domain/platform.ts'
+import { noUsage } from '../../domain/usage.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
-import { orphanedSums } from '../../ledger/ledger.ts'
+import { ledgerModel, orphanedSums, otherModels } from '../../ledger/ledger.ts'
 import { ttl } from '../../store/keyspace.ts'
 import { type Lease, lease } from '../../store/records/lease.ts'
 import { packSums } from '../../store/records/sums.ts'
@@ -39,6 +40,7 @@ async function settleOrphan(gateway: Gateway, member: string, held: Lease): Prom
     keyId,
     accountId,
     model,
+    ledgerModel: await ledgerModelOf(gateway, accountId, model),
     kind: 'orphan',
     member,
     amounts: packSums(orphanedSums(reservationNanoUsd)),
@@ -52,6 +54,18 @@ async function settleOrphan(gateway: Gateway, member: string, held: Lease): Prom
     issuedAffinities: [],
     keepMs: ttl.requestMs,
   })
+}
+
+async function ledgerModelOf(
+  { catalog, pricer, platforms, runtime }: Gateway,
+  accountId: string,
+  model: string,
+): Promise<string> {
+  const account = (await catalog.currentPool()).accounts.get(accountId)?.record
+  if (!account) return otherModels
+  const { priceProvider: provider } = platforms.platformOf(account)
+  const cost = pricer.priceUsage({ provider, model, usage: noUsage, atMs: runtime.now() })
+  return ledgerModel(model, account, cost !== 'unpriced')
 }
 
 /** The present day of an account; of a deleted one, the calendar's. */

@@ -6,7 +6,7 @@ import type { Usage } from '../../domain/usage.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
-import { settledSums } from '../../ledger/ledger.ts'
+import { ledgerModel, otherModels, settledSums } from '../../ledger/ledger.ts'
 import { ttl } from '../../store/keyspace.ts'
 import { packSums } from '../../store/records/sums.ts'
 import type { SettleInput } from '../../store/scripts/settle.ts'
@@ -22,6 +22,8 @@ export interface Ending {
   usage: Usage
   /** True when the vendor's own counts were missing or partial. */
   estimated: boolean
+  /** Whether the account began to answer, so that it knows the model. */
+  isServed: boolean
   planned: PlannedAccount
   verdict: SettleInput['verdict']
   /** Digests of ids in the answer that only this account can serve. */
@@ -54,6 +56,9 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
   const { sessionMoves } = trace
   const input: SettleInput = {
     ...identity(plan, accountId),
+    ledgerModel: ending.isServed
+      ? ledgerModel(plan.model, account, cost !== 'unpriced')
+      : otherModels,
     family,
     kind: 'final',
     amounts: packSums({ ...settledSums(usage, cost, estimated), sessionMoves }),
@@ -160,6 +165,7 @@ function sendVoid(
   const { runtime } = gateway
   const input: SettleInput = {
     ...identity(request, accountId),
+    ledgerModel: otherModels,
     family,
     kind: 'void',
     amounts: '',

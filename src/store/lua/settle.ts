@@ -37,17 +37,18 @@ local function endLease(member)
   return wasHeld
 end
 local function finish(state, ...)
-  redis.call('HSET', keys.request, 'state', state, 'account', args.accountId, 'model', args.model, 'trace', args.trace, ...)
+  redis.call('HSET', keys.request, 'state', state, 'account', args.accountId, 'model', args.model,
+    'ledgerModel', args.ledgerModel, 'trace', args.trace, ...)
   redis.call('PEXPIRE', keys.request, int(args.keepMs))
   if args.hasName then redis.call('SET', keys.requestName, args.ledgerId, 'PX', int(args.keepMs)) end
   saveLoads(keys)
 end
 
 local request = redis.call('HMGET', keys.request, 'state', 'member', 'startedMs', 'amounts', 'cost',
-  'hour', 'day', 'month', 'account', 'model', 'family', 'quotaDay', 'claimedUntilMs', 'budgetPeriods')
+  'hour', 'day', 'month', 'account', 'model', 'family', 'quotaDay', 'claimedUntilMs', 'budgetPeriods', 'ledgerModel')
 local was = { state = request[1], member = request[2], startedMs = tonumber(request[3] or '0'), amounts = request[4],
   cost = tonumber(request[5] or '0'), hour = request[6], day = request[7], month = request[8], account = request[9],
-  model = request[10], family = request[11], quotaDay = request[12], claimedUntilMs = request[13] or '', periods = request[14] or '' }
+  model = request[15] or request[10], family = request[11], quotaDay = request[12], claimedUntilMs = request[13] or '', periods = request[14] or '' }
 
 if args.kind == 'orphan' then
   local wasHeld = endLease(args.member)

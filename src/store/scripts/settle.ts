@@ -20,6 +20,8 @@ export interface SettleInput {
   keyId: string
   accountId: string
   model: string
+  /** The model in whose ledger it is charged; `other` for one that nobody knows. */
+  ledgerModel: string
   /** Of the model that the account was asked for. */
   family: string
   /** `final` charges; `void` releases and charges nothing; `orphan` charges an expired lease. */
@@ -69,6 +71,7 @@ const script = defineScript({
     member: 'text',
     accountId: 'text',
     model: 'text',
+    ledgerModel: 'text',
     family: 'text',
     amounts: 'text',
     costNanoUsd: 'number',
@@ -114,14 +117,14 @@ export async function settleScript(
 ): Promise<SettleReply> {
   const reply = await run(redis, keyspace, input, input)
   if (reply.kind !== 'elsewhere') return reply
-  const { accountId, model } = reply
-  const corrected = await run(redis, keyspace, input, { accountId, model })
+  const { accountId, model: ledgerModel } = reply
+  const corrected = await run(redis, keyspace, input, { accountId, ledgerModel })
   // A receipt leaves the state orphaned only for good.
   return corrected.kind === 'elsewhere' ? { kind: 'duplicate', healthChanges: [] } : corrected
 }
 
 /** To which account and model an orphan of the request was charged. */
-type Orphan = Pick<SettleInput, 'accountId' | 'model'>
+type Orphan = Pick<SettleInput, 'accountId' | 'ledgerModel'>
 
 function run(
   redis: Redis,
@@ -129,7 +132,7 @@ function run(
   input: SettleInput,
   orphan: Orphan,
 ): Promise<RawReply> {
-  const { poolId, keyId, accountId, model, verdict, buckets, requestName } = input
+  const { poolId, keyId, accountId, ledgerModel, verdict, buckets, requestName } = input
   const failure = typeof verdict === 'object' ? verdict : undefined
   const { hour, month, hourPruneBefore, dayPruneBefore } = buckets
   const { ledger } = keyspace
@@ -145,11 +148,11 @@ function run(
       requestName: keyspace.requestName(requestName ?? ''),
       keyLedger: ledger.key(keyId),
       accountLedger: ledger.account(accountId),
-      modelLedger: ledger.model(model),
-      keyModelLedger: ledger.keyModel(keyId, model),
+      modelLedger: ledger.model(ledgerModel),
+      keyModelLedger: ledger.keyModel(keyId, ledgerModel),
       orphanAccountLedger: ledger.account(orphan.accountId),
-      orphanModelLedger: ledger.model(orphan.model),
-      orphanKeyModelLedger: ledger.keyModel(keyId, orphan.model),
+      orphanModelLedger: ledger.model(orphan.ledgerModel),
+      orphanKeyModelLedger: ledger.keyModel(keyId, orphan.ledgerModel),
       affinities: input.issuedAffinities.map((digest) => ({
         account: keyspace.affinity(poolId, keyId, digest),
       })),
@@ -165,7 +168,7 @@ function run(
       hourPruneBefore,
       dayPruneBefore,
       orphanAccountId: orphan.accountId,
-      orphanModel: orphan.model,
+      orphanModel: orphan.ledgerModel,
       hasName: requestName !== undefined,
       affinityMs: ttl.affinityMs,
     },

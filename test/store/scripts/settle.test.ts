@@ -111,6 +111,16 @@ describeOnStores('settle', (bench) => {
     expect((await counters()).spentNanoUsd).toBe('40')
   })
 
+  it('takes an orphan back from the ledger of other models, and names the model asked for', async () => {
+    const { settle, hash, keyspace, request } = await orphaned(bench())
+    await settle('one', { ...orphan, ledgerModel: 'other' })
+    expect(await request('one')).toMatchObject({ model: 'opus', ledgerModel: 'other' })
+    expect(await hash(keyspace.ledger.model('opus'))).toEqual({})
+    expect(await settle('one', { costNanoUsd: 7, amounts: cost(7) })).toBe('charged')
+    expect((await hash(keyspace.ledger.keyModel('key', 'other'))).total).toBe(nothing)
+    expect((await hash(keyspace.ledger.model('opus'))).total).toBe(cost(7))
+  })
+
   it('takes an orphan back when its request turns out never to have been sent', async () => {
     const { settle, hash, keyspace, counters } = await orphaned(bench())
     await settle('one', orphan)

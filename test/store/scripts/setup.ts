@@ -87,6 +87,7 @@ export function createBench(store: TestStore, prefix: string) {
       keyId: 'key',
       accountId: 'a',
       model: 'opus',
+      ledgerModel: given.model ?? 'opus',
       kind: 'final',
       amounts: packSums({ requests: 1, costNanoUsd }),
       costNanoUsd,

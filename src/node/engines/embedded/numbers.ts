@@ -63,20 +63,22 @@ export function expiryMs(text: string, unitMs: number, nowMs: number, command: s
 export const invalidExpiry = (command: string) =>
   new CommandError(`ERR invalid expire time in '${command}' command`)
 
-const INFINITIES: Record<string, number> = {
-  inf: Number.POSITIVE_INFINITY,
-  '+inf': Number.POSITIVE_INFINITY,
-  '-inf': Number.NEGATIVE_INFINITY,
-  infinity: Number.POSITIVE_INFINITY,
-  '+infinity': Number.POSITIVE_INFINITY,
-  '-infinity': Number.NEGATIVE_INFINITY,
-}
+const INFINITIES = new Map([
+  ['inf', Number.POSITIVE_INFINITY],
+  ['+inf', Number.POSITIVE_INFINITY],
+  ['-inf', Number.NEGATIVE_INFINITY],
+  ['infinity', Number.POSITIVE_INFINITY],
+  ['+infinity', Number.POSITIVE_INFINITY],
+  ['-infinity', Number.NEGATIVE_INFINITY],
+])
 
 /** Reads a double, or nothing for text that is not one (NaN included). */
 export function parseDouble(text: string): number | undefined {
   const value = Number(text)
   // Number() accepts blanks and reads an empty string as zero; Redis does neither.
-  if (value === 0 ? !text.includes('0') : Number.isNaN(value)) return INFINITIES[text.toLowerCase()]
+  if (value === 0 ? !text.includes('0') : Number.isNaN(value)) {
+    return INFINITIES.get(text.toLowerCase())
+  }
   if (text.trim() !== text) return undefined
   return value
 }
