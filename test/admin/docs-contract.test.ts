@@ -184,7 +184,9 @@ describe('every documented operation', () => {
           method: target.method.toUpperCase(),
           headers: {
             ...(body !== undefined && { 'content-type': 'application/json' }),
-            ...(isAdmin ? { authorization: `Bearer ${token}` } : { 'x-api-key': 'cr_x' }),
+            ...(isAdmin
+              ? { authorization: `Bearer ${token}` }
+              : { 'x-api-key': `cr_${'x'.repeat(32)}` }),
           },
           ...(body !== undefined && { body }),
         }),

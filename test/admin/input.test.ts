@@ -158,7 +158,7 @@ describe('an arbitrary body', () => {
 })
 
 describe('a store that fails', () => {
-  const secret = 'sk-ant-not-to-be-repeated'
+  const secret = `cr_${'notToBeRepeated0'.repeat(2)}`
 
   it.each<[string, () => Promise<{ error: string }>]>([
     ['cannot be reached', () => Promise.reject(new Error(`connect ECONNREFUSED ${secret}`))],
