@@ -26,7 +26,7 @@ export interface Gateway extends CatalogContext {
   waitingRequests: ConcurrencyLimit
   /** Wakes a request that waits for its turn when another of its key has ended. */
   wakeUps: WakeUps
-  /** What request bodies may take of memory, in one process. */
+  /** What request bodies may take of memory, of this process */
   bodyMemory: ByteBudget
   /** Requests that no account could take, whose trace is stored: they cost their key nothing. */
   storedRejections: RateLimit

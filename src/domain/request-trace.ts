@@ -47,7 +47,8 @@ export interface PassedOver {
 export interface RequestTrace {
   requestId: string
   receivedAtMs: number
-  stream: boolean
+  /** Null where the body was not read. */
+  stream: boolean | null
   /** How long it waited for its turn among requests of its key. */
   queuedMs: number
   affinity: Affinity

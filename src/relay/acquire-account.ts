@@ -1,17 +1,18 @@
 /** Acquires an account: plans and admits until the request has one, or must be refused. */
-import { v7 as uuidv7 } from 'uuid'
 import type { Snapshot } from '../catalog/catalog.ts'
-import { type ErrorCode, GatewayError } from '../errors.ts'
+import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { admit } from './admit.ts'
 import type { Principal } from './authenticate.ts'
 import { type Plan, plan } from './plan.ts'
 import { type ClientRequest, clientClosed } from './request/client-request.ts'
+import { ledgerIdOf } from './request/ledger-id.ts'
 import type { RelayRoute } from './routes.ts'
 import type { Admission } from './scheduling/admission.ts'
 import { createTurn, type Turn } from './scheduling/turn.ts'
 import { createWaiting } from './scheduling/waiting.ts'
-import { settleRejected, storeRefusal } from './settlement/settle.ts'
+import { noteRefusal } from './settlement/note-refusal.ts'
+import { settleRejected } from './settlement/settle.ts'
 import { notePassedOver, type Trace } from './settlement/trace.ts'
 
 /** An edit may race with its own effect a few times; more means the store is not consistent. */
@@ -36,9 +37,7 @@ export async function acquireAccount(
 ): Promise<Admission> {
   const { runtime } = gateway
   const { client, principal, trace } = acquisition
-  // A name that the client chose may come twice, and must never merge two requests.
-  const isOurs = client.headers.get('x-request-id') !== client.requestId
-  const ledgerId = isOurs ? client.requestId : uuidv7({ msecs: runtime.now() })
+  const ledgerId = ledgerIdOf(client, runtime.now())
   const keyId = principal.snapshot.apiKey?.record.id ?? ''
   const turn = createTurn(gateway, client)
   const waiting = createWaiting(gateway, keyId, client.signal)
@@ -65,41 +64,13 @@ export async function acquireAccount(
       known = { snapshot: outcome.plan.snapshot, isFresh: false }
     }
   } catch (error) {
-    noteRefusal(gateway, acquisition, { ledgerId, keyId }, error)
+    const { requestId, hints } = client
+    const { poolId } = acquisition.route
+    noteRefusal(gateway, { ledgerId, requestId, poolId, keyId, model: hints.model, trace }, error)
     throw error
   } finally {
     turn.end()
   }
-}
-
-/** Limits of the key, and what it may not do; that no account is available is stored where it is found. */
-const traceable: ReadonlySet<ErrorCode> = new Set([
-  'concurrency_limit',
-  'request_limit',
-  'budget_exceeded',
-  'budget_reserved',
-  'not_permitted',
-  'model_not_permitted',
-])
-
-/** Lets an administrator find out later why the request was refused. */
-function noteRefusal(
-  gateway: Gateway,
-  { route, client, trace }: Acquisition,
-  { ledgerId, keyId }: { ledgerId: string; keyId: string },
-  error: unknown,
-): void {
-  if (!(error instanceof GatewayError && traceable.has(error.code))) return
-  const { requestId, hints } = client
-  const request = {
-    ledgerId,
-    requestId,
-    plannedAtMs: gateway.runtime.now(),
-    poolId: route.poolId,
-    model: hints.model,
-    apiKey: { id: keyId },
-  }
-  storeRefusal(gateway, request, trace, error)
 }
 
 /** Plans with the catalog in memory, and again with a newer one when that turns out to be old. */

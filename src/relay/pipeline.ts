@@ -9,8 +9,10 @@ import { dispatch } from './dispatch.ts'
 import { whileLeased } from './lease.ts'
 import { permittedUse } from './permitted-use.ts'
 import { readClientRequest } from './request/client-request.ts'
+import { ledgerIdOf } from './request/ledger-id.ts'
 import { respond } from './respond.ts'
 import type { RelayRoute } from './routes.ts'
+import { noteRefusal } from './settlement/note-refusal.ts'
 import { startTrace } from './settlement/trace.ts'
 import { sendKeepAlives } from './stream/keep-alive.ts'
 
@@ -49,12 +51,22 @@ async function serve(
   const { dialect, operation } = route
   const { REQUEST_DEADLINE_SECONDS, STREAM_KEEPALIVE_SECONDS } = runtime.config
   const received = { atMs: runtime.now(), monotonicMs: runtime.monotonicMs() }
-  const principal = await authenticate(gateway.catalog, request.headers, ({ apiKey }) => {
-    if (apiKey) onKey(apiKey.record.id)
-    const asking = { apiKey: apiKey?.record, headers: request.headers, nowMs: runtime.now() }
+  const { headers } = request
+  let keyId: string | undefined
+  const principal = await authenticate(gateway.catalog, headers, ({ apiKey }) => {
+    keyId = apiKey?.record.id
+    if (keyId !== undefined) onKey(keyId)
+    const asking = { apiKey: apiKey?.record, headers, nowMs: runtime.now() }
     permittedUse(asking, gateway.platforms.inPool(route.poolId))
+  }).catch((refusal: unknown) => {
+    const ledgerId = ledgerIdOf({ headers, requestId }, received.atMs)
+    const trace = startTrace(requestId, null, received)
+    const { poolId } = route
+    if (keyId !== undefined) {
+      noteRefusal(gateway, { ledgerId, requestId, poolId, keyId, model: '', trace }, refusal)
+    }
+    throw refusal
   })
-  const keyId = principal.snapshot.apiKey?.record.id
   const { client, abortClient, dropBody } = await readClientRequest(gateway, request, requestId)
   const trace = startTrace(requestId, client.hints.stream, received)
   const deadlineMonotonicMs = received.monotonicMs + REQUEST_DEADLINE_SECONDS * 1000

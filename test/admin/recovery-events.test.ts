@@ -1,4 +1,5 @@
 /** Observers are told when an administrator ends the cooldown of an account. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { GatewayEvent } from '../../src/domain/events.ts'
 import { createTestAdmin, createTestGateway, read, type TestGateway } from '../support/gateway.ts'
@@ -58,6 +59,8 @@ it('an administrator who ends a cooldown or replaces the credential makes the ac
     () => admin.call('PUT', `/accounts/claude-console/${first}`, { apiKey: 'sk-ant-one' }),
   ]) {
     told.length = 0
+    // A failure counts when its attempt began later than the recovery, by whole milliseconds.
+    await delay(2)
     upstream.behave('sk-ant-one', unavailable)
     await ask()
     expect((await repair()).status).toBe(200)

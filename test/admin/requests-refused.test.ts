@@ -49,17 +49,23 @@ const nothing = { state: 'rejected', end: 'rejected', accountId: null, attempts:
 
 describe('GET /requests/:id of a refused request', () => {
   it.each([
-    ['not_permitted', { permissions: 'codex' }],
-    ['model_not_permitted', { enableModelRestriction: true, restrictedModels: ['claude-haiku-*'] }],
-    ['not_permitted', { enableClientRestriction: true, allowedClients: ['claude_code'] }],
-  ])('names what the key may not do: %s', async (code, fields) => {
+    // Without a model: what the key may not do at all is refused before the body is read.
+    ['not_permitted', { permissions: 'codex' }, null],
+    ['not_permitted', { enableClientRestriction: true, allowedClients: ['claude_code'] }, null],
+    ['key_disabled', { isActive: false }, null],
+    [
+      'model_not_permitted',
+      { enableModelRestriction: true, restrictedModels: ['claude-haiku-*'] },
+      model,
+    ],
+  ])('names what the key may not do: %s', async (code, fields, asked) => {
     const { id: keyId, key } = await admin.createKey(fields)
     const { told, view, id } = await refusedFor(key)
     expect(view).toMatchObject({
       ...nothing,
       requestId: id,
       keyId,
-      model,
+      model: asked,
       platform: 'claude-console',
       refusal: { code, message: told },
     })

@@ -90,7 +90,7 @@ function describe(record: RequestRecord, ledgerId: string, id: string): RequestV
     state,
     keyId: member.keyId ?? trace.keyId,
     platform: member.platform ?? trace.platform,
-    model: record.model ?? member.model,
+    model: (record.model ?? member.model) || null,
     accountId: (hasAccount && record.account) || null,
     receivedAt: toIso(receivedAtMs),
     endedAt: state === 'running' ? null : toIso(endedAtMs),

@@ -12,10 +12,13 @@ export interface Trace extends Omit<RequestTrace, 'end' | 'tookMs'> {
 
 const maxPassedOver = 40
 
-/** @param received when the request came, by both clocks. */
+/**
+ * @param stream null where the body was not read.
+ * @param received when the request came, by both clocks.
+ */
 export function startTrace(
   requestId: string,
-  stream: boolean,
+  stream: boolean | null,
   received: { atMs: number; monotonicMs: number },
 ): Trace {
   return {
