@@ -4,14 +4,15 @@ import { z } from 'zod'
 import type { UpstreamError } from '../domain/upstream-error.ts'
 import { estimateTokens, type Usage } from '../domain/usage.ts'
 import { parseJson } from '../json.ts'
+import { answerCharacters, deltaCharacters, isDelta } from './anthropic-characters.ts'
 import { WireError } from './anthropic-errors.ts'
 import type { EventKind, UsageReader } from './dialect.ts'
 
-/** A count beyond reason is left out: it must not reach the usage ledger. */
-const count = z.int().nonnegative().max(1e9).nullish().catch(undefined)
+/** More than any model's context holds: such a count must not reach the usage ledger. */
+const maxTokens = 10_000_000
+const count = z.int().nonnegative().max(maxTokens).nullish().catch(undefined)
 
-/** The usage object of `message`, `message_start` and `message_delta`; other fields pass unread. */
-const WireUsage = z.object({
+const counts = {
   input_tokens: count,
   output_tokens: count,
   cache_creation_input_tokens: count,
@@ -20,8 +21,18 @@ const WireUsage = z.object({
     .object({ ephemeral_5m_input_tokens: count, ephemeral_1h_input_tokens: count })
     .nullish()
     .catch(undefined),
+}
+
+/** One of the runs of the model that an answer may consist of. */
+const WireIteration = z.object({ type: z.string().catch(''), ...counts }).catch({ type: '' })
+
+/** The usage object of `message`, `message_start` and `message_delta`; other fields pass unread. */
+const WireUsage = z.object({
+  ...counts,
   server_tool_use: z.object({ web_search_requests: count }).nullish().catch(undefined),
+  iterations: z.array(WireIteration).nullish().catch(undefined),
 })
+type WireCounts = Partial<Omit<z.infer<typeof WireUsage>, 'server_tool_use' | 'iterations'>>
 
 const wireUsage = WireUsage.nullish().catch(undefined)
 
@@ -29,6 +40,7 @@ const WireEvent = z.object({
   type: z.string(),
   usage: wireUsage,
   message: z.object({ usage: wireUsage }).nullish().catch(undefined),
+  delta: z.looseObject({ stop_reason: z.string() }).nullish().catch(undefined),
 })
 
 const WireAnswer = z.object({
@@ -46,33 +58,40 @@ const kinds = new Map<string, EventKind>([
   ['error', 'error'],
 ])
 
-/** A delta without its text. Nine of ten events are deltas, so they are measured instead of parsed. */
-const emptyDelta = JSON.stringify({
-  type: 'content_block_delta',
-  index: 0,
-  delta: { type: 'text_delta', text: '' },
-})
+/** The counts of the input side, by their lifetime in the cache. */
+interface InputCounts {
+  input?: number
+  cacheWrite?: number
+  cacheWrite5m?: number
+  cacheWrite1h?: number
+  cacheRead?: number
+}
 
-/** @param requestBytes size of the request, from which unreported input is estimated. */
-export function createUsageReader(requestBytes: number): UsageReader {
-  // The last non-null value of each field counts: message_delta is cumulative and may be partial.
-  const seen: Record<string, number> = {}
+/**
+ * @param requestBytes size of the request, from which unreported input is estimated.
+ * @param outputLimit the request's `max_tokens`; more output than that, for each run of the model, is
+ * not believed.
+ */
+export function createUsageReader(requestBytes: number, outputLimit?: number): UsageReader {
+  // The last value of each field counts: message_delta is cumulative and may be partial.
+  let input: InputCounts = {}
+  let output: number | undefined
+  let webSearchRequests = 0
+  let iterations: z.infer<typeof WireIteration>[] = []
   let state: ReturnType<UsageReader['state']> = 'open'
+  let hasStopReason = false
   let failure: UpstreamError | undefined
   let contentCharacters = 0
 
-  const note = (name: string, value: number | null | undefined) => {
-    if (value !== null && value !== undefined) seen[name] = value
-  }
   const read = (usage: z.infer<typeof wireUsage>) => {
     if (!usage) return
-    note('input', usage.input_tokens)
-    note('output', usage.output_tokens)
-    note('cacheWrite', usage.cache_creation_input_tokens)
-    note('cacheWrite5m', usage.cache_creation?.ephemeral_5m_input_tokens)
-    note('cacheWrite1h', usage.cache_creation?.ephemeral_1h_input_tokens)
-    note('cacheRead', usage.cache_read_input_tokens)
-    note('webSearch', usage.server_tool_use?.web_search_requests)
+    // Nothing can be answered without input: zeros are placeholders, and erase no count.
+    const named = inputCounts(usage)
+    const sum = inputSum(named)
+    if (sum > 0 && sum <= maxTokens) input = { ...input, ...named }
+    output = usage.output_tokens ?? output
+    webSearchRequests = usage.server_tool_use?.web_search_requests ?? webSearchRequests
+    iterations = usage.iterations ?? iterations
   }
 
   const fail = (body: unknown) => {
@@ -80,47 +99,100 @@ export function createUsageReader(requestBytes: number): UsageReader {
     failure = WireError.safeParse(body).data?.error ?? {}
   }
 
+  /** The reported output, unless content contradicts it, or the limit that the request set. */
+  const believedOutput = () => {
+    const runs = iterations.filter(({ type }) => type === 'message').length
+    const isTooMuch = outputLimit && (output ?? 0) > outputLimit * Math.max(1, runs)
+    const isNone = output === 0 && contentCharacters > 0
+    return isTooMuch || isNone ? undefined : output
+  }
+
   return {
     event(message: EventSourceMessage): EventKind {
-      if (message.event === 'content_block_delta') {
-        contentCharacters += Math.max(0, message.data.length - emptyDelta.length)
+      if (message.event === 'content_block_delta' || isDelta.test(message.data)) {
+        contentCharacters += deltaCharacters(message.data)
         return 'content'
       }
-      const event = parseEvent(message.data)
+      const body = parseJson(message.data)
+      const event = WireEvent.safeParse(body).data
       if (!event) return 'preamble'
       read(event.message?.usage)
       read(event.usage)
+      if (event.type === 'content_block_delta') contentCharacters += deltaCharacters(message.data)
+      if (event.type === 'message_delta' && event.delta) hasStopReason = true
       if (event.type === 'message_stop') state = 'complete'
-      if (event.type === 'error') fail(parseJson(message.data))
+      if (event.type === 'error') fail(body)
       return kinds.get(event.type) ?? 'preamble'
     },
     answer(body: unknown): boolean {
       const answer = WireAnswer.safeParse(body).data
       if (!answer) return false
       read(answer.usage)
-      contentCharacters = JSON.stringify(answer.content ?? '').length
+      contentCharacters = answerCharacters(answer.content)
       state = 'complete'
       return true
+    },
+    ended() {
+      if (hasStopReason && state === 'open') state = 'complete'
     },
     state: () => state,
     failure: () => failure,
     total() {
-      const isReported = seen.input !== undefined && seen.output !== undefined
+      const reported = believedOutput()
+      const isReported = inputSum(input) > 0 && reported !== undefined
       const estimated = state !== 'complete' || !isReported
-      const cacheWrite1hTokens = seen.cacheWrite1h ?? 0
-      const cacheWrite = seen.cacheWrite ?? (seen.cacheWrite5m ?? 0) + cacheWrite1hTokens
-      const usage: Usage = {
-        inputTokens: seen.input ?? estimateTokens(requestBytes),
-        outputTokens: Math.max(seen.output ?? 0, estimated ? estimateTokens(contentCharacters) : 0),
-        cacheWrite5mTokens: Math.max(0, cacheWrite - cacheWrite1hTokens),
-        cacheWrite1hTokens,
-        cacheReadTokens: seen.cacheRead ?? 0,
-        webSearchRequests: seen.webSearch ?? 0,
+      const flat: Usage = {
+        ...classesOf(input),
+        inputTokens: inputSum(input) > 0 ? (input.input ?? 0) : estimateTokens(requestBytes),
+        outputTokens: Math.max(reported ?? 0, estimated ? estimateTokens(contentCharacters) : 0),
+        webSearchRequests,
       }
-      return { usage, estimated }
+      return { usage: withCompactions(flat, iterations), estimated }
     },
   }
 }
 
-const parseEvent = (data: string): z.infer<typeof WireEvent> | undefined =>
-  WireEvent.safeParse(parseJson(data)).data
+function inputCounts(usage: WireCounts): InputCounts {
+  const { cache_creation: written } = usage
+  const named = {
+    input: usage.input_tokens,
+    cacheWrite: usage.cache_creation_input_tokens,
+    cacheWrite5m: written?.ephemeral_5m_input_tokens,
+    cacheWrite1h: written?.ephemeral_1h_input_tokens,
+    cacheRead: usage.cache_read_input_tokens,
+  }
+  return Object.fromEntries(Object.entries(named).filter(([, value]) => typeof value === 'number'))
+}
+
+function inputSum(counts: InputCounts): number {
+  const { input = 0, cacheRead = 0 } = counts
+  const { cacheWrite5mTokens, cacheWrite1hTokens } = classesOf(counts)
+  return input + cacheRead + cacheWrite5mTokens + cacheWrite1hTokens
+}
+
+/** A write whose lifetime is not named is kept for five minutes. */
+function classesOf(counts: InputCounts) {
+  const { cacheWrite5m = 0, cacheWrite1h: cacheWrite1hTokens = 0, cacheRead = 0 } = counts
+  const written = counts.cacheWrite ?? cacheWrite5m + cacheWrite1hTokens
+  return {
+    cacheWrite5mTokens: Math.max(0, written - cacheWrite1hTokens),
+    cacheWrite1hTokens,
+    cacheReadTokens: cacheRead,
+  }
+}
+
+/** Runs that shorten the conversation are not in the counts of the whole answer, all others are. */
+function withCompactions(flat: Usage, iterations: z.infer<typeof WireIteration>[]): Usage {
+  const sum = { ...flat }
+  for (const iteration of iterations) {
+    if (iteration.type !== 'compaction') continue
+    const counts = inputCounts(iteration)
+    const classes = classesOf(counts)
+    sum.inputTokens += counts.input ?? 0
+    sum.outputTokens += iteration.output_tokens ?? 0
+    sum.cacheWrite5mTokens += classes.cacheWrite5mTokens
+    sum.cacheWrite1hTokens += classes.cacheWrite1hTokens
+    sum.cacheReadTokens += classes.cacheReadTokens
+  }
+  return sum
+}

@@ -15,6 +15,8 @@ export interface UsageReader {
   event(message: EventSourceMessage): EventKind
   /** Reads a complete JSON answer; false when it is no answer of this dialect. */
   answer(body: unknown): boolean
+  /** The stream has ended without an error: an answer that said why it stops is complete then. */
+  ended?(): void
   /** `complete` once the dialect's own end was seen, `failed` once its own error event was. */
   state(): 'open' | 'complete' | 'failed'
   /** The error that the upstream reported inside of its answer, if it did. */
@@ -29,8 +31,11 @@ export interface Dialect {
   id: string
   /** Which headers are not passed on, in either direction. */
   headerRules: HeaderRules
-  /** @param requestBytes size of the request, from which unreported input is estimated. */
-  createUsageReader(requestBytes: number): UsageReader
+  /**
+   * @param requestBytes size of the request, from which unreported input is estimated.
+   * @param outputLimit the most output tokens that the request allows, if it names a limit.
+   */
+  createUsageReader(requestBytes: number, outputLimit?: number): UsageReader
   /** The error in the envelope that clients of this dialect understand. */
   errorResponse(error: GatewayError, requestId: string): Response
   /** The same as an event, for a stream that has begun. */

@@ -70,6 +70,7 @@ function streamResponse(
     clientSignal: client.signal,
     watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime, timeoutMs, onTimeout),
     idleTimeoutMs,
+    keepAlive: { timers: runtime, intervalMs: runtime.config.STREAM_KEEPALIVE_SECONDS * 1000 },
     onEnd: (how) => {
       renewal.clear()
       if (stream.isRefusal) return refuse(gateway, exchange)

@@ -1,5 +1,6 @@
 /** Faults at the edges of a request: each must cost nobody else, and be charged as what it was. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readFixture } from '../support/fixtures.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import {
   anthropicJson,
@@ -151,6 +152,28 @@ describe('an upstream', () => {
     expect(await response.text()).toMatch(/message_stop"}\s*$/)
     expect(await healthOfAll()).toEqual(['healthy', 'healthy', 'healthy'])
     expect(await total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
+  })
+
+  it('that goes on after its message has ended is cut off after a second', async () => {
+    upstream.respond(async (exchange) => {
+      const { response, over } = exchange
+      response.end = () => response
+      await anthropicStream()(exchange)
+      const timer = setInterval(() => response.write(': still here\n\n'), 200)
+      over.addEventListener('abort', () => clearInterval(timer))
+    })
+    expect(await (await send({ stream: true })).text()).toContain('message_stop')
+    expect(await healthOfAll()).toEqual(['healthy', 'healthy', 'healthy'])
+    expect(await total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
+  })
+
+  it('that ends after its stop reason has served it, without the final marker', async () => {
+    const body = readFixture('cases/F04-no-message_stop.sse')
+    upstream.respond(sse(body))
+    expect(await (await send({ stream: true })).text()).toBe(body)
+    expect(await healthOfAll()).toEqual(['healthy', 'healthy', 'healthy'])
+    const charged = { requests: 1, estimatedRequests: 0, inputTokens: 10, outputTokens: 5 }
+    expect(await total()).toMatchObject(charged)
   })
 
   it('that sends nothing but comments is left for another', async () => {

@@ -66,7 +66,7 @@ async function send(
   time: Patience,
 ): Promise<Outcome> {
   const { runtime, dialect, client, deadlineMonotonicMs } = context
-  const usage = dialect.createUsageReader(client.body.length)
+  const usage = dialect.createUsageReader(client.body.length, client.hints.maxTokens)
   let status: number | null = null
   try {
     const response = await runtime.fetch(url, init)

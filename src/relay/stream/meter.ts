@@ -1,4 +1,5 @@
 /** Meter: forwards a stream byte for byte, reads it afterwards, and tells once how it ended. */
+import { every, type Timer, type Timers } from '../../clock.ts'
 import type { UsageReader } from '../../dialects/dialect.ts'
 import type { Watchdog } from '../attempt/watchdog.ts'
 import { createEventTail } from './event-tail.ts'
@@ -19,6 +20,8 @@ export interface MeterOptions {
   watchdog: (timeoutMs: number, onTimeout: () => void) => Watchdog
   /** How long the upstream may be silent. */
   idleTimeoutMs: number
+  /** When the upstream is silent for longer than this, the client gets comments. */
+  keepAlive: { timers: Timers; intervalMs: number }
   /** Called exactly once; must not throw. */
   onEnd: (end: StreamEnd) => void
 }
@@ -26,8 +29,10 @@ export interface MeterOptions {
 const maxTailBytes = 256 * 1024
 /** How long a client may take nothing before it counts as gone. */
 const stalledClientMs = 10 * 60_000
-/** How long an upstream may keep the connection open after its last event, be it an end or an error. */
+/** How long an upstream may keep the connection open after its last event, be it an end or an error, whatever it still sends. */
 const afterEndMs = 1_000
+/** A comment in a stream of events, which every client skips (HTML Living Standard §9.2.6). */
+const comment = new TextEncoder().encode(': waiting for the upstream\n\n')
 
 /** The stream to answer with: what the gate held back, then the rest as the client takes it. */
 export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
@@ -38,10 +43,14 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
   let awaiting = false
   let ended = false
   let drained = false
+  let isLastSaid = false
+  let reminder: Timer | undefined
+  let quietTicks = 0
   const end = (how: StreamEnd) => {
     if (ended) return
     ended = true
     watchdog.stop()
+    reminder?.clear()
     clientSignal.removeEventListener('abort', onClientGone)
     // An upstream may stay connected after a complete answer; aborting one that has ended costs time.
     if (!drained) abort()
@@ -49,7 +58,7 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
   }
   const onClientGone = () => end(isComplete() ? 'complete' : 'client_aborted')
   const watchdog = options.watchdog(stalledClientMs, () => {
-    if (awaiting) end(isComplete() ? 'complete' : 'upstream_truncated')
+    if (awaiting || isLastSaid) end(isComplete() ? 'complete' : 'upstream_truncated')
     else onClientGone()
   })
   clientSignal.addEventListener('abort', onClientGone, { once: true })
@@ -73,16 +82,33 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
   }
   const read = async () => {
     awaiting = true
-    watchdog.touch(usage.state() === 'open' ? options.idleTimeoutMs : afterEndMs)
+    const isOpen = usage.state() === 'open'
+    if (isOpen) watchdog.touch(options.idleTimeoutMs)
+    else if (!isLastSaid) watchdog.touch(afterEndMs)
+    isLastSaid = !isOpen
     const chunk = await stream.rest.read().catch(() => undefined)
     drained = chunk?.done === true
+    if (drained) usage.ended?.()
     awaiting = false
-    if (!ended) watchdog.touch(stalledClientMs)
+    quietTicks = 0
+    if (!ended && isOpen) watchdog.touch(stalledClientMs)
     return chunk?.value
+  }
+
+  /** A silence lasts when two ticks of half an interval have passed without bytes. */
+  const remind = (controller: Controller) => {
+    quietTicks++
+    if (quietTicks < 2 || !awaiting || isLastSaid) return
+    // Not within an event, nor for a client that has not taken the last one.
+    if (!tail.isAtBoundary() || (controller.desiredSize ?? 0) <= 0) return
+    quietTicks = 0
+    controller.enqueue(comment)
   }
 
   return new ReadableStream<Uint8Array>({
     start(controller) {
+      const { timers, intervalMs } = options.keepAlive
+      if (!ended) reminder = every(timers, () => remind(controller), intervalMs / 2)
       for (const bytes of stream.held) forward(controller, bytes)
     },
     async pull(controller) {

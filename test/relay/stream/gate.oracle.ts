@@ -110,7 +110,7 @@ function judge(script: Script, isStream: boolean): Verdict {
   const { status, type, input, output } = document
   const shown: Shown = { kind: 'document', status, type, bytes: script.body }
   if (meaning === 'answer') {
-    const characters = JSON.stringify(JSON.parse(script.body.toString()).content).length
+    const characters = JSON.parse(script.body.toString()).content[0].text.length
     const usage = { ...(input && { input }), ...(output && { output }), characters }
     const event: ScriptEvent = { kind: 'stop', text: '', lineEnd: '\n', ...usage }
     return { outcome: 'answer', shown, end: 'complete', seen: [event], isWhole: true }
@@ -155,6 +155,10 @@ function judgeStream(
   }
   const last = seen.findLast(({ kind }) => kind === 'stop' || kind === 'error')
   if (last?.kind === 'stop') {
+    const shown: Shown = { kind: 'stream', type, bytes: sent, isCut: false }
+    return { outcome: 'stream', shown, end: 'complete', seen, isWhole: true }
+  }
+  if (!last && script.end === 'finish' && seen.some(({ saysWhy }) => saysWhy)) {
     const shown: Shown = { kind: 'stream', type, bytes: sent, isCut: false }
     return { outcome: 'stream', shown, end: 'complete', seen, isWhole: true }
   }

@@ -13,6 +13,8 @@ export interface ScriptEvent {
   input?: number
   output?: number
   characters?: number
+  /** It names the reason why the answer stops: a clean end may follow without a marker. */
+  saysWhy?: boolean
   /** Of an error: its type, empty without one. */
   errorType?: string
 }
@@ -91,7 +93,7 @@ const content = fc.oneof(
 )
 const messageDelta = events('content', 'message_delta', (_, count) => ({
   fields: { delta: { stop_reason: 'end_turn' }, usage: { output_tokens: count } },
-  extra: { output: count },
+  extra: { output: count, saysWhy: true },
 }))
 const error = (errorType: string) =>
   events('error', 'error', (message) => ({

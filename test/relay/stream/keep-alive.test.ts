@@ -33,8 +33,7 @@ function errorIn(text: string) {
 
 describe('a client that waits for a stream', () => {
   it('hears comments from the interval on, and then the answer as it is', async () => {
-    // Its pauses are longer than the interval: they are the answer's own.
-    const answer = onCall(anthropicStream({ delayMs: 1.5 * intervalMs }))
+    const answer = onCall(anthropicStream())
     room.upstream.respond(answer.behaviour)
     const response = await room.send()
     expect(response.status).toBe(200)
@@ -132,6 +131,18 @@ describe('a client that waits for a stream', () => {
     expect(room.gateway.logged('failed')).toMatchObject([
       { ...names, code: 'internal', error, stack: expect.stringContaining('keep-alive.test.ts') },
     ])
+  })
+})
+
+describe('a client whose answer pauses', () => {
+  it('hears comments between two events, and otherwise the answer as it is', async () => {
+    Object.assign(room.gateway.runtime.config, { STREAM_KEEPALIVE_SECONDS: 4 / 1000 })
+    room.upstream.respond(anthropicStream({ delayMs: 20, chunking: 'event' }))
+    const pieces = (await (await room.send()).text()).split(comment)
+    expect(pieces.length).toBeGreaterThan(2)
+    for (const piece of pieces) expect(piece).toMatch(/^$|\n\n$/)
+    expect(pieces.join('')).toBe(await saidBy(anthropicStream()))
+    expect(await room.total()).toMatchObject({ requests: 1, estimatedRequests: 0 })
   })
 })
 
