@@ -69,7 +69,7 @@ interface InputCounts {
 
 /**
  * @param requestBytes size of the request, from which unreported input is estimated.
- * @param outputLimit the request's `max_tokens`; more output than that, for each run of the model, is
+ * @param outputLimit the request's `max_tokens`; more output than that for each run of the model is
  * not believed.
  */
 export function createUsageReader(requestBytes: number, outputLimit?: number): UsageReader {
@@ -85,10 +85,11 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
 
   const read = (usage: z.infer<typeof wireUsage>) => {
     if (!usage) return
-    // Nothing can be answered without input: zeros are placeholders, and erase no count.
+    // Zeros may be placeholders, which erase no count.
     const named = inputCounts(usage)
     const sum = inputSum(named)
-    if (sum > 0 && sum <= maxTokens) input = { ...input, ...named }
+    const isNews = sum > 0 || inputSum(input) === 0
+    if (isNews && sum <= maxTokens) input = { ...input, ...named }
     output = usage.output_tokens ?? output
     webSearchRequests = usage.server_tool_use?.web_search_requests ?? webSearchRequests
     iterations = usage.iterations ?? iterations
@@ -99,12 +100,10 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     failure = WireError.safeParse(body).data?.error ?? {}
   }
 
-  /** The reported output, unless content contradicts it, or the limit that the request set. */
+  /** The reported output as far as the request allows it. */
   const believedOutput = () => {
     const runs = iterations.filter(({ type }) => type === 'message').length
-    const isTooMuch = outputLimit && (output ?? 0) > outputLimit * Math.max(1, runs)
-    const isNone = output === 0 && contentCharacters > 0
-    return isTooMuch || isNone ? undefined : output
+    return outputLimit && output ? Math.min(output, outputLimit * Math.max(1, runs)) : output
   }
 
   return {
@@ -139,11 +138,15 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     failure: () => failure,
     total() {
       const reported = believedOutput()
-      const isReported = inputSum(input) > 0 && reported !== undefined
+      const sum = inputSum(input)
+      // Counts that are all zero are none, when there is an answer.
+      const isNothing = sum === 0 && !output && contentCharacters > 0
+      const isInputReported = (sum > 0 || input.input !== undefined) && !isNothing
+      const isReported = isInputReported && reported !== undefined && reported === output
       const estimated = state !== 'complete' || !isReported
       const flat: Usage = {
         ...classesOf(input),
-        inputTokens: inputSum(input) > 0 ? (input.input ?? 0) : estimateTokens(requestBytes),
+        inputTokens: isInputReported ? (input.input ?? 0) : estimateTokens(requestBytes),
         outputTokens: Math.max(reported ?? 0, estimated ? estimateTokens(contentCharacters) : 0),
         webSearchRequests,
       }

@@ -9,7 +9,7 @@ import type { Gateway } from '../gateway.ts'
 import { type ReassignReply, reassignScript } from '../store/scripts/reassign.ts'
 import { probeMs } from './admit.ts'
 import { attempt } from './attempt/attempt.ts'
-import type { AttemptContext, Outcome } from './attempt/outcome.ts'
+import type { AttemptContext, Outcome, Refusal } from './attempt/outcome.ts'
 import { clientClosed } from './request/client-request.ts'
 import { type Admission, admissionOf } from './scheduling/admission.ts'
 import { asCandidates, type PlannedAccount } from './scheduling/candidates.ts'
@@ -48,6 +48,7 @@ export async function dispatch(
   const isBound = first.affinity === 'required'
   const tried = new Set<PlannedAccount>()
   const failed = new Map<PlannedAccount, FailedAttempt>()
+  const refusals = new Map<PlannedAccount, Refusal | undefined>()
   let admission = first
   for (;;) {
     const planned = plannedFor(admission)
@@ -61,14 +62,19 @@ export async function dispatch(
     runtime.observe({ type: 'attempt_failed', requestId, ledgerId, accountId, reason })
     const latest = { failure, cooldownUntilMs: 0 }
     failed.set(planned, latest)
+    refusals.set(planned, outcome.refusal)
     retry.noteFailure({ planned, failure, status, tookMs })
     const others = isBound ? [] : candidates.filter((candidate) => !tried.has(candidate))
     const isLate = runtime.monotonicMs() >= context.deadlineMonotonicMs
     // Others that are only not asked any more may well be available.
     const isCutOff = others.length > 0 && (isLate || tried.size >= maxAccounts)
     const next = { others: isCutOff ? [] : others, isCutOff, isLate, isBound }
-    const failover = { admission, planned, ...next, latest, failed: [...failed.values()] }
-    admission = await failOver(gateway, failover, { waiting, retry })
+    const refusal = [...refusals.values()].every(Boolean) ? outcome.refusal : undefined
+    const failures = { latest, failed: [...failed.values()], refusal }
+    const failover = { admission, planned, ...next, ...failures }
+    const found = await failOver(gateway, failover, { waiting, retry })
+    if ('kind' in found) return { admission, planned, outcome: found }
+    admission = found
   }
 }
 
@@ -111,6 +117,8 @@ interface Failover {
   isBound: boolean
   latest: FailedAttempt
   failed: FailedAttempt[]
+  /** What the client gets when no account is left: all that were asked refuse the request itself. */
+  refusal: Refusal | undefined
 }
 
 /** What a request does while no account is available. */
@@ -126,8 +134,9 @@ async function failOver(
   gateway: Gateway,
   failover: Failover,
   patience: Patience,
-): Promise<Admission> {
-  const { admission, planned, others, isCutOff, isLate, isBound, latest, failed } = failover
+): Promise<Admission | Refusal> {
+  const { admission, planned, others, isCutOff, isLate, isBound, latest, failed, refusal } =
+    failover
   const { plan, trace, accountId } = admission
   const { runtime } = gateway
   const { family } = planned
@@ -157,10 +166,12 @@ async function failOver(
       return admissionOf(plan, trace, { ...reply, skipped, affinity }, runtime.monotonicMs())
     }
     notePassedOver(trace, skipped)
+    if (refusal && others.length + again.length === 0) return refusal
     if (isLate) return failRequest(new GatewayError('upstream_timeout', tooLate))
     // Meanwhile it keeps its place on the account that failed, which is cooling down anyway.
     const cooldownUntilMs = isFirst ? reply.cooldownUntilMs : 0
     const afterPause = await pause({ ...reply, cooldownUntilMs }, { again, others }, patience)
+    if (afterPause === 'too_late' && refusal) return refusal
     if (afterPause === 'too_late') return failRequest(unavailable({ ...reply, failed }))
     if (afterPause === 'client_gone') return failRequest(clientClosed())
   }

@@ -128,7 +128,7 @@ describe('a count that cannot be', () => {
     const content = delta({ type: 'text_delta', text: 'x'.repeat(40) })
     const answer = (fields: object) =>
       readText(start({ input_tokens: 9 }) + content + stop({ output_tokens: 200, ...fields }), 100)
-    expect(answer({})).toMatchObject({ estimated: true, usage: { outputTokens: 10 } })
+    expect(answer({})).toMatchObject({ estimated: true, usage: { outputTokens: 100 } })
     const run = { type: 'message', input_tokens: 9, output_tokens: 100 }
     const believed = { estimated: false, usage: { outputTokens: 200 } }
     expect(answer({ iterations: [run, run] })).toMatchObject(believed)

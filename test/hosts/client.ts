@@ -62,7 +62,7 @@ export async function logIn(host: GatewayHost) {
 export const messageBody = (fields: Record<string, unknown> = {}) =>
   JSON.stringify({
     model: 'claude-sonnet-4-6',
-    max_tokens: 64,
+    max_tokens: 1_024,
     messages: [{ role: 'user', content: 'hi' }],
     ...fields,
   })

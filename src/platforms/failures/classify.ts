@@ -4,8 +4,14 @@ import { accountFailure } from '../../domain/cooldowns.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { parseJson } from '../../json.ts'
 import type { FailedAnswer } from '../platform.ts'
-import { type ErrorVerdict, readError, verdictOf, type WireError } from './refusals.ts'
-import { limitsAccount, namedEndMs, resetMs, retryAfterMs } from './reset-time.ts'
+import {
+  type ErrorVerdict,
+  mayDifferElsewhere,
+  readError,
+  verdictOf,
+  type WireError,
+} from './refusals.ts'
+import { limitedScope, namedEndMs, resetMs, retryAfterMs } from './reset-time.ts'
 
 interface Evidence {
   headers: Headers
@@ -76,18 +82,22 @@ function reasonOfStatus(
   if (verdict === 'refused' || verdict === 'over_quota') return 'account_refused'
   if (status < 400) return 'bad_answer'
   const isForbiddenModel = verdict === 'no_model' && status === 403
-  if (verdict === 'unsupported_by_account' || isForbiddenModel) return 'unsupported_by_account'
+  const isTooLarge = verdict === 'too_large' && status === 429
+  if (verdict === 'unsupported_by_account' || isForbiddenModel || isTooLarge)
+    return 'unsupported_by_account'
   // An HTML page comes from a firewall before the vendor, which may have objected to the request.
   if (status === 403 && /^\s*</.test(body)) return 'bad_answer'
   if (status === 401 || status === 402 || status === 403) return 'account_refused'
   if (status === 408) return 'timeout'
   if (status === 529) return 'overloaded'
   if (status >= 500) return (verdict && reasonOfVerdict[verdict]) ?? 'server_error'
-  if (status === 429 && verdict === 'too_large') return undefined
   if (status === 429) return (verdict && reasonOfVerdict[verdict]) ?? 'rate_limited'
   // What is not JSON does not come from the vendor's API: the address is wrong.
   const isMissing = status === 404 || status === 405
-  return isMissing && parseJson(body) === undefined ? 'bad_answer' : undefined
+  if (isMissing && parseJson(body) === undefined) return 'bad_answer'
+  const reason = verdict && reasonOfVerdict[verdict]
+  if (reason) return reason
+  return mayDifferElsewhere(body, verdict) ? 'unsupported_by_account' : undefined
 }
 
 function failureOf(reason: FailureReason, evidence: Evidence): AccountFailure {
@@ -97,8 +107,10 @@ function failureOf(reason: FailureReason, evidence: Evidence): AccountFailure {
     return untilMs > 0 ? rateLimited('account', untilMs, evidence) : accountFailure(reason)
   }
   if (reason === 'rate_limited') {
-    const isOfAccount = verdict === 'account_limited' || limitsAccount(headers)
-    return rateLimited(isOfAccount ? 'account' : 'family', resetMs(headers, body, nowMs), evidence)
+    // Headers say exactly which limit it is; the sentence is the same for all of them.
+    const said = verdict === 'account_limited' ? 'account' : 'family'
+    const scope = limitedScope(headers) ?? said
+    return rateLimited(scope, resetMs(headers, body, nowMs), evidence)
   }
   const failure = accountFailure(reason)
   return reason === 'account_refused'

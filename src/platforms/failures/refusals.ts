@@ -10,7 +10,7 @@ import { parseJson } from '../../json.ts'
  * - `overloaded`: the vendor has no capacity at the moment
  * - `unsupported_by_account`: this account does not serve such a request; another may
  * - `no_model`: the model is unknown, or (as a 403) this account may not use it
- * - `too_large`: this account can never serve a request of this size
+ * - `too_large`: this account can never serve a request of this size; another may
  * - `caller_fault`: the request itself cannot be served
  */
 export type ErrorVerdict =
@@ -151,8 +151,9 @@ const sentences: [ErrorVerdict, RegExp[]][] = [
 ]
 
 /**
- * What depends on the model or the program that asks: OpenAI's projects, Claude Code's credentials,
- * relays (new-api, claude-relay-service). When a caller fakes one, the only effect is that no account cools down.
+ * What depends on the model, the beta or the program that asks: OpenAI's projects, Claude Code's
+ * credentials and subscriptions, relays (new-api, claude-relay-service, CLIProxyAPI). When a caller fakes
+ * one, the only effect is that other accounts are asked, and none cools down.
  */
 const unsupportedByAccount = [
   /^Project `?[\w-]+`? does not have access to model /,
@@ -162,7 +163,21 @@ const unsupportedByAccount = [
   /^This credential is only authorized for use with Claude Code/,
   /^Client not allowed/i,
   /^CORS requests /,
+  /\bis not (yet |currently )?(available|supported|enabled) (for|on|in|with) (this|your) (subscription|account|organi[sz]ation|workspace|project|plan|tier|region)\b/i,
+  /^Unexpected value\(s\) .{1,999} for the `anthropic-beta` header/,
+  /^(unknown|no available) provider for model /i,
+  /^(Failed to get (a )?response from|No response from|Error from) (the )?(provider|upstream)/i,
+  /^Provider returned error/i,
 ]
+
+/** Types of a failure behind the API, whatever its status: the request itself was not judged. */
+const failuresBehind = new Set([
+  'api_error',
+  'server_error',
+  'internal_server_error',
+  'upstream_error',
+  'timeout_error',
+])
 
 /** What the error says, by its code, then in words, then by its type; undefined if it says nothing. */
 export function verdictOf(error: WireError): ErrorVerdict | undefined {
@@ -171,6 +186,21 @@ export function verdictOf(error: WireError): ErrorVerdict | undefined {
   const { code, type, details } = error
   const names = [details?.error_code, code, type]
   return named(decisive, names) ?? said(error.message ?? '') ?? named(general, names)
+}
+
+/**
+ * Whether another account may answer a request that was refused with a status of the caller's fault:
+ * what refused it does not speak as the vendor's API does (a page, a list under `error`, `detail`), or
+ * says that it does not have what was asked for, or that it failed itself.
+ */
+export function mayDifferElsewhere(body: string, verdict: ErrorVerdict | undefined): boolean {
+  const root = parseJson(body)
+  if (root === undefined || verdict === 'no_model') return true
+  if (!isObject(root)) return false
+  const { error, detail } = root
+  if (Array.isArray(error) || (detail !== undefined && !isObject(error))) return true
+  const type = isObject(error) ? asWireError(error).type : undefined
+  return type === 'not_found_error' || failuresBehind.has(type ?? '')
 }
 
 function named(

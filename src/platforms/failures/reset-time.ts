@@ -64,17 +64,24 @@ export function retryAfterMs(headers: Headers, nowMs: number): number {
 }
 
 /**
- * Whether a 429 of Anthropic means the whole subscription: a window such as `5h` or `7d` is used
- * up. Windows such as `7d_opus` (claim `seven_day_opus`) count one family. The vendor documents none
- * of these names; they are as recorded from its answers (Wei-Shaw/sub2api#3698, askalf/dario#141).
+ * What a 429 of Anthropic limits, by its headers: the whole subscription when a window such as `5h`
+ * or `7d` is used up, one family when only a window such as `7d_opus` (claim `seven_day_opus`) is.
+ * Undefined when they do not say. The vendor documents none of these names; they are as recorded from
+ * its answers (Wei-Shaw/sub2api#3698, askalf/dario#141).
  */
-export function limitsAccount(headers: Headers): boolean {
+export function limitedScope(headers: Headers): 'account' | 'family' | undefined {
   const isRejected = (name: string) => fields(headers, name).some((value) => rejected.has(value))
+  let isOfFamily = false
   for (const [name] of headers) {
-    if (/^anthropic-ratelimit-unified-\d+[mhd]-status$/.test(name) && isRejected(name)) return true
+    const window = /^anthropic-ratelimit-unified-\d+[mhd](_.+)?-status$/.exec(name)
+    if (!window || !isRejected(name)) continue
+    if (window[1] === undefined) return 'account'
+    isOfFamily = true
   }
   const claim = headers.get('anthropic-ratelimit-unified-representative-claim') ?? ''
-  return isRejected('anthropic-ratelimit-unified-status') && !/^seven_day_./.test(claim)
+  const isOverall = isRejected('anthropic-ratelimit-unified-status')
+  if (isOfFamily || (isOverall && /^seven_day_(?!overage)./.test(claim))) return 'family'
+  return isOverall && !claim.startsWith('seven_day_') ? 'account' : undefined
 }
 
 const rejected = new Set(['rejected', 'rate_limited'])

@@ -14,15 +14,20 @@ interface Head {
   headers: Headers
 }
 
+export type Refusal = Head & { kind: 'refusal'; body: Uint8Array<ArrayBuffer> | undefined }
+
 export type Outcome =
   /** A complete JSON answer. */
   | (Head & { kind: 'answer'; body: Uint8Array<ArrayBuffer>; usage: UsageReader })
   /** A stream that has begun to answer; `abort` ends it upstream at once. */
   | (Head & { kind: 'stream'; stream: OpenStream; usage: UsageReader; abort: () => void })
   /** The upstream refuses the request itself; `body` is undefined when no client could read it. */
-  | (Head & { kind: 'refusal'; body: Uint8Array<ArrayBuffer> | undefined })
-  /** The account failed, and another may be tried; `status` is null without an answer. */
-  | { kind: 'failure'; failure: AccountFailure; status: number | null }
+  | Refusal
+  /**
+   * The account failed, and another may be tried; `status` is null without an answer. `refusal` is what
+   * the client gets if all accounts refuse the request so.
+   */
+  | { kind: 'failure'; failure: AccountFailure; status: number | null; refusal?: Refusal }
   /** No time is left for another account. What a JSON answer may have cost by then is charged. */
   | { kind: 'timed_out'; usage: UsageReader }
   /** The client went away before there was anything to show. */

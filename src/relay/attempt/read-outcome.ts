@@ -7,7 +7,7 @@ import { parseJson } from '../../json.ts'
 import { readWhole } from '../request/body.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
 import { isEventStream, openStream } from '../stream/gate.ts'
-import type { AttemptContext, Outcome } from './outcome.ts'
+import type { AttemptContext, Outcome, Refusal } from './outcome.ts'
 
 const maxRefusalBytes = 1024 * 1024
 const maxAnswerBytes = 64 * 1024 * 1024
@@ -85,13 +85,15 @@ async function readJson({
   }
   const answer = { status, headers: response.headers, body: text }
   const failure = planned.platform.classifyAnswer(answer, rateLimitMs, now())
-  if (failure) return { kind: 'failure', failure, status }
   // Clients would take an error with a status of success for an answer.
   const shownStatus = isSuccess(response) ? 400 : status
-  return {
-    kind: 'refusal',
-    status: shownStatus,
-    headers,
-    body: json === undefined ? undefined : body,
-  }
+  const shown = json === undefined ? undefined : body
+  const refusal: Refusal = { kind: 'refusal', status: shownStatus, headers, body: shown }
+  if (!failure) return refusal
+  const isShowable = failure.reason === 'unsupported_by_account' && isOfRequest(status)
+  return { kind: 'failure', failure, status, ...(isShowable && { refusal }) }
 }
+
+/** Statuses that say nothing of the credential, which is not the caller's. */
+const isOfRequest = (status: number) =>
+  status >= 400 && status < 500 && ![401, 402, 403].includes(status)

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { accountFailure } from '../../../src/domain/cooldowns.ts'
 import { classifyAnswer, classifyErrorEvent } from '../../../src/platforms/failures/classify.ts'
+import { readAnswer } from '../../support/fixtures.ts'
 
 const now = Date.parse('2026-11-22T12:00:00Z')
 const second = 1_000
@@ -13,6 +14,10 @@ const judge = (status: number, body = '{"type":"error"}', headers: Sent = {}) =>
 const judgeError = (status: number, error: object, headers: Sent = {}) =>
   judge(status, JSON.stringify({ type: 'error', error }), headers)
 const judgeEvent = (error: object) => classifyErrorEvent(error, 7 * minute, now)
+
+const wire = (error: object) => JSON.stringify({ type: 'error', error })
+const caseBody = (name: string) => readAnswer(name).body
+const unknownBeta = 'Unexpected value(s) `context-1m-2025-08-07` for the `anthropic-beta` header.'
 
 /** Sentences and whole bodies as vendors and relays have been seen to write them. */
 const refusals = [
@@ -67,7 +72,41 @@ describe('an answer without a reply', () => {
   it('a 404 or 405 that is not JSON means that the address is wrong', () => {
     expect(judge(404, '<html>')?.reason).toBe('bad_answer')
     expect(judge(405, '')?.reason).toBe('bad_answer')
-    expect(judge(413, '<html>')).toBeUndefined()
+  })
+
+  it.each([
+    ['a list under `error`', caseBody('F07a-400-error-list.http')],
+    ['`detail`', '{"detail":"Unsupported parameter"}'],
+    ['`detail` as a list', '{"detail":[{"loc":["body"],"msg":"field required"}]}'],
+    ['an unknown model', caseBody('F07d-400-model_not_found.http')],
+    [
+      'an unknown model in the vendor’s words',
+      wire({ type: 'not_found_error', message: 'model: x' }),
+    ],
+    ['a page of a proxy', caseBody('F07f-413-page.http')],
+    ['nothing', ''],
+    ['a beta that is not for this account', caseBody('F07h-400-long-context.http')],
+    ['a beta that its upstream does not know', wire({ message: unknownBeta })],
+    ['a failure behind the API', wire({ type: 'api_error', message: 'Internal server error' })],
+    ['a failed provider', wire({ message: 'Failed to get response from provider' })],
+  ])('a refusal by %s depends on the account, which does not cool down', (_, body) => {
+    for (const status of [400, 413, 422]) {
+      expect(judge(status, body)).toEqual(accountFailure('unsupported_by_account'))
+    }
+  })
+
+  it('an overload or a limit is one whatever its status', () => {
+    expect(judgeError(400, { type: 'overloaded_error' })).toEqual(accountFailure('overloaded'))
+    expect(judgeError(400, { message: 'Overloaded' })).toEqual(accountFailure('overloaded'))
+    expect(judgeError(400, { type: 'rate_limit_error' })).toMatchObject({ reason: 'rate_limited' })
+  })
+
+  it.each([
+    'prompt is too long: 200001 tokens > 200000 maximum',
+    'messages.0.role: Input should be',
+    'max_tokens: 999999 > 64000, which is the maximum allowed',
+  ])('a mistake of the caller is theirs at once: %s', (message) => {
+    expect(judgeError(400, { type: 'invalid_request_error', message })).toBeUndefined()
   })
 
   it.each([
@@ -153,7 +192,7 @@ describe('what a body says of the account', () => {
       unsupportedByAccount,
     )
     expect(judgeError(403, { code: 'model_not_found' })).toMatchObject(unsupportedByAccount)
-    expect(judgeError(404, { code: 'model_not_found' })).toBeUndefined()
+    expect(judgeError(404, { code: 'model_not_found' })).toMatchObject(unsupportedByAccount)
     for (const [status, type, said] of [
       [401, 'authentication_error', 'CORS requests are not allowed for this Organization'],
       [403, 'permission_error', 'This credential is only authorized for use with Claude Code'],
@@ -210,13 +249,24 @@ describe('a 429', () => {
     expect(judgeError(429, reached)).toMatchObject({ ...ofAccount, untilMs })
   })
 
-  it('is the caller’s when the request alone is larger than the limit', () => {
+  it('only moves the request on when that alone is larger than the limit', () => {
     for (const message of [
       'Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 30601.',
       'Extra usage is required for long context requests.',
     ]) {
-      expect(judgeError(429, { code: 'rate_limit_exceeded', message })).toBeUndefined()
+      const expected = accountFailure('unsupported_by_account')
+      expect(judgeError(429, { code: 'rate_limit_exceeded', message })).toEqual(expected)
     }
+  })
+})
+
+describe('a 429 whose headers say which limit it is', () => {
+  it('cools down that family only, until its end, whatever the sentence says', () => {
+    const { body, headers } = readAnswer('F01-family-window-429.http')
+    const untilMs = now + 72 * hour
+    headers['anthropic-ratelimit-unified-7d_opus-reset'] = String(untilMs / second)
+    const expected = { reason: 'rate_limited', scope: 'family', untilMs }
+    expect(judge(429, body, headers)).toMatchObject(expected)
   })
 })
 

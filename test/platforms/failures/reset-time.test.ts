@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  limitsAccount,
+  limitedScope,
   longestResetMs,
   resetMs,
 } from '../../../src/platforms/failures/reset-time.ts'
@@ -342,19 +342,20 @@ describe('a rate limit of Anthropic', () => {
       `anthropic-ratelimit-unified-${name}`,
       value,
     ])
-    return limitsAccount(new Headers(prefixed))
+    return limitedScope(new Headers(prefixed))
   }
   it.each([
-    [true, { status: 'rejected' }],
-    [true, { status: 'rejected', 'representative-claim': 'seven_day' }],
-    [true, { '5h-status': 'rejected', 'representative-claim': 'seven_day_opus' }],
-    [false, { status: 'rejected', 'representative-claim': 'seven_day_opus' }],
-    [false, { status: 'rejected', 'representative-claim': 'seven_day_overage_included' }],
-    [false, { '7d_sonnet-status': 'rejected' }],
-    [false, { status: 'allowed_warning', '5h-status': 'allowed' }],
-    [false, { 'overage-status': 'rejected' }],
-    [false, {}],
-  ])('means the whole account: %s for %o', (expected, fields) => {
+    ['account', { status: 'rejected' }],
+    ['account', { status: 'rejected', 'representative-claim': 'seven_day' }],
+    ['account', { '5h-status': 'rejected', 'representative-claim': 'seven_day_opus' }],
+    ['family', { status: 'rejected', 'representative-claim': 'seven_day_opus' }],
+    [undefined, { status: 'rejected', 'representative-claim': 'seven_day_overage_included' }],
+    ['family', { '7d_sonnet-status': 'rejected' }],
+    ['account', { '7d_sonnet-status': 'rejected', '7d-status': 'rejected' }],
+    [undefined, { status: 'allowed_warning', '5h-status': 'allowed' }],
+    [undefined, { 'overage-status': 'rejected' }],
+    [undefined, {}],
+  ])('limits %s, by %o', (expected, fields) => {
     expect(unified(fields as Record<string, string>)).toBe(expected)
   })
 })

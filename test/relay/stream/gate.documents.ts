@@ -1,7 +1,10 @@
 /** Answers that are one document, and what each means once it is there. */
 
-/** The reason of the account's failure; else the answer itself, or the caller's own fault. */
-export type Meaning = 'answer' | 'refusal' | { failure: string }
+/**
+ * The reason of the account's failure; else the answer itself, the caller's own fault, or a refusal that
+ * is shown only when all accounts refuse so.
+ */
+export type Meaning = 'answer' | 'refusal' | 'refusal here' | { failure: string }
 
 export interface Document {
   status: number
@@ -61,11 +64,12 @@ export const documents: Document[] = [
     { failure: 'account_refused' },
     'Your credit balance is too low ',
   ),
-  json(400, 'refusal', (detail) => ({ detail })),
+  json(400, 'refusal here', (detail) => ({ detail })),
   error(401, 'authentication_error', { failure: 'account_refused' }),
-  error(404, 'not_found_error', 'refusal'),
+  error(404, 'not_found_error', 'refusal here'),
+  error(400, 'overloaded_error', { failure: 'overloaded' }),
   page(404, { failure: 'bad_answer' }),
-  page(422, 'refusal'),
+  page(422, 'refusal here'),
   error(429, 'rate_limit_error', { failure: 'rate_limited' }),
   error(429, 'rate_limit_error', { failure: 'rate_limited' }),
   error(500, 'api_error', { failure: 'server_error' }),
@@ -79,5 +83,5 @@ export function meaningOfPart(status: number): Meaning {
   if (status === 429) return { failure: 'rate_limited' }
   if (status === 529) return { failure: 'overloaded' }
   if (status >= 500) return { failure: 'server_error' }
-  return status < 400 || status === 404 ? { failure: 'bad_answer' } : 'refusal'
+  return status < 400 || status === 404 ? { failure: 'bad_answer' } : 'refusal here'
 }

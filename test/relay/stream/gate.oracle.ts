@@ -37,6 +37,7 @@ const heldBytes = 256 * 1024
 export function expected(given: Case): Expected {
   const attempts: Expected['attempts'] = []
   const resting: number[] = []
+  const refusals: (Shown | undefined)[] = []
   const tooLate: Shown = { kind: 'error', status: 504, type: 'api_error' }
   let clockMs = 0
   for (const [index, script] of given.scripts.slice(0, maxAttempts).entries()) {
@@ -49,7 +50,8 @@ export function expected(given: Case): Expected {
       if (verdict.rests) resting.push(index)
       return { ...verdict, attempts, resting, bill: billOf(verdict, given) }
     }
-    resting.push(index)
+    if (!verdict.refusal) resting.push(index)
+    refusals.push(verdict.refusal)
     if (script.end === 'stall') clockMs += given.patienceMs
     const isLate = clockMs >= given.deadlineMs
     if (isLate && !given.isStream) {
@@ -59,6 +61,10 @@ export function expected(given: Case): Expected {
     }
     attempts.push({ outcome: verdict.failure, status })
     if (isLate) return { shown: tooLate, attempts, end: 'failed', bill: undefined, resting }
+  }
+  const refusal = refusals.at(-1)
+  if (refusal && refusals.every(Boolean)) {
+    return { shown: refusal, attempts, end: 'refused', bill: undefined, resting }
   }
   const shown = unavailable(attempts.map(({ outcome }) => outcome))
   return { shown, attempts, end: 'failed', bill: undefined, resting }
@@ -76,7 +82,7 @@ function unavailable(reasons: string[]): Shown {
 }
 
 type Verdict =
-  | { failure: string; seen: ScriptEvent[] }
+  | { failure: string; seen: ScriptEvent[]; refusal?: Shown }
   | {
       failure?: undefined
       outcome: string
@@ -116,7 +122,10 @@ function judge(script: Script, isStream: boolean): Verdict {
     return { outcome: 'answer', shown, end: 'complete', seen: [event], isWhole: true }
   }
   const isReadable = isWhole && type === 'application/json'
-  if (!isReadable) return { outcome: 'refusal', shown: refused(status), end: 'refused' }
+  if (meaning === 'refusal here') {
+    const refusal = isReadable ? shown : refused(status)
+    return { failure: 'unsupported_by_account', seen: [], refusal }
+  }
   const told = { ...shown, status: Math.max(status, 400) }
   return { outcome: 'refusal', shown: told, end: 'refused' }
 }

@@ -47,7 +47,7 @@ export function orderOf(seed: number, index: number, keys: readonly StormKey[]):
   const inSession = { metadata: { user_id: JSON.stringify(session) } }
   const body = JSON.stringify({
     model,
-    max_tokens: 64,
+    max_tokens: 1_024,
     // Without a session of its own, a conversation is told by how it opens.
     messages: [{ role: 'user', content: `${id} ${'asks for something. '.repeat(draw.below(40))}` }],
     ...(draw.percent(60) && inSession),

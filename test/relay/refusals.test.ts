@@ -1,0 +1,99 @@
+/** A refusal that depends on the account is shown only when all accounts refuse so. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readAnswer } from '../support/fixtures.ts'
+import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
+import {
+  anthropicJson,
+  type Behaviour,
+  bytes,
+  json,
+  startUpstream,
+  type Upstream,
+} from '../support/upstream.ts'
+
+let upstream: Upstream
+let gateway: TestGateway
+let admin: ReturnType<typeof createTestAdmin>
+let key: string
+
+beforeEach(async () => {
+  upstream = await startUpstream()
+  gateway = createTestGateway()
+  admin = createTestAdmin(gateway)
+  for (const name of ['a', 'b']) {
+    await admin.createAccount({ apiUrl: upstream.url, name, apiKey: `sk-ant-${name}` })
+  }
+  ;({ key } = await admin.createKey())
+})
+afterEach(async () => {
+  await gateway.close()
+  await upstream.close()
+})
+
+const send = (fields: object = {}) =>
+  gateway.app.request('/v1/messages', {
+    method: 'POST',
+    headers: { 'x-api-key': key, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'claude-sonnet-4-6', messages: [], ...fields }),
+  })
+const recorded = (name: string): Behaviour => {
+  const { status, headers, body } = readAnswer(name)
+  return bytes(status, headers, Buffer.from(body))
+}
+const coolingAccounts = async () => {
+  const { json: page } = await admin.call('GET', '/accounts/claude-console')
+  const statuses = page.data.map(({ health }: { health: { status: string } }) => health.status)
+  return statuses.filter((status: string) => status !== 'healthy').length
+}
+
+describe('a refusal that depends on the account', () => {
+  it.each([
+    'F07a-400-error-list.http',
+    'F07d-400-model_not_found.http',
+    'F07f-413-page.http',
+    'F07h-400-long-context.http',
+  ])('moves the request on to the next account, and none cools down: %s', async (name) => {
+    upstream.respond(recorded(name), anthropicJson())
+    expect((await send()).status).toBe(200)
+    expect(upstream.requests).toHaveLength(2)
+    expect(await coolingAccounts()).toBe(0)
+  })
+
+  it.each(['F07a-400-error-list.http', 'F07d-400-model_not_found.http'])(
+    'is shown as it is when all accounts refuse so: %s',
+    async (name) => {
+      upstream.respond(recorded(name))
+      const response = await send()
+      expect(response.status).toBe(400)
+      expect(await response.text()).toBe(readAnswer(name).body)
+      expect(upstream.requests).toHaveLength(2)
+      await gateway.deferred()
+      expect(gateway.logged('rejected')).toMatchObject([{ end: 'refused' }])
+      expect(await coolingAccounts()).toBe(0)
+    },
+  )
+
+  it('is said in the gateway’s words when it is a page', async () => {
+    upstream.respond(recorded('F07f-413-page.http'))
+    const response = await send()
+    expect(response.status).toBe(413)
+    expect(await response.json()).toMatchObject({ error: { type: 'request_too_large' } })
+  })
+
+  it('is not shown when another account failed in another way', async () => {
+    upstream.respond(recorded('F07d-400-model_not_found.http'), json(500, {}))
+    const response = await send()
+    expect(response.status).toBeGreaterThanOrEqual(500)
+    expect(upstream.requests).toHaveLength(2)
+  })
+})
+
+it('a mistake of the caller is shown at once', async () => {
+  const error = {
+    type: 'invalid_request_error',
+    message: 'prompt is too long: 9 tokens > 8 maximum',
+  }
+  upstream.respond(json(400, { type: 'error', error }))
+  expect(await (await send()).json()).toEqual({ type: 'error', error })
+  expect(upstream.requests).toHaveLength(1)
+})
