@@ -1,5 +1,7 @@
 /** The dialect of Anthropic Messages. */
 import { errorEvent, errorResponse, refusalEvent } from './anthropic-errors.ts'
+import { createFold } from './anthropic-fold.ts'
+import { unfold } from './anthropic-unfold.ts'
 import { createUsageReader } from './anthropic-usage.ts'
 import type { Dialect } from './dialect.ts'
 import { commonHeaderRules } from './headers.ts'
@@ -11,4 +13,6 @@ export const anthropic: Dialect = {
   errorResponse,
   errorEvent,
   refusalEvent,
+  createFold,
+  unfold,
 }

@@ -27,6 +27,14 @@ export interface UsageReader {
   total(): { usage: Usage; estimated: boolean }
 }
 
+/** Makes one JSON answer of the events of a stream. */
+export interface AnswerFold {
+  /** Takes the next event of the stream. */
+  event(message: EventSourceMessage): void
+  /** The answer so far as JSON; undefined when an event has no place in one, or it grew too large. */
+  answer(): string | undefined
+}
+
 export interface Dialect {
   id: string
   /** Which headers are not passed on, in either direction. */
@@ -40,6 +48,10 @@ export interface Dialect {
   errorResponse(error: GatewayError, requestId: string): Response
   /** The same as an event, for a stream that has begun. */
   errorEvent(error: GatewayError, requestId: string): string
+  /** Makes a fold for a client that wants JSON; without it, such a client never gets a stream. */
+  createFold?(): AnswerFold
+  /** A JSON answer as the events of a stream; undefined when it has no such form. */
+  unfold?(body: Uint8Array): string | undefined
   /** An upstream's refusal as such an event, from its JSON body; undefined when it is none. */
   refusalEvent(body: string): string | undefined
 }

@@ -176,15 +176,15 @@ describe('an upstream', () => {
     expect(await total()).toMatchObject(charged)
   })
 
-  it('that sends nothing but comments is left for another', async () => {
+  it('that sends nothing but comments has time until the deadline', async () => {
+    Object.assign(gateway.runtime.config, { REQUEST_DEADLINE_SECONDS: 3 * timeoutSeconds })
     upstream.respond(({ response, over }) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       const timer = setInterval(() => response.write(': still here\n\n'), 200)
       over.addEventListener('abort', () => clearInterval(timer))
-    }, anthropicStream())
-    const response = await send({ stream: true })
-    expect(await response.text()).toContain('message_stop')
-    expect(upstream.requests).toHaveLength(2)
+    })
+    expect((await send({ stream: true })).status).toBe(504)
+    expect(upstream.requests).toHaveLength(1)
   })
 
   it('that reports counts beyond all sense is estimated instead', async () => {

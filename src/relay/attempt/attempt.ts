@@ -71,7 +71,7 @@ async function send(
   try {
     const response = await runtime.fetch(url, init)
     status = response.status
-    const outcome = await readOutcome(context, planned, response, usage, time.onEvent)
+    const outcome = await readOutcome(context, planned, response, usage, time.onBytes)
     return hideCredential(outcome, context.openSecrets(planned.account).credential)
   } catch (error) {
     if (client.signal.aborted) return { kind: 'abandoned', usage }
@@ -98,7 +98,7 @@ function connectionReason(error: unknown): FailureReason {
 
 type Patience = ReturnType<typeof createPatience>
 
-/** How long one attempt may take: to its first byte, then from event to event, up to the deadline. */
+/** How long one attempt may take: to its first byte, then from part to part, up to the deadline. */
 function createPatience(
   { runtime, client, deadlineMonotonicMs }: AttemptContext,
   abort: () => void,
@@ -115,8 +115,8 @@ function createPatience(
     abort()
   })
   return {
-    /** Each event before the answer begins allows more time. */
-    onEvent: () => watchdog.touch(Math.min(idleMs, leftMs())),
+    /** Each part of the body before the answer begins allows more time, be it only a comment. */
+    onBytes: () => watchdog.touch(Math.min(idleMs, leftMs())),
     isOver: () => isOver,
     stop: watchdog.stop,
   }

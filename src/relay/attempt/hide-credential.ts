@@ -1,5 +1,5 @@
 /** Keeps the credential of an account out of what its upstream says of a request: some quote it. */
-import type { Outcome } from './outcome.ts'
+import type { Outcome, Refusal } from './outcome.ts'
 
 const hidden = '[hidden]'
 /** A shorter one is no secret, and could be part of any word. */
@@ -12,13 +12,9 @@ const minCharacters = 8
 export function hideCredential(outcome: Outcome, credential: string): Outcome {
   if (credential.length < minCharacters) return outcome
   const forms = formsOf(credential)
-  if (outcome.kind === 'refusal') {
-    const { body, headers } = outcome
-    for (const [name, value] of [...headers]) {
-      const shown = hide(value, forms)
-      if (shown !== value) headers.set(name, shown)
-    }
-    return { ...outcome, body: body && hideInBytes(body, forms) }
+  if (outcome.kind === 'refusal') return hideInRefusal(outcome, forms)
+  if (outcome.kind === 'failure' && outcome.refusal) {
+    return { ...outcome, refusal: hideInRefusal(outcome.refusal, forms) }
   }
   if (outcome.kind === 'stream' && outcome.stream.isRefusal) {
     const { stream } = outcome
@@ -26,6 +22,15 @@ export function hideCredential(outcome: Outcome, credential: string): Outcome {
     return { ...outcome, stream: { ...stream, held: [hideInBytes(joined(stream.held), forms)] } }
   }
   return outcome
+}
+
+function hideInRefusal(refusal: Refusal, forms: string[]): Refusal {
+  const { body, headers } = refusal
+  for (const [name, value] of [...headers]) {
+    const shown = hide(value, forms)
+    if (shown !== value) headers.set(name, shown)
+  }
+  return { ...refusal, body: body && hideInBytes(body, forms) }
 }
 
 /** As it is, and as it stands in JSON, where a solidus may be escaped as well (RFC 8259 §7). */

@@ -1,31 +1,41 @@
 /** Reads a response until its outcome is known: an answer, a refusal of the request, or a failure. */
-import type { UsageReader } from '../../dialects/dialect.ts'
+import type { Dialect, UsageReader } from '../../dialects/dialect.ts'
 import { downstreamHeaders } from '../../dialects/headers.ts'
+import type { AccountFailure } from '../../domain/account-failure.ts'
 import { accountFailure } from '../../domain/cooldowns.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { parseJson } from '../../json.ts'
 import { readWhole } from '../request/body.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
-import { isEventStream, openStream } from '../stream/gate.ts'
+import { type BegunStream, eventStreamType, isEventStream, openStream } from '../stream/gate.ts'
+import { foldStream } from './fold-stream.ts'
 import type { AttemptContext, Outcome, Refusal } from './outcome.ts'
+import { formOf, readRest, type SniffedBody, sniff } from './sniff.ts'
 
 const maxRefusalBytes = 1024 * 1024
 const maxAnswerBytes = 64 * 1024 * 1024
+const encoder = new TextEncoder()
 
 /** A response of one account, and what is needed to read it. */
 interface Reading {
+  dialect: Dialect
+  /** Whether the client asked for a stream. */
+  wantsStream: boolean
   planned: PlannedAccount
   response: Response
   /** The response's headers as they come back to the client. */
   headers: Headers
   usage: UsageReader
+  classify: (error: UpstreamError) => AccountFailure | undefined
+  onBytes: () => void
   rateLimitMs: number
   now: () => number
 }
 
 /**
- * Reads `response` until its outcome is known: a JSON body whole, a stream to its first content.
- * @param onEvent is called for each event before that.
+ * Reads `response` until its outcome is known: a JSON body whole, a stream to its first content. What
+ * it is, is told by its beginning; its label only decides where that says nothing.
+ * @param onBytes is called for each part of the body before that.
  * @throws what reading the body throws.
  */
 export async function readOutcome(
@@ -33,56 +43,88 @@ export async function readOutcome(
   planned: PlannedAccount,
   response: Response,
   usage: UsageReader,
-  onEvent: () => void,
+  onBytes: () => void,
 ): Promise<Outcome> {
   const { dialect, client, runtime } = context
+  const { now } = runtime
   const isModelRenamed = planned.upstreamModel !== client.hints.model
   const headers = downstreamHeaders(response.headers, dialect.headerRules, isModelRenamed)
   const rateLimitMs = planned.account.rateLimitDuration * 60_000
-  const reading = { planned, response, headers, usage, rateLimitMs, now: runtime.now }
-  const { body } = response
-  if (isSuccess(response) && isEventStream(response) && body) {
-    return readStream(reading, body, onEvent)
-  }
-  return readJson(reading)
+  const wantsStream = client.hints.stream
+  const classify = (error: UpstreamError) =>
+    planned.platform.classifyErrorEvent(error, rateLimitMs, now())
+  const answer = { dialect, wantsStream, planned, response, headers, usage }
+  const reading = { ...answer, classify, onBytes, rateLimitMs, now }
+  return isSuccess(response) ? readSuccess(reading) : readJson(reading, maxRefusalBytes)
 }
 
 const isSuccess = ({ status }: Response) => status >= 200 && status <= 299
 
-async function readStream(
-  { planned, response, headers, usage, rateLimitMs, now }: Reading,
-  body: ReadableStream<Uint8Array>,
-  onEvent: () => void,
-): Promise<Outcome> {
+async function readSuccess(reading: Reading): Promise<Outcome> {
+  const { response, wantsStream, onBytes } = reading
+  const isLabelled = isEventStream(response)
+  if (!response.body || !(wantsStream || isLabelled)) return readJson(reading, maxAnswerBytes)
+  const body = await sniff(response.body, onBytes)
+  if (body.form === 'events' || (isLabelled && body.form === 'unknown')) {
+    return wantsStream ? readStream(reading, body) : readFolded(reading, body)
+  }
+  return judgeWhole(reading, await readRest(body, maxAnswerBytes, onBytes))
+}
+
+async function readStream(reading: Reading, body: SniffedBody): Promise<Outcome> {
+  const { response, headers, usage, classify, onBytes } = reading
   const { status } = response
-  const classify = (error: UpstreamError) =>
-    planned.platform.classifyErrorEvent(error, rateLimitMs, now())
   const isAccountFault = (error: UpstreamError) => classify(error) !== undefined
-  const stream = await openStream(body, usage, { onEvent, isAccountFault })
+  const stream = await openStream(body, usage, { onBytes, isAccountFault })
+  if (!isEventStream(response)) headers.set('content-type', eventStreamType)
   if (stream) return { kind: 'stream', status, headers, stream, usage, abort: () => {} }
   const error = usage.failure()
   const failure = (error && classify(error)) ?? accountFailure('overloaded')
   return { kind: 'failure', failure, status }
 }
 
-async function readJson({
-  planned,
-  response,
-  headers,
-  usage,
-  rateLimitMs,
-  now,
-}: Reading): Promise<Outcome> {
+/** A client that wants JSON gets the message that the stream tells. */
+async function readFolded(reading: Reading, body: BegunStream): Promise<Outcome> {
+  const { dialect, response, headers, usage, classify, onBytes } = reading
   const { status } = response
-  const body = await readWhole(
-    response.body,
-    isSuccess(response) ? maxAnswerBytes : maxRefusalBytes,
-  )
+  const fold = dialect.createFold?.()
+  const folded = fold && (await foldStream(body, usage, fold, onBytes))
+  headers.set('content-type', 'application/json')
+  switch (folded?.kind) {
+    case 'answer':
+      return { kind: 'answer', status, headers, body: encoder.encode(folded.json), usage }
+    case 'error': {
+      const failure = classify(usage.failure() ?? {})
+      if (failure) return { kind: 'failure', failure, status }
+      return { kind: 'refusal', status: 400, headers, body: encoder.encode(folded.data) }
+    }
+    case 'cut':
+      return { kind: 'failure', failure: accountFailure('overloaded'), status }
+    default:
+      // The account is well: what it says has no form that this client could read.
+      return {
+        kind: 'failure',
+        failure: { ...accountFailure('bad_answer'), scope: 'none' },
+        status,
+      }
+  }
+}
+
+async function readJson(reading: Reading, limitBytes: number): Promise<Outcome> {
+  const { response, wantsStream } = reading
+  const body = await readWhole(response.body, limitBytes)
+  const isStream = isSuccess(response) && !wantsStream && body && formOf(body) === 'events'
+  if (!isStream) return judgeWhole(reading, body)
+  return readFolded(reading, { held: [body], rest: new Blob([]).stream().getReader() })
+}
+
+/** @param body undefined when it was too long to hold. */
+function judgeWhole(reading: Reading, body: Uint8Array<ArrayBuffer> | undefined): Outcome {
+  const { planned, response, headers, usage, rateLimitMs, now } = reading
+  const { status } = response
   const text = new TextDecoder().decode(body)
   const json = parseJson(text)
-  if (isSuccess(response) && body && usage.answer(json)) {
-    return { kind: 'answer', status, headers, body, usage }
-  }
+  if (isSuccess(response) && body && usage.answer(json)) return answerOf(reading, body)
   const answer = { status, headers: response.headers, body: text }
   const failure = planned.platform.classifyAnswer(answer, rateLimitMs, now())
   // Clients would take an error with a status of success for an answer.
@@ -92,6 +134,23 @@ async function readJson({
   if (!failure) return refusal
   const isShowable = failure.reason === 'unsupported_by_account' && isOfRequest(status)
   return { kind: 'failure', failure, status, ...(isShowable && { refusal }) }
+}
+
+/** A whole answer in the form that the client asked for. */
+function answerOf(
+  { dialect, wantsStream, response, headers, usage }: Reading,
+  body: Uint8Array<ArrayBuffer>,
+): Outcome {
+  const { status } = response
+  const events = wantsStream ? dialect.unfold?.(body) : undefined
+  if (events === undefined) {
+    if (isEventStream(response)) headers.set('content-type', 'application/json')
+    return { kind: 'answer', status, headers, body, usage }
+  }
+  headers.set('content-type', eventStreamType)
+  headers.set('cache-control', 'no-cache')
+  headers.set('x-accel-buffering', 'no')
+  return { kind: 'answer', status, headers, body: encoder.encode(events), usage }
 }
 
 /** Statuses that say nothing of the credential, which is not the caller's. */

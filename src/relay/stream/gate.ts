@@ -22,10 +22,19 @@ const maxEventCharacters = 16 * 1024 * 1024
 export const isEventStream = ({ headers }: Response) =>
   /^text\/event-stream\b/i.test(headers.get('content-type') ?? '')
 
+/** A stream of which the beginning has been read. */
+export interface BegunStream {
+  held: Uint8Array[]
+  rest: ReadableStreamDefaultReader<Uint8Array>
+}
+
+/** The label of a stream whose upstream gave it another. */
+export const eventStreamType = 'text/event-stream; charset=utf-8'
+
 /** What the gate calls while it waits. */
 export interface GateWatch {
-  /** Called for each event; comments are no progress. */
-  onEvent: () => void
+  /** Called for each part of the body, be it only a comment. */
+  onBytes: () => void
   /** Whether an error is the account's fault, so that another account may succeed. */
   isAccountFault: (error: UpstreamError) => boolean
 }
@@ -36,23 +45,23 @@ export interface GateWatch {
  * @throws what reading the body throws.
  */
 export async function openStream(
-  body: ReadableStream<Uint8Array>,
+  body: BegunStream,
   usage: UsageReader,
   watch: GateWatch,
 ): Promise<OpenStream | undefined> {
-  const rest = body.getReader()
+  const { rest } = body
+  const begun = body.held.values()
   let verdict: EventKind = 'preamble'
   let events = 0
   const feed = createFeed((kind) => {
     events++
-    watch.onEvent()
     if (verdict === 'preamble') verdict = kind
   }, usage)
   const held: Uint8Array[] = []
   let heldBytes = 0
   for (;;) {
-    const { done, value } = await rest.read()
-    if (done) return undefined
+    const value = begun.next().value ?? (await nextOf(rest, watch))
+    if (!value) return undefined
     held.push(value)
     heldBytes += value.length
     feed(value)
@@ -66,6 +75,12 @@ export async function openStream(
       return { held, rest, feed, isRefusal }
     }
   }
+}
+
+async function nextOf(rest: OpenStream['rest'], watch: GateWatch) {
+  const { value } = await rest.read()
+  if (value) watch.onBytes()
+  return value
 }
 
 // Written through a callback, which narrowing cannot see.

@@ -46,7 +46,9 @@ function checkDirect(answer: Received, shown: Shown): void {
   const { status, headers, bytes } = answer
   const type = headers.get('content-type')
   expect(headers.get('x-request-id')).toBeTruthy()
-  if (shown.kind === 'stream') {
+  if (shown.kind === 'converted') {
+    checkConverted(answer, shown)
+  } else if (shown.kind === 'stream') {
     expect({ status, type }).toEqual({ status: 200, type: shown.type })
     checkStream(answer, shown)
   } else if (shown.kind === 'document') {
@@ -63,11 +65,29 @@ function checkHeldOpen(answer: Received, shown: Shown): void {
   const { status, headers } = answer
   const type = headers.get('content-type')
   expect({ status, type }).toEqual({ status: 200, type: 'text/event-stream; charset=utf-8' })
-  if (shown.kind === 'stream') checkStream(answer, shown)
+  if (shown.kind === 'converted') checkConverted(answer, shown)
+  else if (shown.kind === 'stream') checkStream(answer, shown)
   else checkOnlyError(answer, shown)
 }
 
-function checkOnlyError(answer: Received, shown: Exclude<Shown, { kind: 'stream' }>): void {
+/** The whole message in the form that was asked for. */
+function checkConverted({ status, headers, bytes }: Received, { text }: { text: string }): void {
+  expect(status).toBe(200)
+  if (headers.get('content-type') === 'application/json') {
+    const { content } = JSON.parse(bytes.toString())
+    expect(content.map((block: { text: string }) => block.text).join('')).toBe(text)
+    return
+  }
+  expect(headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+  const events = parse(bytes)
+  expect([events[0]?.event, events.at(-1)?.event]).toEqual(['message_start', 'message_stop'])
+  const said = events.filter(({ event }) => event === 'content_block_delta')
+  expect(said.map(({ data }) => JSON.parse(data).delta.text).join('')).toBe(text)
+}
+
+type Single = Extract<Shown, { kind: 'document' | 'error' }>
+
+function checkOnlyError(answer: Received, shown: Single): void {
   const [event, ...more] = parse(answer.bytes)
   expect({ name: event?.event, more }).toEqual({ name: 'error', more: [] })
   const told = JSON.parse(event?.data ?? '')

@@ -16,6 +16,8 @@ export type Shown =
   /** Bytes of one upstream; `isCut` when the gateway has to say that they are not all. */
   | { kind: 'stream'; type: string; bytes: Buffer; isCut: boolean }
   | { kind: 'document'; status: number; type: string; bytes: Buffer }
+  /** A stream as the document, or a document as the stream, that the client asked for. */
+  | { kind: 'converted'; text: string }
   /** The gateway's own words. */
   | { kind: 'error'; status: number; type: string }
 
@@ -50,7 +52,7 @@ export function expected(given: Case): Expected {
       if (verdict.rests) resting.push(index)
       return { ...verdict, attempts, resting, bill: billOf(verdict, given) }
     }
-    if (!verdict.refusal) resting.push(index)
+    if (!verdict.refusal && !verdict.isWell) resting.push(index)
     refusals.push(verdict.refusal)
     if (script.end === 'stall') clockMs += given.patienceMs
     const isLate = clockMs >= given.deadlineMs
@@ -82,7 +84,7 @@ function unavailable(reasons: string[]): Shown {
 }
 
 type Verdict =
-  | { failure: string; seen: ScriptEvent[]; refusal?: Shown }
+  | { failure: string; seen: ScriptEvent[]; refusal?: Shown; isWell?: boolean }
   | {
       failure?: undefined
       outcome: string
@@ -119,7 +121,9 @@ function judge(script: Script, isStream: boolean): Verdict {
     const characters = JSON.parse(script.body.toString()).content[0].text.length
     const usage = { ...(input && { input }), ...(output && { output }), characters }
     const event: ScriptEvent = { kind: 'stop', text: '', lineEnd: '\n', ...usage }
-    return { outcome: 'answer', shown, end: 'complete', seen: [event], isWhole: true }
+    const { text } = JSON.parse(script.body.toString()).content[0]
+    const given: Shown = isStream ? { kind: 'converted', text } : shown
+    return { outcome: 'answer', shown: given, end: 'complete', seen: [event], isWhole: true }
   }
   const isReadable = isWhole && type === 'application/json'
   if (meaning === 'refusal here') {
@@ -153,6 +157,7 @@ function judgeStream(
 ): Verdict {
   const sent = script.body.subarray(0, script.sent)
   const seen = arrived(events, script.sent)
+  if (!isStream) return judgeFold(script, seen)
   const first = seen.find(({ kind }) => kind !== 'preamble' && kind !== 'comment')
   const isFlooded =
     seen.filter(({ kind }) => kind === 'preamble').length >= heldEvents || sent.length >= heldBytes
@@ -174,6 +179,43 @@ function judgeStream(
   const shown: Shown = { kind: 'stream', type, bytes: whole(sent), isCut: last === undefined }
   const rests = last?.errorType !== 'invalid_request_error'
   return { outcome: 'stream', shown, end: 'upstream_truncated', rests, seen }
+}
+
+/** What a client that asked for JSON gets of a stream. */
+function judgeFold(script: Script, seen: ScriptEvent[]): Verdict {
+  const last = seen.find(({ kind }) => kind === 'stop' || kind === 'error')
+  if (last?.kind === 'error') {
+    if (last.errorType !== 'invalid_request_error') return { failure: reasonOf(last), seen }
+    const bytes = Buffer.from(JSON.stringify(dataOf(last)))
+    const shown: Shown = { kind: 'document', status: 400, type: 'application/json', bytes }
+    return { outcome: 'refusal', shown, end: 'refused' }
+  }
+  const isEnded = script.end === 'finish' && seen.some(({ saysWhy }) => saysWhy)
+  if (!last && !isEnded) return { failure: brokenOff(script, false), seen }
+  const text = textOf(seen)
+  if (text === undefined) return { failure: 'bad_answer', seen, isWell: true }
+  const shown: Shown = { kind: 'converted', text }
+  return { outcome: 'answer', shown, end: 'complete', seen, isWhole: true }
+}
+
+const dataOf = ({ text }: ScriptEvent) => {
+  const [, data = 'null'] = /data: (\{.*\})/.exec(text) ?? []
+  return JSON.parse(data)
+}
+
+/** The text of the only block; undefined when a delta has no block, or a block comes twice. */
+function textOf(seen: ScriptEvent[]): string | undefined {
+  let text: string | undefined
+  let isStarted = false
+  for (const event of seen.map(dataOf)) {
+    if (event?.type === 'message_start') isStarted = true
+    if (event?.type === 'content_block_start' && text !== undefined) return undefined
+    if (event?.type === 'content_block_start') text = event.content_block.text
+    if (event?.type === 'content_block_delta' && text === undefined) return undefined
+    if (event?.type === 'content_block_delta') text += event.delta.text
+    if (event?.type === 'message_delta' && !isStarted) return undefined
+  }
+  return isStarted ? (text ?? '') : undefined
 }
 
 const reasonOf = ({ errorType }: ScriptEvent) =>

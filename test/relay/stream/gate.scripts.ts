@@ -80,7 +80,9 @@ const noise = fc.oneof(
   events('preamble', 'later_invention', (text) => ({ fields: { text } })),
 )
 const content = fc.oneof(
-  events('content', 'content_block_start', (text) => ({ fields: { content_block: { text } } })),
+  events('content', 'content_block_start', (text) => ({
+    fields: { index: 0, content_block: { type: 'text', text } },
+  })),
   {
     weight: 3,
     arbitrary: events('content', 'content_block_delta', (text) => ({
