@@ -12,6 +12,7 @@ export const failureReasons = [
   'account_refused',
   'credential_unreadable',
   'unsupported_by_account',
+  'foreign_content',
 ] as const
 export type FailureReason = (typeof failureReasons)[number]
 

@@ -21,6 +21,8 @@ const cooldowns: Record<FailureReason, [scope: CooldownScope, firstMs: number, m
   credential_unreadable: ['account', 30 * minute, 30 * minute],
   // This account does not serve such a request, and another may: nothing cools down.
   unsupported_by_account: ['none', 0, 0],
+  // The conversation holds what only the account that issued it can open.
+  foreign_content: ['none', 0, 0],
 }
 
 /**

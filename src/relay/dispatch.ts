@@ -171,7 +171,9 @@ async function failOver(
     // Meanwhile it keeps its place on the account that failed, which is cooling down anyway.
     const cooldownUntilMs = isFirst ? reply.cooldownUntilMs : 0
     const afterPause = await pause({ ...reply, cooldownUntilMs }, { again, others }, patience)
-    if (afterPause === 'too_late' && refusal) return refusal
+    // Content of an account that is cooling down now can be opened later.
+    const isForeign = latest.failure.reason === 'foreign_content'
+    if (afterPause === 'too_late' && refusal && !isForeign) return refusal
     if (afterPause === 'too_late') return failRequest(unavailable({ ...reply, failed }))
     if (afterPause === 'client_gone') return failRequest(clientClosed())
   }

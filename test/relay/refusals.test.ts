@@ -1,9 +1,10 @@
 /** A refusal that depends on the account is shown only when all accounts refuse so. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { readAnswer } from '../support/fixtures.ts'
+import { readAnswer, readFixture } from '../support/fixtures.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import {
   anthropicJson,
+  anthropicStream,
   type Behaviour,
   bytes,
   json,
@@ -44,6 +45,12 @@ const coolingAccounts = async () => {
   const { json: page } = await admin.call('GET', '/accounts/claude-console')
   const statuses = page.data.map(({ health }: { health: { status: string } }) => health.status)
   return statuses.filter((status: string) => status !== 'healthy').length
+}
+
+const resetHealth = async () => {
+  const { json: page } = await admin.call('GET', '/accounts/claude-console')
+  for (const account of page.data)
+    await admin.call('POST', `/accounts/claude-console/${account.id}/reset-rate-limit`)
 }
 
 describe('a refusal that depends on the account', () => {
@@ -96,4 +103,36 @@ it('a mistake of the caller is shown at once', async () => {
   upstream.respond(json(400, { type: 'error', error }))
   expect(await (await send()).json()).toEqual({ type: 'error', error })
   expect(upstream.requests).toHaveLength(1)
+})
+
+describe('content that only one account can open', () => {
+  const body = () => JSON.parse(readFixture('cases/F08-request.json'))
+  const refusesSignature = recorded('F08-answer-of-B.http')
+  const overloaded = json(529, { type: 'error', error: { type: 'overloaded_error' } })
+
+  it('ends no session: while its account cools down, the client is asked to repeat', async () => {
+    Object.assign(gateway.runtime.config, { ACCOUNT_WAIT_SECONDS: 0 })
+    upstream.behave('sk-ant-a', anthropicStream(), overloaded, anthropicStream())
+    upstream.behave('sk-ant-b', refusesSignature)
+    expect((await send(body())).status).toBe(200)
+    await gateway.deferred()
+    for (const _ of ['while it is overloaded', 'while it cools down']) {
+      const response = await send(body())
+      expect([429, 502, 503, 529]).toContain(response.status)
+      expect(response.headers.get('x-should-retry')).not.toBe('false')
+      await gateway.deferred()
+    }
+    await resetHealth()
+    const response = await send(body())
+    expect(await response.text()).toContain('message_stop')
+    expect(upstream.requests.at(-1)?.credential).toBe('sk-ant-a')
+  })
+
+  it('is refused verbatim when no account can open it', async () => {
+    upstream.respond(refusesSignature)
+    const response = await send(body())
+    expect(response.status).toBe(400)
+    expect(await response.text()).toBe(readAnswer('F08-answer-of-B.http').body)
+    expect(upstream.requests).toHaveLength(2)
+  })
 })

@@ -64,6 +64,7 @@ const reasonOfVerdict: Record<ErrorVerdict, FailureReason | undefined> = {
   limited: 'rate_limited',
   overloaded: 'overloaded',
   unsupported_by_account: 'unsupported_by_account',
+  foreign_content: undefined,
   no_model: undefined,
   too_large: undefined,
   caller_fault: undefined,
@@ -95,6 +96,7 @@ function reasonOfStatus(
   // What is not JSON does not come from the vendor's API: the address is wrong.
   const isMissing = status === 404 || status === 405
   if (isMissing && parseJson(body) === undefined) return 'bad_answer'
+  if (verdict === 'foreign_content') return 'foreign_content'
   const reason = verdict && reasonOfVerdict[verdict]
   if (reason) return reason
   return mayDifferElsewhere(body, verdict) ? 'unsupported_by_account' : undefined

@@ -9,6 +9,7 @@ import { parseJson } from '../../json.ts'
  * - `account_limited`, `limited`: a rate limit of the account, or of the model asked for
  * - `overloaded`: the vendor has no capacity at the moment
  * - `unsupported_by_account`: this account does not serve such a request; another may
+ * - `foreign_content`: the request holds what only the account that issued it can open
  * - `no_model`: the model is unknown, or (as a 403) this account may not use it
  * - `too_large`: this account can never serve a request of this size; another may
  * - `caller_fault`: the request itself cannot be served
@@ -20,6 +21,7 @@ export type ErrorVerdict =
   | 'limited'
   | 'overloaded'
   | 'unsupported_by_account'
+  | 'foreign_content'
   | 'no_model'
   | 'too_large'
   | 'caller_fault'
@@ -170,6 +172,20 @@ const unsupportedByAccount = [
   /^Provider returned error/i,
 ]
 
+/** Codes of content that another account issued: OpenAI's, as users report them. */
+const foreignContentCodes = new Set([
+  'invalid_encrypted_content',
+  'previous_response_not_found',
+  'container_expired',
+])
+/** The same in words: Anthropic's thinking, its containers and files (all as 400 or 404). */
+const foreignContent = [
+  /^messages\.\d+\.content\.\d+(\.[\w.]+)?: Invalid `(signature|data)` in `\w+` block/,
+  /^(The )?encrypted content .{0,200}could not be (verified|decrypted|decoded)/i,
+  /^(The )?(container|file|previous response)( with id)?:? ?['"`]?[\w.-]{0,200}['"`]? (was )?not found/i,
+  /^(Container|File) not found/i,
+]
+
 /** Types of a failure behind the API, whatever its status: the request itself was not judged. */
 const failuresBehind = new Set([
   'api_error',
@@ -184,6 +200,9 @@ export function verdictOf(error: WireError): ErrorVerdict | undefined {
   if (unsupportedByAccount.some((sentence) => sentence.test(error.message ?? '')))
     return 'unsupported_by_account'
   const { code, type, details } = error
+  if (foreignContentCodes.has(code ?? '')) return 'foreign_content'
+  if (foreignContent.some((sentence) => sentence.test(error.message ?? '')))
+    return 'foreign_content'
   const names = [details?.error_code, code, type]
   return named(decisive, names) ?? said(error.message ?? '') ?? named(general, names)
 }

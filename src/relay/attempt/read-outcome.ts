@@ -1,7 +1,7 @@
 /** Reads a response until its outcome is known: an answer, a refusal of the request, or a failure. */
 import type { Dialect, UsageReader } from '../../dialects/dialect.ts'
 import { downstreamHeaders } from '../../dialects/headers.ts'
-import type { AccountFailure } from '../../domain/account-failure.ts'
+import type { AccountFailure, FailureReason } from '../../domain/account-failure.ts'
 import { accountFailure } from '../../domain/cooldowns.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { parseJson } from '../../json.ts'
@@ -132,7 +132,7 @@ function judgeWhole(reading: Reading, body: Uint8Array<ArrayBuffer> | undefined)
   const shown = json === undefined ? undefined : body
   const refusal: Refusal = { kind: 'refusal', status: shownStatus, headers, body: shown }
   if (!failure) return refusal
-  const isShowable = failure.reason === 'unsupported_by_account' && isOfRequest(status)
+  const isShowable = showable.has(failure.reason) && isOfRequest(status)
   return { kind: 'failure', failure, status, ...(isShowable && { refusal }) }
 }
 
@@ -152,6 +152,9 @@ function answerOf(
   headers.set('x-accel-buffering', 'no')
   return { kind: 'answer', status, headers, body: encoder.encode(events), usage }
 }
+
+/** Failures that cool nothing down: if all accounts fail so, the request is at fault. */
+const showable = new Set<FailureReason>(['unsupported_by_account', 'foreign_content'])
 
 /** Statuses that say nothing of the credential, which is not the caller's. */
 const isOfRequest = (status: number) =>
