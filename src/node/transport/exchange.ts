@@ -119,6 +119,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd() {
+    this.#controls.current()?.expectHead()
     if (this.#done) return
     // Without a length the end of the connection is the end of the body, unless an error ended it.
     const error = this.#readControl?.error()

@@ -1,10 +1,13 @@
 /** Back-pressure on connections: a reader that is slow pauses the one its bytes come from. */
 import type { Socket } from 'node:net'
+import { createInterimFilter } from './interim-filter.ts'
 
 /** Pauses and resumes reading from one connection. */
 export interface ReadControl {
   pause(): void
   resume(): void
+  /** The response has ended: what comes next is the head of another. */
+  expectHead(): void
   /** The error that broke the connection, if one has. */
   error(): Error | null
 }
@@ -35,10 +38,10 @@ export function createReadControls(): ReadControls {
 }
 
 function createReadControl(socket: Socket, beforeParse: () => void): ReadControl {
-  const read = socket.read.bind(socket)
+  const interim = createInterimFilter(socket.read.bind(socket))
   let isPaused = false
   socket.read = (size) => {
-    const chunk: unknown = isPaused ? null : read(size)
+    const chunk: unknown = isPaused ? null : interim.read(size)
     beforeParse()
     return chunk
   }
@@ -54,6 +57,7 @@ function createReadControl(socket: Socket, beforeParse: () => void): ReadControl
         if (!isPaused && !socket.destroyed) socket.emit('readable')
       })
     },
+    expectHead: interim.expectHead,
     error: () => socket.errored,
   }
 }

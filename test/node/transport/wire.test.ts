@@ -57,6 +57,28 @@ describe('what comes over the wire', () => {
     await expect(client()(upstream.url)).rejects.toThrow(/status/)
   })
 
+  it.each([1, 7, 1_000])(
+    'ignores a 100 that was not asked for, in parts of %i bytes',
+    async (size) => {
+      const early =
+        'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n'
+      const upstream = await serve(async (socket) => {
+        const answer = reply(early, 'HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\nHTTP/1.1 100 ')
+        for (let from = 0; from < answer.length; from += size) {
+          socket.write(answer.subarray(from, from + size))
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+      })
+      const send = client()
+      // The second request finds the same connection.
+      for (const _ of [1, 2]) {
+        const response = await send(upstream.url)
+        expect(response.status).toBe(200)
+        expect(await response.text()).toBe('HTTP/1.1 100 ')
+      }
+    },
+  )
+
   it('keeps odd bytes in header values, and drops an odd reason phrase', async () => {
     const upstream = await serve((socket) =>
       socket.write(
