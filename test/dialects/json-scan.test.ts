@@ -5,12 +5,11 @@ import {
   type JsonSpan,
   maxDepth,
   maxMembers,
-  maxRunBytes,
   runAtOnce,
   runInStretches,
   scanObject as scan,
-  stretchBytes,
 } from '../../src/dialects/json-scan.ts'
+import { maxRunBytes, stretchBytes } from '../../src/dialects/json-tokens.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { runs } from '../support/property.ts'
 

@@ -88,6 +88,7 @@ describe('a refusal that depends on the account', () => {
   })
 
   it('is not shown when another account failed in another way', async () => {
+    Object.assign(gateway.runtime.config, { SOLE_ACCOUNT_RETRY_SECONDS: 0 })
     upstream.respond(recorded('F07d-400-model_not_found.http'), json(500, {}))
     const response = await send()
     expect(response.status).toBeGreaterThanOrEqual(500)
@@ -111,7 +112,8 @@ describe('content that only one account can open', () => {
   const overloaded = json(529, { type: 'error', error: { type: 'overloaded_error' } })
 
   it('ends no session: while its account cools down, the client is asked to repeat', async () => {
-    Object.assign(gateway.runtime.config, { ACCOUNT_WAIT_SECONDS: 0 })
+    const impatient = { ACCOUNT_WAIT_SECONDS: 0, SOLE_ACCOUNT_RETRY_SECONDS: 0 }
+    Object.assign(gateway.runtime.config, impatient)
     upstream.behave('sk-ant-a', anthropicStream(), overloaded, anthropicStream())
     upstream.behave('sk-ant-b', refusesSignature)
     expect((await send(body())).status).toBe(200)
@@ -126,6 +128,17 @@ describe('content that only one account can open', () => {
     const response = await send(body())
     expect(await response.text()).toContain('message_stop')
     expect(upstream.requests.at(-1)?.credential).toBe('sk-ant-a')
+  })
+
+  it('is opened by its account within the request, when that fails for a moment only', async () => {
+    upstream.behave('sk-ant-a', anthropicStream(), overloaded, anthropicStream())
+    upstream.behave('sk-ant-b', refusesSignature)
+    for (const _ of ['at first', 'when its account was overloaded']) {
+      expect(await (await send(body())).text()).toContain('message_stop')
+      await gateway.deferred()
+    }
+    const asked = upstream.requests.map(({ credential }) => credential)
+    expect(asked).toEqual(['sk-ant-a', 'sk-ant-a', 'sk-ant-b', 'sk-ant-a'])
   })
 
   it('is refused verbatim when no account can open it', async () => {

@@ -50,8 +50,9 @@ export function createTransport(options: TransportOptions): Transport {
   const idleCloses = watchIdleCloses(options.monotonicMs ?? systemClock.monotonicMs)
   const sockets: SocketWatch = {
     install(socket) {
-      controls.install(socket)
+      // First, so that it sees every byte: controls hold some back.
       idleCloses.install(socket)
+      controls.install(socket)
     },
   }
   const connect = createConnector(options, sockets)

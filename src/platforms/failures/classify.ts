@@ -4,14 +4,9 @@ import { accountFailure } from '../../domain/cooldowns.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { parseJson } from '../../json.ts'
 import type { FailedAnswer } from '../platform.ts'
-import {
-  type ErrorVerdict,
-  mayDifferElsewhere,
-  readError,
-  verdictOf,
-  type WireError,
-} from './refusals.ts'
+import { type ErrorVerdict, mayDifferElsewhere, verdictOf } from './refusals.ts'
 import { limitedScope, namedEndMs, resetMs, retryAfterMs } from './reset-time.ts'
+import { readError, type WireError } from './wire-error.ts'
 
 interface Evidence {
   headers: Headers

@@ -1,5 +1,5 @@
 /** Reads when a rate limit ends, in every form that vendors and relays send. */
-import { readError, type WireError } from './refusals.ts'
+import { readError, type WireError } from './wire-error.ts'
 
 const second = 1_000
 const minute = 60 * second

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { runAtOnce, stretchBytes } from '../../../src/dialects/json-scan.ts'
+import { runAtOnce } from '../../../src/dialects/json-scan.ts'
+import { stretchBytes } from '../../../src/dialects/json-tokens.ts'
 import { readHints } from '../../../src/relay/request/hints.ts'
 import { sessionKey } from '../../../src/relay/request/session.ts'
 
