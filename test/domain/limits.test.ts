@@ -10,7 +10,7 @@ let test: TestGateway
 
 beforeEach(async () => {
   upstream = await startUpstream()
-  test = createTestGateway()
+  test = createTestGateway({ config: { CONCURRENCY_WAIT_SECONDS: '0' } })
 })
 afterEach(async () => {
   await test.close()

@@ -130,17 +130,6 @@ describe('content that only one account can open', () => {
     expect(upstream.requests.at(-1)?.credential).toBe('sk-ant-a')
   })
 
-  it('is opened by its account within the request, when that fails for a moment only', async () => {
-    upstream.behave('sk-ant-a', anthropicStream(), overloaded, anthropicStream())
-    upstream.behave('sk-ant-b', refusesSignature)
-    for (const _ of ['at first', 'when its account was overloaded']) {
-      expect(await (await send(body())).text()).toContain('message_stop')
-      await gateway.deferred()
-    }
-    const asked = upstream.requests.map(({ credential }) => credential)
-    expect(asked).toEqual(['sk-ant-a', 'sk-ant-a', 'sk-ant-b', 'sk-ant-a'])
-  })
-
   it('is refused verbatim when no account can open it', async () => {
     upstream.respond(refusesSignature)
     const response = await send(body())
