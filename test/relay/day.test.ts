@@ -204,8 +204,10 @@ long('the store', () => {
     })
     const ask = async () => {
       const { key } = world.keyOf('team')
-      const headers = { 'content-type': 'application/json', 'x-api-key': key }
       const body = '{"model":"claude-sonnet-4-5","messages":[]}'
+      // As clients do: without it room is kept for the largest body, and they come one after the other.
+      const contentLength = { 'content-length': String(body.length) }
+      const headers = { 'content-type': 'application/json', 'x-api-key': key, ...contentLength }
       const init = { method: 'POST', headers, body }
       return (await world.gateway.app.request('/v1/messages', init)).status
     }

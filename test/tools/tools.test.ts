@@ -124,7 +124,7 @@ describe.runIf(has('processes'))('npm run demo', patient, () => {
     await demo.printed(line)
     demo.process.kill('SIGINT')
     expect(await demo.exited).toBe(1)
-    expect([demo.stderr(), readdirSync(demo.cwd)]).toEqual(['\nStopped\n', []])
+    expect([demo.stderr(), leftBehindIn(demo.cwd)]).toEqual(['\nStopped\n', []])
     expect(demo.stdout()).not.toContain('usage ledger')
   })
 })
