@@ -71,7 +71,7 @@ export async function admit(
     case 'ok':
       if (reply.orphans.length > 0) runtime.defer(settleOrphans(gateway, reply.orphans))
       notePassedOver(trace, plan.excluded)
-      return admissionOf(plan, trace, reply, runtime.monotonicMs())
+      return admissionOf(plan, trace, reply)
   }
 }
 

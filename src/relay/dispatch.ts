@@ -163,7 +163,7 @@ async function failOver(
     const skipped = reply.skipped.filter(({ accountId }) => !idsOf(again).includes(accountId))
     if (reply.kind === 'ok') {
       const affinity = isBound ? 'required' : reply.affinity
-      return admissionOf(plan, trace, { ...reply, skipped, affinity }, runtime.monotonicMs())
+      return admissionOf(plan, trace, { ...reply, skipped, affinity })
     }
     notePassedOver(trace, skipped)
     if (refusal && others.length + again.length === 0) return refusal

@@ -6,20 +6,12 @@ import { noteAffinity, notePassedOver, type Trace } from '../settlement/trace.ts
 export interface Admission extends Omit<Assignment, 'skipped'> {
   plan: Plan
   trace: Trace
-  /** When the lease was granted, or moved to this account. */
-  leasedMonotonicMs: number
 }
 
 /** The admission that an assignment stands for; notes in `trace` how it was decided. */
-export function admissionOf(
-  plan: Plan,
-  trace: Trace,
-  assignment: Assignment,
-  leasedMonotonicMs: number,
-): Admission {
+export function admissionOf(plan: Plan, trace: Trace, assignment: Assignment): Admission {
   const { accountId, generation, expiresAtMs, affinity, isProbe, skipped } = assignment
   notePassedOver(trace, skipped)
   noteAffinity(trace, affinity)
-  const lease = { accountId, generation, expiresAtMs, leasedMonotonicMs }
-  return { plan, trace, ...lease, affinity, isProbe }
+  return { plan, trace, accountId, generation, expiresAtMs, affinity, isProbe }
 }
