@@ -32,7 +32,7 @@ export function createByteBudget(bounds: Bounds, clock: Clock): ByteBudget {
   const waiting = new Set<symbol>()
   let keptBytes = 0
 
-  /** Checks and takes in one step, so that nobody comes in between. */
+  /** Checks and takes in one step, so that no other request comes in between. */
   const take = (bytes: number) => {
     const hasRoom = keptBytes === 0 || keptBytes + bytes <= maxBytes
     if (hasRoom) keptBytes += bytes

@@ -78,7 +78,7 @@ export function createTurns(maxRunning: number, maxWaiting: number): Turns {
         return { result: await work() }
       } finally {
         const next = waiting.shift()
-        // Whoever is next takes over the place, so that nobody can come in between.
+        // The next in the queue takes over the place, so that no other can come in between.
         if (next) next()
         else running--
       }

@@ -80,7 +80,7 @@ export function createFold(): AnswerFold {
   }
 }
 
-/** Adds what a delta says; false for a kind that is not known, whose place nobody can tell. */
+/** Adds what a delta says; false for a kind that is not known, whose place in the message is not known. */
 function applyDelta(block: Block, delta: Fields): boolean {
   const { fields } = block
   const append = (name: string): boolean => {

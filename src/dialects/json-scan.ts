@@ -30,7 +30,7 @@ export interface JsonChild extends JsonSpan {
 }
 
 /**
- * Work on a body that pauses after each stretch, so that whoever runs it can let others run.
+ * Work on a body that pauses after each stretch, so that its caller can let other work run.
  * `runAtOnce` and `runInStretches` run it.
  */
 export type Scan<Result> = Generator<undefined, Result>

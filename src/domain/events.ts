@@ -95,7 +95,7 @@ export type SettlementEvent =
   | { type: 'settlement_undelivered'; ledgerId: string; receipt: string; error: unknown }
   /** The process that served a request ended without settling it; the request is settled at its reservation. */
   | { type: 'orphaned_request'; ledgerId: string; keyId: string; accountId: string }
-  /** The record of a lease that expired is damaged: nobody can tell whose it was, and it is dropped. */
+  /** The record of a lease that expired is damaged: its request is not known, and it is dropped. */
   | { type: 'orphan_unreadable'; member: string }
   | { type: 'journal_failed'; ledgerId: string; error: unknown }
   /** Its file was damaged: it is kept under another name, and what could be read is in a new one. */

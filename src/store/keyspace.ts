@@ -14,7 +14,7 @@ export const ttl = {
   affinityMs: 30 * day,
   /** A request that no account could take is remembered for as long as its client may ask why. */
   refusalMs: 60 * 60 * second,
-  /** What the health check writes; nobody reads it. */
+  /** What the health check writes; it is never read. */
   healthCheckMs: 60 * second,
   /** Failed logins are forgotten this long after the last one; longer than the longest wait. */
   failedLoginsMs: 60 * 60 * second,

@@ -1,4 +1,4 @@
-/** Skips interim responses that nobody asked for: RFC 9110 §15.2 lets a client ignore them, undici fails on `100 Continue`. */
+/** Skips interim responses that were not asked for: RFC 9110 §15.2 lets a client ignore them, undici fails on `100 Continue`. */
 
 type Read = (size?: number) => unknown
 

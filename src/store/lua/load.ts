@@ -44,7 +44,7 @@ end
  * - `reap(keys, limit)` ends expired leases: their accounts take other requests again, and the leases
  *   wait as orphans, with their reservations, until they are settled
  * - `claim(keys, limit, claimMs)` hands orphans to the caller, who alone may settle them for a while; a
- *   script that cannot answer with orphans must not claim any. Of a damaged one nobody can tell whose it
+ *   script that cannot answer with orphans must not claim any. Of a damaged one it is not known whose it
  *   was: it is handed out once
  * - `release(keys, member)` ends a lease that is still held, with its reservation
  * - `dropReservation(keys, member)` ends the reservation of an orphan

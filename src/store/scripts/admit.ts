@@ -172,7 +172,7 @@ for i = #budgets, 1, -1 do
     onlyReserved = onlyReserved or refusal
   end
 end
--- A reservation ends with its request: whoever waits for its turn may find that it is gone.
+-- A reservation ends with its request: a request that waits for its turn may find that it is gone.
 local refusal = awaitTurn(keys, args, limits.concurrencyLimit) or onlyReserved
 if refusal then return refusal end
 

@@ -20,7 +20,7 @@ export interface SettleInput {
   keyId: string
   accountId: string
   model: string
-  /** The model in whose ledger it is charged; `other` for one that nobody knows. */
+  /** The model in whose ledger it is charged; `other` for one that neither the account nor the price list names. */
   ledgerModel: string
   /** Of the model that the account was asked for. */
   family: string
