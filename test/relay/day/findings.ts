@@ -179,10 +179,13 @@ export function repeatsInVain({ seen, ends }: Simulated): number[] {
 
 /**
  * How often each session changed its account from one attempt to the next; without those that were
- * refused after an attempt, since a session is nowhere but at home again then.
+ * refused after an attempt, since a session is nowhere but at home again then. A stream that was kept
+ * alive meanwhile is refused by an error event, and looks as if it had been cut.
  */
 export function movesOf({ seen, watch }: Simulated): Map<string, number> {
-  const refused = new Set(seen.flatMap(({ end, ask }) => (end === 'refused' ? ask.session : [])))
+  const refused = new Set(
+    seen.flatMap(({ end, ask }) => (end === 'refused' || end === 'cut' ? ask.session : [])),
+  )
   const counted = [...watch.sessions].filter(([session]) => !refused.has(session))
   return new Map(
     counted.map(([session, past]) => [
