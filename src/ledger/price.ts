@@ -1,54 +1,89 @@
 /** Prices usage by the vendors' public price list, in integer nano-USD, and never by a guess. */
 
-import { calcPrice, type MatchLogic, type ModelInfo } from '@pydantic/genai-prices'
+import { calcPrice, type MatchLogic, type ModelInfo, type ModelPrice } from '@pydantic/genai-prices'
 import type { Usage } from '../domain/usage.ts'
 import { toNanoUsd } from '../money.ts'
 
 /** The vendor whose price list counts, as the list names it. */
 export type PriceProvider = 'anthropic' | 'openai'
 
-export interface PriceInput {
+export interface ModelInput {
   provider: PriceProvider
   /** The model as it was sent upstream. */
   model: string
-  usage: Usage
-  /** When the tokens were used: list prices change on dates. */
+  /** When the tokens are used: list prices change on dates. */
   atMs: number
 }
 
-/**
- * The list price of `usage`, rounded once. `unpriced` if the list does not name the model; an
- * admin's own price may then apply, but no similar model's.
- */
-export function priceUsage(input: PriceInput): { costNanoUsd: number } | 'unpriced' {
-  const { provider, usage, atMs } = input
-  const model = input.model.toLowerCase()
-  const result = calcPrice(billable(usage), model, {
-    providerId: provider,
-    timestamp: new Date(atMs),
-  })
-  if (!result || !isNamed(result.model, model)) return 'unpriced'
-  const { input_mtok, output_mtok } = result.model_price
-  if (input_mtok === undefined || output_mtok === undefined) return 'unpriced'
-  return { costNanoUsd: toNanoUsd(result.total_price) }
+export interface PriceInput extends ModelInput {
+  usage: Usage
+}
+
+/** The prices of one model, as the list has them at one time. */
+export interface ListPrice {
+  prices: ModelPrice
+  /** It is the same during the whole day (UTC). */
+  isSameAllDay: boolean
 }
 
 /**
- * Our counts in the list's terms: its input includes the cache counts, its cache writes include
- * the one-hour ones, and its tiers go by that whole input.
+ * The prices of a model; `unpriced` if the list does not name it: an admin's own price may then
+ * apply, but no similar model's. It searches the whole list.
  */
-function billable(usage: Usage) {
+export function findPrice({ provider, model: asked, atMs }: ModelInput): ListPrice | 'unpriced' {
+  const model = asked.toLowerCase()
+  const found = calcPrice({}, model, { providerId: provider, timestamp: new Date(atMs) })
+  if (!found || !isNamed(found.model, model)) return 'unpriced'
+  const { model_price: prices } = found
+  if (prices.input_mtok === undefined || prices.output_mtok === undefined) return 'unpriced'
+  const dated = Array.isArray(found.model.prices) ? found.model.prices : []
+  const isSameAllDay = dated.every(({ constraint }) => constraint?.type !== 'time_of_date')
+  return { prices, isSameAllDay }
+}
+
+/** The list price of `usage`, rounded once. */
+export function priceUsage({ usage, ...input }: PriceInput): { costNanoUsd: number } | 'unpriced' {
+  const found = findPrice(input)
+  return found === 'unpriced' ? found : { costNanoUsd: costNanoUsd(found, usage) }
+}
+
+/**
+ * What `usage` costs, rounded once. The arithmetic is the list's own: a class of tokens without a price
+ * costs what the class around it does, and the tiers go by the whole input, cache counts included.
+ */
+export function costNanoUsd({ prices }: ListPrice, usage: Usage): number {
   const write1h = count(usage.cacheWrite1hTokens)
   const write = count(usage.cacheWrite5mTokens) + write1h
   const read = count(usage.cacheReadTokens)
-  return {
-    input_tokens: count(usage.inputTokens) + write + read,
-    cache_read_tokens: read,
-    cache_write_tokens: write,
-    cache_write_1h_tokens: write1h,
-    output_tokens: count(usage.outputTokens),
-    web_searches: count(usage.webSearchRequests),
+  const input = count(usage.inputTokens) + write + read
+  const own = (name: string, tokens: number) => (prices[name] === undefined ? 0 : tokens)
+  const own1h = own('cache_write_1h_mtok', write1h)
+  const ownWrite = own('cache_write_mtok', write - own1h)
+  const ownRead = own('cache_read_mtok', read)
+  const usd = (name: string, units: number, per = 1e6) =>
+    (rateOf(prices[name], input) * units) / per
+  return toNanoUsd(
+    usd('input_mtok', input - ownRead - ownWrite - own1h) +
+      usd('cache_read_mtok', ownRead) +
+      usd('cache_write_mtok', ownWrite) +
+      usd('cache_write_1h_mtok', own1h) +
+      usd('output_mtok', count(usage.outputTokens)) +
+      usd('web_searches_kcount', count(usage.webSearchRequests), 1e3),
+  )
+}
+
+/** The price of a class of tokens in a request with so many tokens of input. */
+function rateOf(price: ModelPrice[string], inputTokens: number): number {
+  if (typeof price !== 'object') return price ?? 0
+  let rate = price.base
+  let from = -1
+  for (const tier of price.tiers) {
+    if (inputTokens > tier.start && tier.start > from) {
+      from = tier.start
+      rate = tier.price
+    }
   }
+  return rate
 }
 
 /** A nonsensical count from an upstream counts as 0, so that the settlement can still be written. */

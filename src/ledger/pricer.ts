@@ -1,9 +1,15 @@
 /** The pricer: what usage costs, and what to reserve of a budget for a request that is about to start. */
-import { estimateTokens, noUsage, type Usage } from '../domain/usage.ts'
-import { type PriceInput, priceUsage } from './price.ts'
+import { estimateTokens, noUsage } from '../domain/usage.ts'
+import {
+  costNanoUsd,
+  findPrice,
+  type ListPrice,
+  type ModelInput,
+  type PriceInput,
+} from './price.ts'
 
 /** A request before its usage is known. */
-export interface ReservationInput extends Omit<PriceInput, 'usage'> {
+export interface ReservationInput extends ModelInput {
   bodyBytes: number
   /** The client's bound on output tokens, if it names one. */
   maxTokens: number | undefined
@@ -21,50 +27,43 @@ export interface Pricer {
 
 /** Output tokens that a reservation assumes at most, and when the client names no bound. */
 const maxReservedOutputTokens = 4_096
-/** Clients name the models, so the number of remembered rates needs a bound. */
-const maxRates = 1_000
-const rateLifetimeMs = 60 * 60_000
-const sampleTokens = 1_000
+/** Clients name the models, so the number of remembered prices needs a bound. */
+const maxPrices = 1_000
+const dayMs = 24 * 60 * 60_000
 
-/** Nano-USD per token. */
-interface Rate {
-  input: number
-  output: number
-  pricedAtMs: number
+interface Remembered {
+  price: ListPrice | 'unpriced'
+  day: number
 }
 
-/** Makes a pricer that remembers the rates of models for an hour. */
+/** Makes a pricer that remembers the prices of models for a day, since the search for one is slow. */
 export function createPricer(): Pricer {
-  const rates = new Map<string, Rate>()
-  const rateOf = (request: ReservationInput): Rate => {
-    const name = `${request.provider}:${request.model}`
-    const known = rates.get(name)
-    if (known && Math.abs(request.atMs - known.pricedAtMs) < rateLifetimeMs) return known
-    const rate = sampleRate(request)
-    if (rates.size >= maxRates) rates.clear()
-    rates.set(name, rate)
-    return rate
+  const known = new Map<string, Remembered>()
+  const priceOf = (input: ModelInput): ListPrice | 'unpriced' => {
+    const name = `${input.provider}:${input.model}`
+    const day = Math.floor(input.atMs / dayMs)
+    const remembered = known.get(name)
+    if (remembered?.day === day) return remembered.price
+    const price = findPrice(input)
+    if (price !== 'unpriced' && !price.isSameAllDay) return price
+    if (known.size >= maxPrices) known.clear()
+    known.set(name, { price, day })
+    return price
   }
   return {
-    priceUsage,
-    estimateReservation(request) {
-      const { input, output } = rateOf(request)
-      const inputTokens = estimateTokens(request.bodyBytes)
-      const maxTokens = request.maxTokens ?? maxReservedOutputTokens
-      const outputTokens = Math.min(maxTokens, maxReservedOutputTokens)
-      return Math.round(input * inputTokens + output * outputTokens)
+    priceUsage(input) {
+      const price = priceOf(input)
+      return price === 'unpriced' ? price : { costNanoUsd: costNanoUsd(price, input.usage) }
     },
-  }
-}
-
-function sampleRate({ provider, model, atMs }: ReservationInput): Rate {
-  const perToken = (usage: Partial<Usage>) => {
-    const price = priceUsage({ provider, model, usage: { ...noUsage, ...usage }, atMs })
-    return price === 'unpriced' ? 0 : price.costNanoUsd / sampleTokens
-  }
-  return {
-    input: perToken({ inputTokens: sampleTokens }),
-    output: perToken({ outputTokens: sampleTokens }),
-    pricedAtMs: atMs,
+    estimateReservation(request) {
+      const price = priceOf(request)
+      if (price === 'unpriced') return 0
+      const maxTokens = request.maxTokens ?? maxReservedOutputTokens
+      return costNanoUsd(price, {
+        ...noUsage,
+        inputTokens: estimateTokens(request.bodyBytes),
+        outputTokens: Math.min(maxTokens, maxReservedOutputTokens),
+      })
+    },
   }
 }

@@ -1,8 +1,9 @@
-import { findProvider } from '@pydantic/genai-prices'
+import { calcPrice, findProvider } from '@pydantic/genai-prices'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { noUsage, type Usage } from '../../src/domain/usage.ts'
 import { priceUsage } from '../../src/ledger/price.ts'
+import { runs } from '../support/property.ts'
 
 const atMs = Date.UTC(2026, 10, 22)
 
@@ -127,6 +128,41 @@ describe('priceUsage', () => {
         const price = cost(id, used)
         expect(Number.isSafeInteger(price) && Number(price) >= 0).toBe(true)
       }),
+    )
+  })
+
+  it('costs what the list itself calculates, for every model of both vendors', () => {
+    const count = fc.oneof(fc.nat(400_000), fc.nat(2_000), fc.constant(0))
+    const counts = fc.tuple(count, count, count, count, count, fc.nat(9))
+    fc.assert(
+      fc.property(counts, ([input, output, write5m, write1h, read, searches]) => {
+        for (const provider of ['anthropic', 'openai'] as const) {
+          for (const { id: model } of listed(provider)) {
+            const usage: Usage = {
+              inputTokens: input,
+              outputTokens: output,
+              cacheWrite5mTokens: write5m,
+              cacheWrite1hTokens: write1h,
+              cacheReadTokens: read,
+              webSearchRequests: searches,
+            }
+            const ours = priceUsage({ provider, model, usage, atMs })
+            if (ours === 'unpriced') continue
+            const inTheirTerms = {
+              input_tokens: input + write5m + write1h + read,
+              cache_read_tokens: read,
+              cache_write_tokens: write5m + write1h,
+              cache_write_1h_tokens: write1h,
+              output_tokens: output,
+              web_searches: searches,
+            }
+            const options = { providerId: provider, timestamp: new Date(atMs) }
+            const theirs = calcPrice(inTheirTerms, model, options)?.total_price ?? Number.NaN
+            expect([model, ours.costNanoUsd]).toEqual([model, Math.round(theirs * 1e9)])
+          }
+        }
+      }),
+      runs(30),
     )
   })
 
