@@ -1,9 +1,8 @@
 /** The application: mounts every route, names every request, and puts every error in its envelope. */
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { type RequestIdVariables, requestId } from 'hono/request-id'
+import type { RequestIdVariables } from 'hono/request-id'
 import { routePath } from 'hono/route'
-import { v7 as uuidv7 } from 'uuid'
 import { createAllowedMethods } from './admin/allowed-methods.ts'
 import { docsRoutes } from './admin/docs/routes.ts'
 import { createHealthCheck } from './admin/health.ts'
@@ -14,10 +13,12 @@ import type { Dialect } from './dialects/dialect.ts'
 import { errorEvent } from './domain/events.ts'
 import { asGatewayError, GatewayError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
+import { asResponse } from './http-message.ts'
 import { createBasePaths } from './relay/base-path.ts'
-import { relay } from './relay/pipeline.ts'
 import { clientClosed } from './relay/request/client-request.ts'
+import { requestIdOf } from './relay/request/request-id.ts'
 import { type RelayRoute, relayRoutes } from './relay/routes.ts'
+import { createRelay, type RelayPlace, starting } from './relay/serve.ts'
 
 export { createGateway } from './gateway.ts'
 export interface AppVariables extends RequestIdVariables {
@@ -27,10 +28,7 @@ export interface AppVariables extends RequestIdVariables {
   keyId?: string
 }
 /** What a host lends for each request. */
-interface AppBindings {
-  /** Aborted when the host stops and can wait for the request no longer. */
-  stopping?: AbortSignal
-}
+type AppBindings = Pick<RelayPlace, 'onStopping'>
 type AppEnv = { Variables: AppVariables; Bindings: AppBindings }
 type App = Context<AppEnv>
 type ErrorEnvelope = (c: App, error: GatewayError) => Response
@@ -49,18 +47,23 @@ export function createApp(
   const { config, observe, now } = gateway.runtime
   const basePaths = createBasePaths(routes)
   const app = new Hono<AppEnv>({ getPath: basePaths.getPath })
-  app.use(requestId({ limitLength: 128, generator: () => uuidv7({ msecs: now() }) }))
+  app.use((c, next) => {
+    const requestId = requestIdOf(c.req.raw.headers, now())
+    c.set('requestId', requestId)
+    c.header('x-request-id', requestId)
+    return next()
+  })
   for (const route of routes) {
     app.use(`${route.path}/*`, errorsAs(relayErrors(route.dialect)))
   }
   app.use('/api/v2/*', errorsAs(adminError))
   app.use(refuseUntil(isReady))
 
+  const serveRelay = createRelay(gateway, isReady)
   for (const route of routes) {
-    app.post(route.path, (c) => {
-      const onKey = (keyId: string) => c.set('keyId', keyId)
-      const { stopping } = c.env ?? {}
-      return relay(gateway, route, c.req.raw, { requestId: c.get('requestId'), onKey, stopping })
+    app.post(route.path, async (c) => {
+      const place = { requestId: c.get('requestId'), onStopping: c.env?.onStopping }
+      return asResponse(await serveRelay(route, c.req.raw, place))
     })
   }
 
@@ -177,5 +180,5 @@ const refuseUntil =
   (isReady: () => boolean): MiddlewareHandler =>
   (c, next) => {
     if (isReady() || c.req.path === '/health' || c.req.path === '/livez') return next()
-    throw new GatewayError('starting', 'The gateway is starting', { retryAfterSeconds: 1 })
+    throw starting()
   }

@@ -33,6 +33,18 @@ export function keyPreview(plain: string): string {
 /** A first password: 24 characters that cannot be misread, 139 random bits. */
 export const generatePassword = (): string => randomText(24, unambiguous)
 
+/** Asking for random bytes costs more than the bytes, so they are taken from a stock. */
+const stockBytes = 4096
+let stock = new Uint8Array()
+
+/** Fresh random bytes, at most 64. */
+export function randomBytes(count: number): Uint8Array<ArrayBuffer> {
+  if (stock.length < count) stock = crypto.getRandomValues(new Uint8Array(stockBytes))
+  const taken = stock.subarray(0, count)
+  stock = stock.subarray(count)
+  return taken
+}
+
 function randomText(length: number, alphabet: string): string {
   // Bytes beyond the last whole multiple would favour the first letters.
   const usable = 256 - (256 % alphabet.length)

@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Observer } from './domain/events.ts'
+import type { HeaderFields, HttpAnswer } from './http-message.ts'
 
 /** A proxy between the gateway and the upstream of one account. */
 export interface OutboundProxy {
@@ -13,10 +14,10 @@ export interface OutboundProxy {
   auth: { username: string; password: string } | undefined
 }
 
-/** What the relay hands to an upstream; a plain web `fetch` satisfies it where nothing is proxied. */
+/** What the relay hands to an upstream. */
 export interface UpstreamRequest {
   method: string
-  headers: Headers
+  headers: HeaderFields
   body: Uint8Array<ArrayBuffer> | undefined
   /** Aborting it ends the request at once, whether or not headers have arrived. */
   signal: AbortSignal
@@ -52,7 +53,7 @@ export interface Runtime extends Clock {
   /** Typed client over the engine; replies are raw strings, never decoded JSON. */
   redis: Redis
   /** Sends a request upstream. Rejects on connect, TLS, reset and abort. */
-  fetch: (url: string, request: UpstreamRequest) => Promise<Response>
+  fetch: (url: string, request: UpstreamRequest) => Promise<HttpAnswer>
   /** Whether `fetch` can go through a proxy: on Node it can, on Workers it cannot. */
   canProxy: boolean
   /** Where a request comes from, as the host itself knows it; undefined where it does not. */
@@ -61,6 +62,8 @@ export interface Runtime extends Clock {
   waitingPollLimit?: number
   /** Lets work go on after the response; the host waits for it as long as it can. */
   defer: (work: Promise<unknown>) => void
+  /** Set where the host drops a request when its client goes, with all that it has not deferred. */
+  dropsAbandoned?: true
   /** Gets every event of the gateway; never throws. */
   observe: Observer
   /** Absent where there is no disk (Workers). */

@@ -55,8 +55,10 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
     ...clock,
     config,
     redis: createRedis(createUpstashEngine({ url, token, timeoutMs, clock })),
-    fetch: (address, { body, ...request }) => fetch(address, { ...request, body: body ?? null }),
+    fetch: (address, { headers, body, ...request }) =>
+      fetch(address, { ...request, headers: [...headers], body: body ?? null }),
     canProxy: false,
+    dropsAbandoned: true,
     // Each poll is a subrequest, and the smallest plan grants 50 to a request.
     waitingPollLimit: 30,
     // Set by Cloudflare itself, whatever the client sent.

@@ -1,5 +1,7 @@
 /** Header rules: which headers of a request never go upstream, and which of an answer never come back. */
 
+import { HeaderList, type HeaderReader } from '../http-message.ts'
+
 /** Headers by name and by the beginning of their name, in lower case. */
 interface HeaderSet {
   names: ReadonlySet<string>
@@ -44,26 +46,26 @@ export const commonHeaderRules: HeaderRules = {
 }
 
 /** A copy of the client's headers as they go upstream, still without a credential. */
-export function upstreamHeaders(headers: Headers, { neverUpstream }: HeaderRules): Headers {
+export function upstreamHeaders(headers: HeaderReader, { neverUpstream }: HeaderRules): HeaderList {
   return without(headers, neverUpstream)
 }
 
 /** A copy of the upstream's headers as they come back to the client. */
 export function downstreamHeaders(
-  headers: Headers,
+  headers: HeaderReader,
   { neverBack, namingModel }: HeaderRules,
   isModelRenamed: boolean,
-): Headers {
+): HeaderList {
   const kept = without(headers, neverBack)
   if (isModelRenamed) for (const name of namingModel) kept.delete(name)
   return kept
 }
 
-function without(headers: Headers, { names, prefixes }: HeaderSet): Headers {
+function without(headers: HeaderReader, { names, prefixes }: HeaderSet): HeaderList {
+  const connection = headers.get('connection')
   // RFC 9110 §7.6.1: what `connection` names is hop-by-hop as well.
-  const listed = (headers.get('connection') ?? '').toLowerCase().split(',')
-  const named = new Set(listed.map((name) => name.trim()))
-  const kept = new Headers()
+  const named = connection === null ? noNames : namesIn(connection)
+  const kept = new HeaderList()
   for (const [name, value] of headers) {
     if (names.has(name) || named.has(name)) continue
     if (prefixes.some((prefix) => name.startsWith(prefix))) continue
@@ -71,3 +73,13 @@ function without(headers: Headers, { names, prefixes }: HeaderSet): Headers {
   }
   return kept
 }
+
+const noNames: ReadonlySet<string> = new Set()
+
+const namesIn = (list: string): ReadonlySet<string> =>
+  new Set(
+    list
+      .toLowerCase()
+      .split(',')
+      .map((name) => name.trim()),
+  )

@@ -1,7 +1,7 @@
 /** The Node host: composes a Runtime from the environment, listens, prepares the store, ends in order. */
-import type { Server } from 'node:http'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { createAdaptorServer } from '@hono/node-server'
+import { getRequestListener } from '@hono/node-server'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { ensureAdmin } from '../admin/session/ensure-admin.ts'
 import { createApp } from '../app.ts'
@@ -11,6 +11,9 @@ import { generatePassword } from '../crypto.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
 import { fanOut } from '../observe/fan-out.ts'
 import { createLog } from '../observe/log.ts'
+import { createBasePaths } from '../relay/base-path.ts'
+import { relayRoutes } from '../relay/routes.ts'
+import { createRelay } from '../relay/serve.ts'
 import { replayJournal } from '../relay/settlement/deliver.ts'
 import { sweep } from '../relay/settlement/orphans.ts'
 import type { Runtime } from '../runtime.ts'
@@ -20,6 +23,7 @@ import { unlessAborted } from '../unless-aborted.ts'
 import { systemClock } from './clock.ts'
 import { type OpenedEngine, openEngine } from './engines/open-engine.ts'
 import { openJournal } from './journal.ts'
+import { createRelayServer } from './relay-server.ts'
 import { createRunningWork, drain, type RunningWork, trackRequests } from './running-work.ts'
 import { keepIdleConnections, listen } from './server.ts'
 import { checkAdminPassword } from './settings/check-admin.ts'
@@ -57,7 +61,15 @@ export async function startNode(
   let isReady = false
   const app = createApp(gateway, { isReady: () => isReady })
   const fetch = endUnreadUploads(trackRequests(app.fetch, running))
-  const server = createAdaptorServer({ fetch, autoCleanupIncoming: false }) as Server
+  const server = createServer(
+    createRelayServer({
+      routeOf: createBasePaths(relayRoutes).routeOf,
+      serve: createRelay(gateway, () => isReady),
+      running,
+      clock: systemClock,
+      others: getRequestListener(fetch, { autoCleanupIncoming: false }),
+    }),
+  )
   keepIdleConnections(server, config.KEEP_ALIVE_SECONDS)
   const question = (asked: Question[]) => {
     for (const each of asked) observe({ type: 'setting_questionable', ...each })

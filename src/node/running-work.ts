@@ -5,8 +5,17 @@ import { sleep, type Timers } from '../clock.ts'
 import { systemClock } from './clock.ts'
 import { closeServer } from './server.ts'
 
+export interface Running {
+  /** To be called once, when it runs no more. */
+  end(): void
+  /** Gets what ends it in order, as soon as that can; called at once where it is too late already. */
+  onBreakOff(breakOff: () => void): void
+}
+
 export interface RunningWork {
-  /** @param breakOff ends the work in order, as soon as it can. */
+  /** Something begins to run. */
+  start(): Running
+  /** The same for what a promise stands for. */
   add(work: Promise<unknown>, breakOff?: () => void): void
   /** Ends what can be ended before its time. */
   breakOff(): void
@@ -15,31 +24,57 @@ export interface RunningWork {
 }
 
 export function createRunningWork(): RunningWork {
-  const running = new Map<Promise<unknown>, (() => void) | undefined>()
+  const running = new Set<{ breakOff(): void }>()
+  let waiting: (() => void)[] = []
+  const end = (work: { breakOff(): void }) => {
+    running.delete(work)
+    if (running.size > 0) return
+    for (const resolve of waiting) resolve()
+    waiting = []
+  }
+  const start = (): Running => {
+    let isBrokenOff = false
+    let callback: (() => void) | undefined
+    const work = {
+      breakOff() {
+        isBrokenOff = true
+        callback?.()
+      },
+    }
+    running.add(work)
+    return {
+      end: () => end(work),
+      onBreakOff(breakOff) {
+        if (isBrokenOff) breakOff()
+        else callback = breakOff
+      },
+    }
+  }
   return {
-    add(work, breakOff) {
-      const end = () => void running.delete(tracked)
-      const tracked: Promise<void> = work.then(end, end)
-      running.set(tracked, breakOff)
+    start,
+    add(work, breakOff = () => {}) {
+      const one = start()
+      one.onBreakOff(breakOff)
+      work.then(one.end, one.end)
     },
     breakOff() {
-      for (const breakOff of running.values()) breakOff?.()
+      for (const work of running) work.breakOff()
     },
     async settled() {
-      while (running.size > 0) await Promise.all(running.keys())
+      while (running.size > 0) await new Promise<void>((resolve) => waiting.push(resolve))
     },
   }
 }
 
-export type Bindings = (HttpBindings | Http2Bindings) & { stopping?: AbortSignal }
+export type Bindings = (HttpBindings | Http2Bindings) & { onStopping?: Running['onBreakOff'] }
 export type Serve = (request: Request, bindings: Bindings) => Response | Promise<Response>
 
 /** Serves with `fetch`; each request runs until its connection has taken the whole answer, or is told to stop. */
 export function trackRequests(fetch: Serve, running: RunningWork): Serve {
   return (request, bindings) => {
-    const stopping = new AbortController()
-    const response = Promise.resolve(fetch(request, { ...bindings, stopping: stopping.signal }))
-    running.add(untilSent(response, bindings.outgoing), () => stopping.abort())
+    const { onBreakOff: onStopping, end } = running.start()
+    const response = Promise.resolve(fetch(request, { ...bindings, onStopping }))
+    untilSent(response, bindings.outgoing).then(end)
     return response
   }
 }

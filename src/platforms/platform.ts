@@ -5,6 +5,7 @@ import type { AccountFailure } from '../domain/account-failure.ts'
 import type { Operation } from '../domain/operation.ts'
 import type { PoolId } from '../domain/platform.ts'
 import type { UpstreamError } from '../domain/upstream-error.ts'
+import type { HeaderFields } from '../http-message.ts'
 import type { PriceProvider } from '../ledger/price.ts'
 
 /** A request body as bytes, and where its model stands in them. */
@@ -23,7 +24,7 @@ export interface AccountCall {
   credential: string
   operation: Operation
   /** What the client sent and may go upstream. A copy, which the platform may change. */
-  headers: Headers
+  headers: HeaderFields
   /** The client's query with its question mark, or empty. */
   search: string
   body: RequestBody
@@ -37,21 +38,21 @@ export interface AccountCall {
 export interface PlatformRequest {
   url: string
   method: string
-  headers: Headers
+  headers: HeaderFields
   body: Uint8Array<ArrayBuffer>
 }
 
 /** An answer without a usable reply: `body` is its text, empty when it could not be read. */
 export interface FailedAnswer {
   status: number
-  headers: Headers
+  headers: HeaderFields
   body: string
 }
 
 /** A small real request, by which an administrator tests an account. */
 export interface TrialRequest {
   operation: Operation
-  headers: Headers
+  headers: HeaderFields
   body: { model: string } & Record<string, unknown>
 }
 

@@ -2,6 +2,7 @@
 import type { Catalog, Snapshot } from '../catalog/catalog.ts'
 import { couldBeApiKey, digestApiKey } from '../crypto.ts'
 import { GatewayError } from '../errors.ts'
+import type { HeaderReader } from '../http-message.ts'
 import { unknownKey } from './permitted-use.ts'
 
 /** A key that the catalog knows. */
@@ -12,13 +13,13 @@ export interface Principal {
 }
 
 /** The gateway keys a request carries, in either header; clients may send both. */
-export function credentialsOf(headers: Headers): string[] {
+export function credentialsOf(headers: HeaderReader): string[] {
   const credentials = [headers.get('x-api-key')?.trim() ?? '', bearerToken(headers) ?? '']
   return [...new Set(credentials)].filter((credential) => credential !== '')
 }
 
 /** The token of `Authorization: Bearer` (RFC 6750 §2.1); undefined without one. */
-export function bearerToken(headers: Headers): string | undefined {
+export function bearerToken(headers: HeaderReader): string | undefined {
   const value = headers.get('authorization') ?? ''
   if (!/^bearer /i.test(value)) return undefined
   const token = value.slice('bearer '.length).trim()
@@ -34,7 +35,7 @@ export function bearerToken(headers: Headers): string | undefined {
  */
 export async function authenticate(
   catalog: Catalog,
-  headers: Headers,
+  headers: HeaderReader,
   check: (snapshot: Snapshot) => void,
 ): Promise<Principal> {
   const credentials = credentialsOf(headers)

@@ -21,32 +21,35 @@ export interface BasePaths {
    * is, so that a proxy in front can rely on what it reads of the administration.
    */
   getPath(request: Request): string
+  /** The route of the relay that a path stands for, as `getPath` finds it. */
+  routeOf(path: string): RelayRoute | undefined
   /** The path of the relay that was probably meant by one that has no route. */
   meant(path: string): string | undefined
 }
 
 /** @param routes of the relay; those below `/v1/` are found under other base URLs. */
 export function createBasePaths(routes: readonly RelayRoute[]): BasePaths {
-  const known = new Set(routes.map(({ path }) => path))
+  const known = new Map(routes.map((route) => [route.path, route]))
   const tails = new Map(
-    [...known].flatMap((path) => {
+    [...known.keys()].flatMap((path) => {
       const tail = /^\/v1\/(.+)$/.exec(path)?.[1]
       return tail === undefined ? [] : [[tail, path]]
     }),
   )
+  const resolve = (path: string): string => {
+    if (known.has(path) || path.length > maxLength) return path
+    if (path === '/docs/') return '/docs'
+    const segments = path.split('/').filter((segment) => segment !== '')
+    const rest = segments.findIndex((segment) => !prefixes.has(segment))
+    const start = rest < 0 ? segments.length : rest
+    if (start > maxPrefixes) return path
+    const tail = segments.slice(start).join('/')
+    const hasVersion = segments.slice(0, start).includes('v1')
+    return (hasVersion ? tails.get(tail) : undefined) ?? probes.get(tail) ?? path
+  }
   return {
-    getPath(request) {
-      const path = getPath(request)
-      if (known.has(path) || path.length > maxLength) return path
-      if (path === '/docs/') return '/docs'
-      const segments = path.split('/').filter((segment) => segment !== '')
-      const rest = segments.findIndex((segment) => !prefixes.has(segment))
-      const start = rest < 0 ? segments.length : rest
-      if (start > maxPrefixes) return path
-      const tail = segments.slice(start).join('/')
-      const hasVersion = segments.slice(0, start).includes('v1')
-      return (hasVersion ? tails.get(tail) : undefined) ?? probes.get(tail) ?? path
-    },
+    getPath: (request) => resolve(getPath(request)),
+    routeOf: (path) => known.get(path) ?? known.get(resolve(path)),
     meant(path) {
       if (path.length > maxLength) return undefined
       const words = path

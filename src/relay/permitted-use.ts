@@ -1,6 +1,7 @@
 /** What a key may do at all: every check that needs neither the body of a request nor the store. */
 import type { ApiKey } from '../catalog/api-key.ts'
 import { GatewayError } from '../errors.ts'
+import type { HeaderReader } from '../http-message.ts'
 import type { Platform } from '../platforms/platform.ts'
 import { identifyClient } from './request/identify-client.ts'
 
@@ -8,7 +9,7 @@ import { identifyClient } from './request/identify-client.ts'
 export interface Asking {
   /** Undefined when no such key exists. */
   apiKey: ApiKey | undefined
-  headers: Headers
+  headers: HeaderReader
   nowMs: number
 }
 
@@ -53,7 +54,7 @@ function permittedPlatforms({ permissions }: ApiKey, platforms: Platform[]): Pla
   )
 }
 
-function checkProgram(apiKey: ApiKey, headers: Headers): void {
+function checkProgram(apiKey: ApiKey, headers: HeaderReader): void {
   if (!apiKey.enableClientRestriction) return
   const client = identifyClient(headers)
   if (client && apiKey.allowedClients.includes(client)) return

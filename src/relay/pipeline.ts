@@ -2,6 +2,7 @@
 
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
+import type { HttpRequest, RelayAnswer } from '../http-message.ts'
 import type { Runtime } from '../runtime.ts'
 import { acquireAccount } from './acquire-account.ts'
 import { authenticate } from './authenticate.ts'
@@ -22,8 +23,8 @@ export interface RequestPlace {
   requestId: string
   /** Gets the id of the gateway key as soon as that is known. */
   onKey: (keyId: string) => void
-  /** Aborted when the host stops and can wait for the request no longer. */
-  stopping?: AbortSignal | undefined
+  /** Gets what is to be called when the host stops and can wait for the request no longer. */
+  onStopping?: ((stop: () => void) => void) | undefined
 }
 
 /**
@@ -33,9 +34,9 @@ export interface RequestPlace {
 export function relay(
   gateway: Gateway,
   route: RelayRoute,
-  request: Request,
+  request: HttpRequest,
   place: RequestPlace,
-): Promise<Response> {
+): Promise<RelayAnswer> {
   const answer = serve(gateway, route, request, place)
   keepAliveUntilSettled(gateway.runtime, request.signal, answer)
   return answer
@@ -44,9 +45,9 @@ export function relay(
 async function serve(
   gateway: Gateway,
   route: RelayRoute,
-  request: Request,
-  { requestId, onKey, stopping }: RequestPlace,
-): Promise<Response> {
+  request: HttpRequest,
+  { requestId, onKey, onStopping }: RequestPlace,
+): Promise<RelayAnswer> {
   const { runtime, openSecrets } = gateway
   const { dialect, operation } = route
   const { REQUEST_DEADLINE_SECONDS, STREAM_KEEPALIVE_SECONDS } = runtime.config
@@ -87,7 +88,7 @@ async function serve(
     .finally(dropBody)
     .then((exchange) => respond(gateway, client, exchange))
   keepAliveUntilSettled(runtime, client.signal, answer)
-  const unlessStopped = endWhenStopping(answer, stopping, abortClient)
+  const unlessStopped = endWhenStopping(answer, onStopping, abortClient)
   if (!client.hints.stream) return unlessStopped
   const intervalMs = STREAM_KEEPALIVE_SECONDS * 1000
   return sendKeepAlives(runtime, unlessStopped, {
@@ -104,21 +105,19 @@ async function serve(
  * as if its client had gone; a stream that has begun ends with the same error as an event.
  */
 function endWhenStopping(
-  answer: Promise<Response>,
-  stopping: AbortSignal | undefined,
+  answer: Promise<RelayAnswer>,
+  onStopping: RequestPlace['onStopping'],
   abortClient: (reason: GatewayError) => void,
-): Promise<Response> {
-  if (!stopping) return answer
+): Promise<RelayAnswer> {
+  if (!onStopping) return answer
   return new Promise((resolve, reject) => {
     answer.then(resolve, reject)
-    const stop = () => {
+    onStopping(() => {
       const message = 'The gateway is stopping; repeat the request'
       const error = new GatewayError('stopping', message, { retryAfterSeconds: 1 })
       reject(error)
       abortClient(error)
-    }
-    if (stopping.aborted) stop()
-    else stopping.addEventListener('abort', stop, { once: true })
+    })
   })
 }
 
@@ -127,10 +126,11 @@ function endWhenStopping(
  * moment; and what the client leaves behind is settled later than it is noticed.
  */
 function keepAliveUntilSettled(
-  { defer }: Runtime,
+  { defer, dropsAbandoned }: Runtime,
   signal: AbortSignal,
   work: Promise<unknown>,
 ): void {
+  if (!dropsAbandoned) return
   const settled = work.catch(() => {})
   const keepAlive = () => defer(settled)
   signal.addEventListener('abort', keepAlive, { once: true })

@@ -4,6 +4,7 @@ import type { Snapshot } from '../catalog/catalog.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { PoolId } from '../domain/platform.ts'
 import { GatewayError } from '../errors.ts'
+import type { HeaderReader } from '../http-message.ts'
 import type { Pricer } from '../ledger/pricer.ts'
 import type { PlatformRegistry } from '../platforms/registry.ts'
 import { permittedUse } from './permitted-use.ts'
@@ -32,7 +33,7 @@ interface PlanInput {
   requestId: string
   snapshot: Snapshot
   route: RelayRoute
-  headers: Headers
+  headers: HeaderReader
   hints: Hints
   conversation: Conversation
   bodyBytes: number

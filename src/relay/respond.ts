@@ -2,6 +2,7 @@
 import { accountFailure } from '../domain/cooldowns.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
+import type { HeaderReader, RelayAnswer } from '../http-message.ts'
 import { recoverScript } from '../store/scripts/recover.ts'
 import type { Outcome } from './attempt/outcome.ts'
 import { createWatchdog } from './attempt/watchdog.ts'
@@ -14,21 +15,21 @@ import { type Ending, settleFinal, settleVoid, type VoidEnding } from './settlem
 import { meter, type StreamEnd } from './stream/meter.ts'
 
 /** @throws GatewayError for a refusal that has no shape a client could read. */
-export function respond(gateway: Gateway, client: ClientRequest, exchange: Exchange): Response {
+export function respond(gateway: Gateway, client: ClientRequest, exchange: Exchange): RelayAnswer {
   const { outcome, admission } = exchange
   const { plan } = admission
   if ('headers' in outcome) outcome.headers.set('x-request-id', plan.requestId)
   switch (outcome.kind) {
     case 'answer':
       settle(gateway, exchange, outcome, { how: 'complete', verdict: 'success' })
-      return new Response(outcome.body, outcome)
+      return { status: outcome.status, headers: outcome.headers, body: outcome.body }
     case 'stream':
       if (admission.isProbe) recover(gateway, exchange)
       return streamResponse(gateway, client, exchange, outcome)
     case 'refusal':
       refuse(gateway, exchange)
       if (outcome.body === undefined) throw unreadableRefusal(outcome.status)
-      return new Response(outcome.body, outcome)
+      return { status: outcome.status, headers: outcome.headers, body: outcome.body }
     case 'timed_out': {
       const verdict = accountFailure('timeout')
       settle(gateway, exchange, outcome, { how: 'timed_out', verdict })
@@ -50,7 +51,7 @@ function streamResponse(
   client: ClientRequest,
   exchange: Exchange,
   outcome: StreamOutcome,
-): Response {
+): RelayAnswer {
   const { runtime } = gateway
   const { plan } = exchange.admission
   const idleTimeoutMs = runtime.config.UPSTREAM_IDLE_TIMEOUT_SECONDS * 1000
@@ -77,7 +78,7 @@ function streamResponse(
       settle(gateway, exchange, outcome, { how, verdict: verdictOf(gateway, exchange, how) })
     },
   })
-  return new Response(body, { status, headers })
+  return { status, headers, body }
 }
 
 const brokenOff = new GatewayError('upstream_failed', 'The upstream broke off its answer')
@@ -107,7 +108,7 @@ function recover({ runtime, keyspace }: Gateway, { admission, planned }: Exchang
   runtime.defer(recovered)
 }
 
-type Billed = Pick<StreamOutcome, 'usage'> & { kind: Outcome['kind']; headers?: Headers }
+type Billed = Pick<StreamOutcome, 'usage'> & { kind: Outcome['kind']; headers?: HeaderReader }
 
 function settle(
   gateway: Gateway,

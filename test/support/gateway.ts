@@ -82,6 +82,7 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
     redis: createRedis(engine),
     fetch: options.fetch ?? transport.fetch,
     canProxy: options.canProxy ?? true,
+    dropsAbandoned: true,
     clientAddress: options.clientAddress ?? (() => undefined),
     observe,
     defer(work) {

@@ -1,7 +1,8 @@
 /** A transport whose requests all go through proxies, and what a test opens beside it. */
 import type { LookupFunction } from 'node:net'
-import { createTransport, type TransportOptions } from '../../src/node/transport/transport.ts'
+import type { TransportOptions } from '../../src/node/transport/transport.ts'
 import type { OutboundProxy, UpstreamRequest } from '../../src/runtime.ts'
+import { createWebTransport } from './web-transport.ts'
 
 type Closing = { close(): Promise<void> }
 
@@ -20,7 +21,7 @@ export function createBench() {
     return each
   }
   const client = (options: Partial<TransportOptions> = {}) => {
-    const transport = createTransport({
+    const transport = createWebTransport({
       connectTimeoutMs: 120_000, // longer than a test waits
       allowPrivateUpstreams: true,
       allowPrivateProxies: true,

@@ -5,6 +5,7 @@ import type { AccountSecrets } from '../../catalog/account-secrets.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
 import { runAtOnce } from '../../dialects/json-scan.ts'
 import type { Gateway } from '../../gateway.ts'
+import type { HttpAnswer } from '../../http-message.ts'
 import { parseJson } from '../../json.ts'
 import type { Platform } from '../../platforms/platform.ts'
 import { prepareRequest } from '../../platforms/prepare-request.ts'
@@ -127,7 +128,7 @@ const ErrorBody = z.object({
   detail: z.string().optional(),
 })
 
-function verdictOf(platform: Platform, response: Response, text: string): Verdict {
+function verdictOf(platform: Platform, response: HttpAnswer, text: string): Verdict {
   const { status } = response
   const json = parseJson(text)
   const isSuccess = status >= 200 && status < 300

@@ -1,6 +1,8 @@
 /** One request to an upstream: turns the callbacks of undici into one promise and one body. */
 import type { Dispatcher } from 'undici'
+import { HeaderList, type HttpAnswer } from '../../http-message.ts'
 import type { UpstreamRequest } from '../../runtime.ts'
+import { ChunkQueue } from './chunk-queue.ts'
 import type { IdleCloses, SentOn } from './idle-close.ts'
 import type { ReadControl, ReadControls } from './read-control.ts'
 
@@ -14,15 +16,18 @@ const nullBodyStatuses = new Set([204, 205, 304])
 const decodeField = (value: Buffer | string | undefined) =>
   typeof value === 'object' ? value.toString('latin1') : String(value)
 
-function responseHeaders({ rawHeaders }: Dispatcher.DispatchController): Headers {
-  const headers = new Headers()
+/** RFC 9110 §5.1 and §5.5; what else a connection brings cannot be passed on. */
+const fieldName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
+const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
+function responseHeaders({ rawHeaders }: Dispatcher.DispatchController): HeaderList {
+  const headers = new HeaderList()
   const fields = Array.isArray(rawHeaders) ? rawHeaders : []
   for (let i = 0; i + 1 < fields.length; i += 2) {
-    try {
-      headers.append(decodeField(fields[i]), decodeField(fields[i + 1]))
-    } catch {
-      // One field that cannot be represented must not fail the whole response.
-    }
+    const name = decodeField(fields[i])
+    const value = decodeField(fields[i + 1])
+    // One field that cannot be represented must not fail the whole response.
+    if (fieldName.test(name) && fieldValue.test(value)) headers.append(name, value.trim())
   }
   return headers
 }
@@ -49,7 +54,7 @@ export interface Repeat {
 export class Exchange implements Dispatcher.DispatchHandler {
   #method: string
   #signal: AbortSignal
-  #resolve: (response: Response) => void
+  #resolve: (answer: HttpAnswer) => void
   #reject: (reason: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
   #controls: ReadControls
@@ -57,8 +62,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #repeat: Repeat | undefined
   #sentOn: SentOn | undefined
   #readControl: ReadControl | undefined
-  #stream: ReadableStreamDefaultController<Uint8Array> | undefined
-  #head: ResponseInit = {}
+  #stream: ChunkQueue | undefined
+  #head: Pick<HttpAnswer, 'status' | 'headers'> = { status: 0, headers: new HeaderList() }
   #hasBody = true
   #chunks: Buffer[] = []
   #done = false
@@ -67,7 +72,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     request: UpstreamRequest,
     controls: ReadControls,
     repeat: Repeat,
-    resolve: (response: Response) => void,
+    resolve: (answer: HttpAnswer) => void,
     reject: (reason: unknown) => void,
   ) {
     this.#method = request.method
@@ -90,22 +95,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     })
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    _headers: unknown,
-    statusText = '',
-  ) {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number) {
     if (status < 200) return
     if (status > 599) return this.#abort(new Error(`The upstream answered with status ${status}`))
     const headers = responseHeaders(controller)
-    const isPlain = /^[\t\x20-\x7e]*$/.test(statusText)
     this.#repeat = undefined
-    this.#head = { status, statusText: isPlain ? statusText : '', headers }
+    this.#head = { status, headers }
     this.#hasBody = this.#method !== 'HEAD' && !nullBodyStatuses.has(status)
     const length = headers.get('content-length')
     const isShort = length !== null && Number(length) <= collectedBytes
-    if (this.#hasBody && !isShort) this.#resolve(new Response(this.#openStream(), this.#head))
+    if (this.#hasBody && !isShort) this.#resolve({ ...this.#head, body: this.#openStream() })
   }
 
   onResponseData(_controller: unknown, chunk: Buffer) {
@@ -114,8 +113,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#chunks.push(chunk)
       return
     }
-    this.#stream.enqueue(chunk)
-    if ((this.#stream.desiredSize ?? 0) <= 0) this.#readControl?.pause()
+    this.#stream.push(chunk)
+    if (this.#stream.isFull) this.#readControl?.pause()
   }
 
   onResponseEnd() {
@@ -126,8 +125,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (error) return this.#fail(error)
     this.#finish()
     if (this.#stream) return this.#stream.close()
-    const body = this.#hasBody ? Buffer.concat(this.#chunks) : null
-    this.#resolve(new Response(body, this.#head))
+    this.#resolve({ ...this.#head, body: this.#hasBody ? Buffer.concat(this.#chunks) : null })
   }
 
   onResponseError(_controller: unknown, error: Error) {
@@ -137,19 +135,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     repeat.sendAnew()
   }
 
-  #openStream(): ReadableStream<Uint8Array> {
+  #openStream(): ChunkQueue {
     const readControl = this.#controls.current()
     this.#readControl = readControl
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (stream) => {
-          this.#stream = stream
-        },
-        pull: () => readControl?.resume(),
-        cancel: (reason) => this.#abort(reason),
-      },
-      { highWaterMark: queuedBytes, size: (chunk) => chunk?.byteLength ?? 0 },
-    )
+    this.#stream = new ChunkQueue(queuedBytes, {
+      onDrained: () => readControl?.resume(),
+      onCancel: (reason) => this.#abort(reason),
+    })
+    return this.#stream
   }
 
   #onAbort = () => this.#abort(this.#signal.reason)
@@ -162,7 +155,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #fail(reason: unknown) {
     if (this.#done) return
     this.#finish()
-    if (this.#stream) this.#stream.error(reason)
+    if (this.#stream) this.#stream.fail(reason)
     else this.#reject(reason)
   }
 

@@ -2,10 +2,11 @@
 import { Readable } from 'node:stream'
 import { Agent, Client } from 'undici'
 import type { Clock, Timers } from '../../clock.ts'
+import type { HeaderReader, HttpAnswer } from '../../http-message.ts'
 import type { Runtime, UpstreamRequest } from '../../runtime.ts'
 import { systemClock } from '../clock.ts'
 import { type ConnectorOptions, createConnector, type SocketWatch } from './connector.ts'
-import { decodeResponse } from './decode.ts'
+import { decodeAnswer } from './decode.ts'
 import { Exchange } from './exchange.ts'
 import { watchIdleCloses } from './idle-close.ts'
 import { createProxyPools, type ProxiedRequest } from './proxy-pools.ts'
@@ -22,7 +23,7 @@ export interface TransportOptions extends ConnectorOptions {
 
 export interface Transport {
   /**
-   * Sends a request and resolves with its response, decoded and with redirects not followed.
+   * Sends a request and resolves with its answer, decoded and with redirects not followed.
    * A body declared up to 64 KiB is complete by then; a longer one streams, and errors when it is
    * truncated. A request that meets a connection which the upstream has just closed as idle is sent once
    * more, on a new connection. Rejects on connect, TLS, reset and refusal, with a `ProxyError` when a proxy is at fault,
@@ -59,15 +60,16 @@ export function createTransport(options: TransportOptions): Transport {
   const agent = new Agent({ connect, ...clientOptions })
   const proxied = createProxyPools(options, clientOptions, sockets)
   const single = createSingleClients()
+  const split = createUrlSplitter()
   return {
     fetch: (url, request) =>
-      new Promise<Response>((resolve, reject) => {
+      new Promise<HttpAnswer>((resolve, reject) => {
         if (request.signal.aborted) return reject(request.signal.reason)
         const { via } = request
-        const { origin, pathname, search } = new URL(url)
+        const { origin, path } = split(url)
         const message = (): ProxiedRequest => ({
           origin,
-          path: pathname + search,
+          path,
           method: request.method,
           headers: flatHeaders(request.headers, request.body),
           body: dispatchedBody(request.body),
@@ -83,11 +85,28 @@ export function createTransport(options: TransportOptions): Transport {
         const exchange = new Exchange(request, controls, repeat, resolve, reject)
         if (via) proxied.dispatch(via, message(), exchange)
         else agent.dispatch(message(), exchange)
-      }).then(decodeResponse),
+      }).then(decodeAnswer),
     async close() {
       idleCloses.close()
       await Promise.all([agent.destroy(), proxied.close(), single.close()])
     },
+  }
+}
+
+/** Queries are the client's, so the number of remembered URLs needs a bound. */
+const maxUrls = 1_000
+
+/** Splits URLs into origin and path, and remembers how: a few are called again and again. */
+function createUrlSplitter(): (url: string) => { origin: string; path: string } {
+  const known = new Map<string, { origin: string; path: string }>()
+  return (url) => {
+    const remembered = known.get(url)
+    if (remembered) return remembered
+    const { origin, pathname, search } = new URL(url)
+    const parts = { origin, path: pathname + search }
+    if (known.size >= maxUrls) known.clear()
+    known.set(url, parts)
+    return parts
   }
 }
 
@@ -126,7 +145,7 @@ function dispatchedBody(body: UpstreamRequest['body']) {
 }
 
 // undici sets the length of a buffer itself, and refuses a request whose two lengths differ.
-function flatHeaders(headers: Headers, body: UpstreamRequest['body']): string[] {
+function flatHeaders(headers: HeaderReader, body: UpstreamRequest['body']): string[] {
   const flat: string[] = []
   for (const [name, value] of headers) {
     if (name !== 'content-length') flat.push(name, value)

@@ -2,6 +2,7 @@
 import type { AccountFailure, CooldownScope, FailureReason } from '../../domain/account-failure.ts'
 import { accountFailure } from '../../domain/cooldowns.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
+import type { HeaderReader } from '../../http-message.ts'
 import { parseJson } from '../../json.ts'
 import type { FailedAnswer } from '../platform.ts'
 import { type ErrorVerdict, mayDifferElsewhere, verdictOf } from './refusals.ts'
@@ -9,7 +10,7 @@ import { limitedScope, namedEndMs, resetMs, retryAfterMs } from './reset-time.ts
 import { readError, type WireError } from './wire-error.ts'
 
 interface Evidence {
-  headers: Headers
+  headers: HeaderReader
   body: string
   error: WireError | undefined
   verdict: ErrorVerdict | undefined

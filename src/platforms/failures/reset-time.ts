@@ -1,4 +1,5 @@
 /** Reads when a rate limit ends, in every form that vendors and relays send. */
+import type { HeaderReader } from '../../http-message.ts'
 import { readError, type WireError } from './wire-error.ts'
 
 const second = 1_000
@@ -32,7 +33,7 @@ interface Limit {
  * 3. The soonest end of a limit that counts what remains, since that was not enough. A window that
  *    says it is open is ignored: its end may be days away.
  */
-export function resetMs(headers: Headers, body: string, nowMs: number): number {
+export function resetMs(headers: HeaderReader, body: string, nowMs: number): number {
   const named = namedEndMs(headers, readError(body), nowMs)
   if (named > 0) return named
   const ends = limitsOf(headers, nowMs).flatMap(({ state, endMs }) =>
@@ -42,7 +43,11 @@ export function resetMs(headers: Headers, body: string, nowMs: number): number {
 }
 
 /** `resetMs` without its third step: only ends of a limit that is certainly used up. */
-export function namedEndMs(headers: Headers, error: WireError | undefined, nowMs: number): number {
+export function namedEndMs(
+  headers: HeaderReader,
+  error: WireError | undefined,
+  nowMs: number,
+): number {
   const wanted = retryAfterMs(headers, nowMs)
   if (wanted > 0) return wanted
   const exhausted = limitsOf(headers, nowMs).filter(({ state }) => state === 'exhausted')
@@ -58,7 +63,7 @@ export function namedEndMs(headers: Headers, error: WireError | undefined, nowMs
  * The moment that `retry-after-ms` (OpenAI's and Anthropic's client libraries read it first) or
  * `retry-after` (RFC 9110 §10.2.3) names, in epoch ms like `resetMs`.
  */
-export function retryAfterMs(headers: Headers, nowMs: number): number {
+export function retryAfterMs(headers: HeaderReader, nowMs: number): number {
   const precise = fields(headers, 'retry-after-ms').map((value) => nowMs + numberOf(value))
   return ahead(latest(precise), nowMs) || ahead(endOf(headers, 'retry-after', nowMs), nowMs)
 }
@@ -69,7 +74,7 @@ export function retryAfterMs(headers: Headers, nowMs: number): number {
  * Undefined when they do not say. The vendor documents none of these names; they are as recorded from
  * its answers (Wei-Shaw/sub2api#3698, askalf/dario#141).
  */
-export function limitedScope(headers: Headers): 'account' | 'family' | undefined {
+export function limitedScope(headers: HeaderReader): 'account' | 'family' | undefined {
   const isRejected = (name: string) => fields(headers, name).some((value) => rejected.has(value))
   let isOfFamily = false
   for (const [name] of headers) {
@@ -86,8 +91,8 @@ export function limitedScope(headers: Headers): 'account' | 'family' | undefined
 
 const rejected = new Set(['rejected', 'rate_limited'])
 
-function limitsOf(headers: Headers, nowMs: number): Limit[] {
-  return [...headers.keys()].flatMap((name) => {
+function limitsOf(headers: HeaderReader, nowMs: number): Limit[] {
+  return [...headers].flatMap(([name]) => {
     const limit = anthropicLimit(headers, name) ?? openaiLimit(headers, name)
     return limit ? [{ ...limit, endMs: endOf(headers, name, nowMs) }] : []
   })
@@ -98,7 +103,7 @@ function limitsOf(headers: Headers, nowMs: number): Limit[] {
  * (platform.claude.com/docs/en/api/rate-limits, "Response headers"), and for subscriptions
  * `anthropic-ratelimit-unified[-5h|-7d|-7d_opus]-{status,utilization,reset}` in unix seconds.
  */
-function anthropicLimit(headers: Headers, name: string): Omit<Limit, 'endMs'> | undefined {
+function anthropicLimit(headers: HeaderReader, name: string): Omit<Limit, 'endMs'> | undefined {
   const [, prefix = '', window = ''] = /^(anthropic-ratelimit-(.+))-reset$/.exec(name) ?? []
   if (prefix === '') return undefined
   if (!window.startsWith('unified')) {
@@ -123,7 +128,7 @@ function anthropicLimit(headers: Headers, name: string): Omit<Limit, 'endMs'> | 
  * `x-codex-{primary,secondary}-{used-percent,reset-at,reset-after-seconds}`, also with the name of a
  * limit after `x-codex-` (openai/codex, codex-api/src/rate_limits.rs).
  */
-function openaiLimit(headers: Headers, name: string): Omit<Limit, 'endMs'> | undefined {
+function openaiLimit(headers: HeaderReader, name: string): Omit<Limit, 'endMs'> | undefined {
   const counted = /^x-ratelimit-reset(-.+)?$/.exec(name)
   if (counted) {
     const remaining = fields(headers, `x-ratelimit-remaining${counted[1] ?? ''}`)
@@ -155,7 +160,7 @@ function bodyEnds(error: WireError | undefined, nowMs: number): number[] {
 const isNone = (value: string) => Number(value) <= 0
 
 /** The latest moment that a header names, NaN when it names none. */
-function endOf(headers: Headers, name: string, nowMs: number): number {
+function endOf(headers: HeaderReader, name: string, nowMs: number): number {
   return latest(fields(headers, name).map((value) => momentOf(value, nowMs)))
 }
 
@@ -165,7 +170,7 @@ function latest(moments: number[]): number {
 }
 
 /** The values of a header that may have been sent more than once; the comma in a date separates none. */
-function fields(headers: Headers, name: string): string[] {
+function fields(headers: HeaderReader, name: string): string[] {
   const values = (headers.get(name) ?? '').split(/,(?!\s*\d{2} [A-Za-z]{3})/)
   return values.map((value) => value.trim()).filter((value) => value !== '')
 }

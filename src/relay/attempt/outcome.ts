@@ -5,13 +5,14 @@ import type { OpenSecrets } from '../../catalog/account-secrets.ts'
 import type { Dialect, UsageReader } from '../../dialects/dialect.ts'
 import type { AccountFailure } from '../../domain/account-failure.ts'
 import type { Operation } from '../../domain/operation.ts'
+import type { HeaderFields } from '../../http-message.ts'
 import type { Runtime } from '../../runtime.ts'
 import type { ClientRequest } from '../request/client-request.ts'
 import type { OpenStream } from '../stream/gate.ts'
 
 interface Head {
   status: number
-  headers: Headers
+  headers: HeaderFields
 }
 
 export type Refusal = Head & { kind: 'refusal'; body: Uint8Array<ArrayBuffer> | undefined }

@@ -4,13 +4,14 @@ import { downstreamHeaders } from '../../dialects/headers.ts'
 import type { AccountFailure, FailureReason } from '../../domain/account-failure.ts'
 import { accountFailure } from '../../domain/cooldowns.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
+import { endedReader, type HeaderFields, type HttpAnswer } from '../../http-message.ts'
 import { parseJson } from '../../json.ts'
 import { readWhole } from '../request/body.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
 import { type BegunStream, eventStreamType, isEventStream, openStream } from '../stream/gate.ts'
 import { foldStream } from './fold-stream.ts'
 import type { AttemptContext, Outcome, Refusal } from './outcome.ts'
-import { formOf, readRest, type SniffedBody, sniff } from './sniff.ts'
+import { formOf, readRest, sniff } from './sniff.ts'
 
 const maxRefusalBytes = 1024 * 1024
 const maxAnswerBytes = 64 * 1024 * 1024
@@ -22,9 +23,9 @@ interface Reading {
   /** Whether the client asked for a stream. */
   wantsStream: boolean
   planned: PlannedAccount
-  response: Response
+  response: HttpAnswer
   /** The response's headers as they come back to the client. */
-  headers: Headers
+  headers: HeaderFields
   usage: UsageReader
   classify: (error: UpstreamError) => AccountFailure | undefined
   onBytes: () => void
@@ -41,7 +42,7 @@ interface Reading {
 export async function readOutcome(
   context: AttemptContext,
   planned: PlannedAccount,
-  response: Response,
+  response: HttpAnswer,
   usage: UsageReader,
   onBytes: () => void,
 ): Promise<Outcome> {
@@ -58,11 +59,12 @@ export async function readOutcome(
   return isSuccess(response) ? readSuccess(reading) : readJson(reading, maxRefusalBytes)
 }
 
-const isSuccess = ({ status }: Response) => status >= 200 && status <= 299
+const isSuccess = ({ status }: Pick<HttpAnswer, 'status'>) => status >= 200 && status <= 299
 
 async function readSuccess(reading: Reading): Promise<Outcome> {
   const { response, wantsStream, onBytes } = reading
   const isLabelled = isEventStream(response)
+  if (response.body instanceof Uint8Array) return readCollected(reading, response.body)
   if (!response.body || !(wantsStream || isLabelled)) return readJson(reading, maxAnswerBytes)
   const body = await sniff(response.body, onBytes)
   if (body.form === 'events' || (isLabelled && body.form === 'unknown')) {
@@ -71,7 +73,17 @@ async function readSuccess(reading: Reading): Promise<Outcome> {
   return judgeWhole(reading, await readRest(body, maxAnswerBytes, onBytes))
 }
 
-async function readStream(reading: Reading, body: SniffedBody): Promise<Outcome> {
+/** The same for a body that is whole already. */
+async function readCollected(reading: Reading, bytes: Uint8Array<ArrayBuffer>): Promise<Outcome> {
+  const { response, wantsStream } = reading
+  const form = formOf(bytes) ?? 'unknown'
+  const isStream = form === 'events' || (form === 'unknown' && isEventStream(response))
+  if (!isStream) return judgeWhole(reading, bytes)
+  const body = { held: [bytes], rest: endedReader }
+  return wantsStream ? readStream(reading, body) : readFolded(reading, body)
+}
+
+async function readStream(reading: Reading, body: BegunStream): Promise<Outcome> {
   const { response, headers, usage, classify, onBytes } = reading
   const { status } = response
   const isAccountFault = (error: UpstreamError) => classify(error) !== undefined
@@ -115,7 +127,7 @@ async function readJson(reading: Reading, limitBytes: number): Promise<Outcome> 
   const body = await readWhole(response.body, limitBytes)
   const isStream = isSuccess(response) && !wantsStream && body && formOf(body) === 'events'
   if (!isStream) return judgeWhole(reading, body)
-  return readFolded(reading, { held: [body], rest: new Blob([]).stream().getReader() })
+  return readFolded(reading, { held: [body], rest: endedReader })
 }
 
 /** @param body undefined when it was too long to hold. */

@@ -1,5 +1,7 @@
 /** Tells what a body is by its beginning: labels are often wrong. */
 
+import type { ByteReader, ByteStream } from '../../http-message.ts'
+
 /** `unknown`: neither a JSON object nor server-sent events. */
 export type BodyForm = 'json' | 'events' | 'unknown'
 
@@ -8,7 +10,7 @@ export interface SniffedBody {
   form: BodyForm
   /** What was read of it. */
   held: Uint8Array[]
-  rest: ReadableStreamDefaultReader<Uint8Array>
+  rest: ByteReader
 }
 
 /** Blank bytes, by which upstreams keep a connection alive, and the longest name of a field. */
@@ -45,10 +47,7 @@ function startOf(bytes: Uint8Array): number {
  * @param onBytes is called for each part.
  * @throws what reading the body throws.
  */
-export async function sniff(
-  body: ReadableStream<Uint8Array>,
-  onBytes: () => void,
-): Promise<SniffedBody> {
+export async function sniff(body: ByteStream, onBytes: () => void): Promise<SniffedBody> {
   const rest = body.getReader()
   const held: Uint8Array[] = []
   let heldBytes = 0

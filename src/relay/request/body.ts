@@ -1,16 +1,18 @@
 /** Reads a whole body, up to a limit. */
+import type { ByteReader, ByteStream, HeaderReader } from '../../http-message.ts'
 
 /**
- * Reads `stream` to its end. What it holds is counted as it is read: a declared length may count
+ * Reads `stream` to its end, unless it is whole already. What it holds is counted as it is read: a declared length may count
  * compressed bytes, or be wrong.
  * @returns the bytes, or undefined when there are more than `limitBytes`: then the stream is cancelled.
  * @throws what reading the stream throws.
  */
 export async function readWhole(
-  stream: ReadableStream<Uint8Array> | null,
+  stream: Uint8Array<ArrayBuffer> | ByteStream | null,
   limitBytes: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (!stream) return new Uint8Array()
+  if (stream instanceof Uint8Array) return stream.length > limitBytes ? undefined : stream
   const reader = stream.getReader()
   const body = await readAll(reader, limitBytes)
   if (!body) await reader.cancel().catch(() => {})
@@ -18,7 +20,7 @@ export async function readWhole(
 }
 
 /** The length that a message declares; undefined where it declares none, or nothing like one. */
-export function declaredLength(headers: Headers): number | undefined {
+export function declaredLength(headers: HeaderReader): number | undefined {
   const declared = headers.get('content-length') ?? ''
   return /^\d{1,15}$/.test(declared) ? Number(declared) : undefined
 }
@@ -31,7 +33,7 @@ export function declaredLength(headers: Headers): number | undefined {
  * @throws what reading the stream throws.
  */
 export async function readUpload(
-  upload: ReadableStream<Uint8Array> | null,
+  upload: ByteStream | null,
   limitBytes: number,
   declaredBytes?: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
@@ -43,7 +45,7 @@ export async function readUpload(
 /** The same into one piece of memory, so that no body is in it twice. */
 async function fill(
   whole: Uint8Array<ArrayBuffer>,
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: ByteReader,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   let length = 0
   for (;;) {
@@ -56,7 +58,7 @@ async function fill(
 }
 
 async function readAll(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  reader: ByteReader,
   limitBytes: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const chunks: Uint8Array[] = []

@@ -3,6 +3,7 @@ import type { ByteBudget, KeptBytes } from '../../byte-budget.ts'
 import { sleep } from '../../clock.ts'
 import { runInStretches, type Scan } from '../../dialects/json-scan.ts'
 import { GatewayError } from '../../errors.ts'
+import type { HeaderReader, HttpRequest } from '../../http-message.ts'
 import type { Runtime } from '../../runtime.ts'
 import { declaredLength, readUpload } from './body.ts'
 import { type Hints, readHints } from './hints.ts'
@@ -11,7 +12,7 @@ import { type Conversation, readConversation } from './session.ts'
 /** The caller's request as it came, and the signal that says the caller has gone. */
 export interface ClientRequest {
   requestId: string
-  headers: Headers
+  headers: HeaderReader
   /** The query with its question mark, or empty. */
   search: string
   body: Uint8Array<ArrayBuffer>
@@ -42,7 +43,7 @@ const noBody = new Uint8Array()
  */
 export async function readClientRequest(
   { runtime, bodyMemory }: { runtime: Runtime; bodyMemory: ByteBudget },
-  request: Request,
+  request: HttpRequest,
   requestId: string,
 ): Promise<ReceivedRequest> {
   const { headers, signal, url } = request
@@ -67,14 +68,15 @@ export async function readClientRequest(
     const read = await runInStretches(readBody(headers, body), pause)
     const query = url.indexOf('?')
     const search = query < 0 ? '' : url.slice(query)
-    return received({ requestId, headers, search, body, ...read }, signal, kept)
+    const aborting = request.abort ? { signal, abort: request.abort } : chained(signal)
+    return received({ requestId, headers, search, body, ...read }, aborting, kept)
   } catch (error) {
     kept.release()
     throw error
   }
 }
 
-function checkMediaType(headers: Headers): void {
+function checkMediaType(headers: HeaderReader): void {
   const type = headers.get('content-type') ?? 'application/json'
   if (!/^application\/json\b/i.test(type)) {
     throw new GatewayError('unsupported_media_type', 'The content-type must be application/json')
@@ -87,24 +89,33 @@ function checkMediaType(headers: Headers): void {
 
 /** Everything that is ever read of a body; computed once, however often the request is planned. */
 function* readBody(
-  headers: Headers,
+  headers: HeaderReader,
   body: Uint8Array<ArrayBuffer>,
 ): Scan<Pick<ClientRequest, 'hints' | 'conversation'>> {
   const hints = yield* readHints(body)
   return { hints, conversation: yield* readConversation(headers, hints, body) }
 }
 
+/** A signal that the relay can abort, and that follows the one of the request. */
+function chained(signal: AbortSignal): Aborting {
+  const gone = new AbortController()
+  const abort = (reason?: unknown) => gone.abort(reason)
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', () => abort(), { once: true })
+  return { signal: gone.signal, abort }
+}
+
+interface Aborting {
+  signal: AbortSignal
+  abort: (reason?: unknown) => void
+}
+
 function received(
   request: Omit<ClientRequest, 'signal'>,
-  signal: AbortSignal,
+  { signal, abort: abortClient }: Aborting,
   kept: KeptBytes,
 ): ReceivedRequest {
-  const gone = new AbortController()
-  const abortClient = (reason?: GatewayError) => gone.abort(reason)
-  const onAbort = () => abortClient()
-  if (signal.aborted) onAbort()
-  else signal.addEventListener('abort', onAbort, { once: true })
-  const client = { ...request, signal: gone.signal }
+  const client = { ...request, signal }
   const dropBody = () => {
     client.body = noBody
     kept.release()

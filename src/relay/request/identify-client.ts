@@ -1,5 +1,6 @@
 /** Identifies the program that sent a request by its headers, which anyone can forge: no authentication. */
 import type { ClientName } from '../../catalog/api-key.ts'
+import type { HeaderReader } from '../../http-message.ts'
 
 // `\d+\S*` would match a long number in as many ways as it has digits.
 const claudeCode = /^claude-cli\/\d+\.\d+\.\d\S* \(external(?:, [^)]*)?\)/
@@ -22,7 +23,7 @@ const sdks: [pattern: RegExp, name: ClientName][] = [
 ]
 
 /** The program a request comes from, or undefined when its headers do not say. */
-export function identifyClient(headers: Headers): ClientName | undefined {
+export function identifyClient(headers: HeaderReader): ClientName | undefined {
   const agent = headers.get('user-agent') ?? ''
   if (claudeCode.test(agent) && /^cli(-bg)?$/.test(headers.get('x-app') ?? '')) return 'claude_code'
   if (claudeCodeModels.test(agent)) return 'claude_code'
@@ -30,7 +31,7 @@ export function identifyClient(headers: Headers): ClientName | undefined {
 }
 
 /** Codex names itself in two headers; a program built on its engine does so with its own name. */
-function identifyCodex(headers: Headers, agent: string): ClientName | undefined {
+function identifyCodex(headers: HeaderReader, agent: string): ClientName | undefined {
   const originator = headers.get('originator') ?? ''
   if (originator === '') return undefined
   const isKnown = codexProducts.has(originator)

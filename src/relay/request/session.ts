@@ -1,6 +1,7 @@
 /** Derives the key of a conversation, so that its requests can stay on one account. */
 import { createHash } from 'node:crypto'
 import type { Scan } from '../../dialects/json-scan.ts'
+import type { HeaderReader } from '../../http-message.ts'
 import { type Hints, parseSpan } from './hints.ts'
 import { openingDigest } from './opening.ts'
 
@@ -17,7 +18,7 @@ export interface Conversation {
 
 /** Reads both, in stretches, and from a bounded part of the body. */
 export function* readConversation(
-  headers: Headers,
+  headers: HeaderReader,
   hints: Hints,
   body: Uint8Array<ArrayBuffer>,
 ): Scan<Conversation> {
@@ -34,7 +35,7 @@ export function* readConversation(
  * unique only together with the id of the gateway key. Undefined if there is no source.
  */
 export function* sessionKey(
-  headers: Headers,
+  headers: HeaderReader,
   hints: Hints,
   body: Uint8Array<ArrayBuffer>,
 ): Scan<string | undefined> {
@@ -80,7 +81,7 @@ export const turnStateHeader = 'x-codex-turn-state'
  * The digest of an id in the request that only the account which issued it can serve: the response
  * that it continues, or else the state of the turn it belongs to. Undefined without one.
  */
-function affinityDigest(headers: Headers, previousResponseId: unknown): string | undefined {
+function affinityDigest(headers: HeaderReader, previousResponseId: unknown): string | undefined {
   const responseId = text(previousResponseId)
   if (responseId !== '') return digestOf('response', responseId)
   const turnState = headers.get(turnStateHeader)?.trim()
@@ -88,7 +89,7 @@ function affinityDigest(headers: Headers, previousResponseId: unknown): string |
 }
 
 /** The digests of the ids in an answer that later requests may refer to. */
-export function issuedAffinities(headers: Headers, responseId: string | undefined): string[] {
+export function issuedAffinities(headers: HeaderReader, responseId: string | undefined): string[] {
   const turnState = headers.get(turnStateHeader)?.trim()
   return [
     ...(responseId ? [digestOf('response', responseId)] : []),

@@ -2,11 +2,12 @@
 import { createParser } from 'eventsource-parser'
 import type { EventKind, UsageReader } from '../../dialects/dialect.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
+import type { ByteReader, HeaderReader } from '../../http-message.ts'
 
 /** An answer that may be shown: what was held back, then the rest as it arrives. */
 export interface OpenStream {
   held: Uint8Array[]
-  rest: ReadableStreamDefaultReader<Uint8Array>
+  rest: ByteReader
   /** What it begins with is the upstream's refusal of the request itself. */
   isRefusal: boolean
   /** Reads on in the same parser: events may straddle the gate. */
@@ -19,13 +20,13 @@ const maxHeldEvents = 64
 const maxEventCharacters = 16 * 1024 * 1024
 
 /** Media types are compared without regard to case (RFC 9110 §8.3.1). */
-export const isEventStream = ({ headers }: Response) =>
+export const isEventStream = ({ headers }: { headers: HeaderReader }) =>
   /^text\/event-stream\b/i.test(headers.get('content-type') ?? '')
 
 /** A stream of which the beginning has been read. */
 export interface BegunStream {
   held: Uint8Array[]
-  rest: ReadableStreamDefaultReader<Uint8Array>
+  rest: ByteReader
 }
 
 /** The label of a stream whose upstream gave it another. */

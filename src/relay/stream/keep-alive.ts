@@ -4,13 +4,16 @@ import { every, type Timer } from '../../clock.ts'
 import type { Dialect } from '../../dialects/dialect.ts'
 import { errorEvent } from '../../domain/events.ts'
 import { asGatewayError, GatewayError } from '../../errors.ts'
+import { HeaderList, type RelayAnswer } from '../../http-message.ts'
 import type { Runtime } from '../../runtime.ts'
+import { readWhole } from '../request/body.ts'
 import { unreadableRefusal } from '../respond.ts'
 import { isEventStream } from './gate.ts'
 
 /** A comment in a stream of events, which every client skips (HTML Living Standard §9.2.6). */
 const comment = ': waiting for the upstream\n\n'
 const encoder = new TextEncoder()
+const decoder = new TextDecoder()
 
 type Host = Pick<Runtime, 'setTimer' | 'observe'>
 
@@ -31,9 +34,9 @@ export interface KeepAliveOptions {
  */
 export async function sendKeepAlives(
   host: Host,
-  answer: Promise<Response>,
+  answer: Promise<RelayAnswer>,
   options: KeepAliveOptions,
-): Promise<Response> {
+): Promise<RelayAnswer> {
   let timer: Timer | undefined
   const late = new Promise<undefined>((resolve) => {
     timer = host.setTimer(() => resolve(undefined), options.intervalMs)
@@ -47,15 +50,15 @@ export async function sendKeepAlives(
 
 function waitingResponse(
   host: Host,
-  answer: Promise<Response>,
+  answer: Promise<RelayAnswer>,
   options: KeepAliveOptions,
-): Response {
+): RelayAnswer {
   const { requestId, intervalMs, abortClient } = options
   let rest: ReadableStreamDefaultReader<Uint8Array> | undefined
   let timer: Timer | undefined
   const following = answer
     .then((response) => follow(response, options))
-    .catch((error: unknown) => events(tellError(host, error, options)))
+    .catch((error: unknown) => events(encoder.encode(tellError(host, error, options))))
     // Whether or not the client reads: no comment may come after the beginning of the answer.
     .finally(() => timer?.clear())
   const body = new ReadableStream<Uint8Array>({
@@ -76,14 +79,13 @@ function waitingResponse(
       following.then((stream) => (rest ?? stream).cancel(reason)).catch(() => {})
     },
   })
-  return new Response(body, {
-    headers: {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-cache',
-      'x-accel-buffering': 'no',
-      'x-request-id': requestId,
-    },
-  })
+  const headers = new HeaderList([
+    ['content-type', 'text/event-stream; charset=utf-8'],
+    ['cache-control', 'no-cache'],
+    ['x-accel-buffering', 'no'],
+    ['x-request-id', requestId],
+  ])
+  return { status: 200, headers, body }
 }
 
 /**
@@ -91,17 +93,17 @@ function waitingResponse(
  * @throws GatewayError for what has no form as an event.
  */
 async function follow(
-  response: Response,
+  answer: RelayAnswer,
   { dialect }: KeepAliveOptions,
 ): Promise<ReadableStream<Uint8Array>> {
-  const { status, body } = response
-  if (isEventStream(response) && body) return body
+  const { status, body } = answer
+  if (isEventStream(answer) && body) return body instanceof Uint8Array ? events(body) : body
   if (status < 400) {
     throw new GatewayError('upstream_failed', 'The upstream did not answer with a stream')
   }
-  const refusal = dialect.refusalEvent(await response.text())
+  const refusal = dialect.refusalEvent(decoder.decode(await readWhole(body, Infinity)))
   if (!refusal) throw unreadableRefusal(status)
-  return events(refusal)
+  return events(encoder.encode(refusal))
 }
 
 /** The error as an event of the stream. The app's own error handler does not see it, so it is observed here. */
@@ -112,10 +114,10 @@ function tellError(host: Host, error: unknown, options: KeepAliveOptions): strin
   return dialect.errorEvent(answer, requestId)
 }
 
-const events = (text: string): ReadableStream<Uint8Array> =>
+const events = (bytes: Uint8Array): ReadableStream<Uint8Array> =>
   new ReadableStream({
     start(controller) {
-      controller.enqueue(encoder.encode(text))
+      controller.enqueue(bytes)
       controller.close()
     },
   })

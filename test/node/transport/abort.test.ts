@@ -1,7 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createTransport, type Transport } from '../../../src/node/transport/transport.ts'
 import type { UpstreamRequest } from '../../../src/runtime.ts'
 import {
   anthropicJson,
@@ -11,14 +10,15 @@ import {
   startUpstream,
   type Upstream,
 } from '../../support/upstream.ts'
+import { createWebTransport, type WebTransport } from '../../support/web-transport.ts'
 
 const utf8 = new TextEncoder()
 
-let transport: Transport
+let transport: WebTransport
 let upstream: Upstream
 
 beforeAll(async () => {
-  transport = createTransport({
+  transport = createWebTransport({
     connectTimeoutMs: 30_000,
     allowPrivateUpstreams: true,
     allowPrivateProxies: true,
@@ -127,7 +127,7 @@ describe('an abort', () => {
 
 describe('a transport that is closed', () => {
   it('fails what is in flight and what comes after', async () => {
-    const own = createTransport({
+    const own = createWebTransport({
       connectTimeoutMs: 30_000,
       allowPrivateUpstreams: true,
       allowPrivateProxies: true,

@@ -1,10 +1,11 @@
 import { lookup as dnsLookup } from 'node:dns'
 import type { LookupFunction, Socket } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { createTransport, type TransportOptions } from '../../../src/node/transport/transport.ts'
+import type { TransportOptions } from '../../../src/node/transport/transport.ts'
 import { checkUpstreamUrl } from '../../../src/upstream-url.ts'
 import { type RawUpstream, startRawUpstream } from '../../support/raw-upstream.ts'
 import { settled } from '../../support/wait.ts'
+import { createWebTransport } from '../../support/web-transport.ts'
 
 const closing: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -18,7 +19,7 @@ async function serve(answer: (socket: Socket) => void): Promise<RawUpstream> {
 }
 
 function client(options: Partial<TransportOptions>) {
-  const transport = createTransport({
+  const transport = createWebTransport({
     connectTimeoutMs: 30_000,
     allowPrivateUpstreams: true,
     allowPrivateProxies: true,

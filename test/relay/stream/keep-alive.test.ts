@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { anthropic } from '../../../src/dialects/anthropic.ts'
+import { asResponse } from '../../../src/http-message.ts'
 import { sendKeepAlives } from '../../../src/relay/stream/keep-alive.ts'
 import { anthropicJson, anthropicStream, bytes, html, json, reset } from '../../support/upstream.ts'
 import {
@@ -126,7 +127,8 @@ describe('a client that waits for a stream', () => {
     const abortClient = () => {}
     const names = { requestId: 'r', keyId: 'k' }
     const options = { dialect: anthropic, ...names, intervalMs, abortClient }
-    const { text } = await heard(await sendKeepAlives(room.gateway.runtime, fault, options))
+    const answer = await sendKeepAlives(room.gateway.runtime, fault, options)
+    const { text } = await heard(asResponse(answer))
     expect(errorIn(text).error).toEqual({ type: 'api_error', message: 'The gateway failed' })
     const error = 'TypeError: x is not a function'
     expect(room.gateway.logged('failed')).toMatchObject([

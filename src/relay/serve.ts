@@ -1,0 +1,42 @@
+/** Serves relay requests, whichever way they reach the gateway: an error is answered in the dialect of the route. */
+import { errorEvent } from '../domain/events.ts'
+import { asGatewayError, GatewayError } from '../errors.ts'
+import type { Gateway } from '../gateway.ts'
+import type { HttpRequest, RelayAnswer } from '../http-message.ts'
+import { type RequestPlace, relay } from './pipeline.ts'
+import type { RelayRoute } from './routes.ts'
+
+export type RelayPlace = Omit<RequestPlace, 'onKey'>
+
+/** Answers one request; never rejects. */
+export type ServeRelay = (
+  route: RelayRoute,
+  request: HttpRequest,
+  place: RelayPlace,
+) => Promise<RelayAnswer>
+
+/** @param isReady tells whether the host has prepared the store; before that, requests are refused. */
+export function createRelay(gateway: Gateway, isReady: () => boolean): ServeRelay {
+  const { observe } = gateway.runtime
+  return async (route, request, place) => {
+    const { requestId } = place
+    let keyId: string | undefined
+    const onKey = (id: string) => {
+      keyId = id
+    }
+    try {
+      if (!isReady()) throw starting()
+      return await relay(gateway, route, request, { ...place, onKey })
+    } catch (error) {
+      const answer = asGatewayError(error)
+      // The route, not the path: a client may have put a key there.
+      observe(errorEvent(answer, { requestId, route: route.path, keyId }))
+      const response = route.dialect.errorResponse(answer, requestId)
+      response.headers.set('x-request-id', requestId)
+      return response
+    }
+  }
+}
+
+export const starting = () =>
+  new GatewayError('starting', 'The gateway is starting', { retryAfterSeconds: 1 })
