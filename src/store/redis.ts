@@ -12,6 +12,15 @@ class RawRedis extends Redis {
     super(requester)
     // The client would turn "123" into a number and "null" into null: money and ids are text here.
     this.opts = { automaticDeserialization: false }
+    // Nearly all commands are scripts, which need nothing of what the client does for a command.
+    const run = async (name: string, script: string, keys: string[], args: unknown[]) => {
+      const body = [name, script, keys.length, ...keys, ...args]
+      const { result, error } = await requester.request<never>({ body })
+      if (error !== undefined) throw new Error(error)
+      return result as never
+    }
+    this.evalsha = (sha, keys, args) => run('evalsha', sha, keys, args)
+    this.eval = (lua, keys, args) => run('eval', lua, keys, args)
   }
 }
 

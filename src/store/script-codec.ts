@@ -24,21 +24,43 @@ export function encodeArgs(
   { args, argRows = {} }: { args: Fields; argRows?: Readonly<Record<string, Fields>> },
   given: Given,
 ): string[] {
-  const texts = encodeFields(args, given)
+  const texts: string[] = []
+  writerOf(args)(given, texts)
   for (const [list, fields] of Object.entries(argRows)) {
     const rows = recordsOf(given[list])
     texts.push(String(rows.length))
-    for (const row of rows) texts.push(...encodeFields(fields, row))
+    const write = writerOf(fields)
+    for (const row of rows) write(row, texts)
   }
   return texts
 }
 
-function encodeFields(fields: Fields, given: Given): string[] {
-  return Object.entries(fields).flatMap(([name, field]) => {
+/** Writes the texts of a record. */
+type Writer = (given: Given, texts: string[]) => void
+
+/** Made once for each declaration, since the names of its fields do not change. */
+const writers = new WeakMap<Fields, Writer>()
+
+function writerOf(fields: Fields): Writer {
+  const known = writers.get(fields)
+  if (known) return known
+  const parts = Object.entries(fields).map(([name, field]) => writerOfField(name, field))
+  const writer: Writer = (given, texts) => {
+    for (const write of parts) write(given, texts)
+  }
+  writers.set(fields, writer)
+  return writer
+}
+
+function writerOfField(name: string, field: Fields[string]): Writer {
+  if (field === 'flag') return (given, texts) => void texts.push(given[name] === true ? '1' : '0')
+  if (isScalar(field)) return (given, texts) => void texts.push(String(given[name]))
+  if (isList(field)) return () => {}
+  const write = writerOf(field)
+  return (given, texts) => {
     const value = given[name]
-    if (!isScalar(field)) return isList(field) || !isRecord(value) ? [] : encodeFields(field, value)
-    return field === 'flag' ? [value === true ? '1' : '0'] : [String(value)]
-  })
+    if (isRecord(value)) write(value, texts)
+  }
 }
 
 /** Reads a reply. @throws Error when it does not have the declared form. */
@@ -55,9 +77,22 @@ export function decodeReply<Answers extends Replies>(
 }
 
 function decodeFields(fields: Fields, values: unknown[]): Record<string, unknown> {
-  const entries = Object.entries(fields)
+  const entries = entriesOf(fields)
   if (entries.length !== values.length) throw unexpected()
-  return Object.fromEntries(entries.map(([name, field], i) => [name, decode(field, values[i])]))
+  const record: Record<string, unknown> = {}
+  for (const [i, [name, field]] of entries.entries()) record[name] = decode(field, values[i])
+  return record
+}
+
+const knownEntries = new WeakMap<Fields, [string, Fields[string]][]>()
+
+function entriesOf(fields: Fields): [string, Fields[string]][] {
+  let entries = knownEntries.get(fields)
+  if (!entries) {
+    entries = Object.entries(fields)
+    knownEntries.set(fields, entries)
+  }
+  return entries
 }
 
 function decode(field: Fields[string], value: unknown): unknown {

@@ -140,31 +140,44 @@ export function createTcpEngine(options: TcpOptions): Engine & { connect(): Prom
     })
   }
 
-  /** Writes all commands in one turn, so that nothing of another caller comes between them. */
-  function sendAll(commands: string[][], remainingMs: number): Promise<unknown[]> {
-    cork()
+  /** Rejects when `answer` takes longer; what comes later is dropped, and the connection goes on. */
+  function within<Answer>(remainingMs: number, answer: Promise<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const timeOut = () => reject(unavailable(`no answer within ${timeoutMs} ms from`))
       const timer = clock.setTimer(timeOut, remainingMs)
-      Promise.all(commands.map(send))
-        .then(resolve, reject)
-        .finally(() => timer.clear())
+      answer.then(
+        (replies) => {
+          timer.clear()
+          resolve(replies)
+        },
+        (error: unknown) => {
+          timer.clear()
+          reject(error)
+        },
+      )
     })
   }
 
-  async function exchange(commands: string[][]): Promise<unknown[]> {
+  /** Lets `write` send commands in one turn, so that nothing of another caller comes between them. */
+  async function exchange<Answer>(write: () => Promise<Answer>): Promise<Answer> {
     if (closed) throw new Error(`REDIS_URL: the connection to ${address} has been closed`)
-    if (client.status === 'ready') return sendAll(commands, timeoutMs)
-    const startedMs = clock.monotonicMs()
-    await connected()
-    return sendAll(commands, timeoutMs - (clock.monotonicMs() - startedMs))
+    let remainingMs = timeoutMs
+    if (client.status !== 'ready') {
+      const startedMs = clock.monotonicMs()
+      await connected()
+      remainingMs -= clock.monotonicMs() - startedMs
+    }
+    cork()
+    return within(remainingMs, write())
   }
+
+  const sendAll = (commands: string[][]) => exchange(() => Promise.all(commands.map(send)))
 
   /** The client goes on with database 0 when it cannot select the one of the URL, and does not say so. */
   async function selectDatabase(): Promise<void> {
     const { db = 0 } = client.options
     if (Number(db) === 0) return
-    const [reply] = await sendAll([['SELECT', String(db)]], timeoutMs)
+    const reply = await exchange(() => send(['SELECT', String(db)]))
     if (!(reply instanceof Error)) return
     throw new Error(`REDIS_URL: database ${db} cannot be selected: ${withoutArguments(reply)}`)
   }
@@ -174,14 +187,14 @@ export function createTcpEngine(options: TcpOptions): Engine & { connect(): Prom
     async request<T>(request: Parameters<Engine['request']>[0]) {
       const batch = decodeRequest(request)
       if (batch.kind === 'multi') {
-        const replies = await exchange([['MULTI'], ...batch.commands, ['EXEC']])
+        const replies = await sendAll([['MULTI'], ...batch.commands, ['EXEC']])
         return encodeAnswer<{ result?: T }>(transactionEntries(replies))
       }
       if (batch.kind === 'pipeline') {
-        const replies = await exchange(batch.commands)
+        const replies = await sendAll(batch.commands)
         return encodeAnswer<{ result?: T }>(replies.map(toEntry))
       }
-      const [reply] = await exchange([batch.command])
+      const reply = await exchange(() => send(batch.command))
       return encodeAnswer<{ result?: T }>(toEntry(reply))
     },
     async connect() {
