@@ -10,6 +10,7 @@ import { adminRoutes } from './admin/routes.ts'
 import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
 import { anthropic } from './dialects/anthropic.ts'
 import type { Dialect } from './dialects/dialect.ts'
+import { openaiResponses } from './dialects/openai/responses.ts'
 import { errorEvent } from './domain/events.ts'
 import { asGatewayError, GatewayError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
@@ -46,6 +47,18 @@ export function createApp(
   const { routes = relayRoutes, isReady = () => true } = options
   const { config, observe, now } = gateway.runtime
   const basePaths = createBasePaths(routes)
+  const relayErrors =
+    (dialect: Dialect): ErrorEnvelope =>
+    (c, error) => {
+      const id = c.get('requestId')
+      const response = dialect.errorResponse(error, id, now())
+      response.headers.set('x-request-id', id)
+      return response
+    }
+  const unknownRouteError = relayErrors(anthropic)
+  /** The error in the envelope of the route that was asked for. */
+  const answerError: ErrorEnvelope = (c, error) =>
+    (c.get('errorEnvelope') ?? unknownRouteError)(c, error)
   const app = new Hono<AppEnv>({ getPath: basePaths.getPath })
   app.use((c, next) => {
     const requestId = requestIdOf(c.req.raw.headers, now())
@@ -53,6 +66,7 @@ export function createApp(
     c.header('x-request-id', requestId)
     return next()
   })
+  app.use('/openai/*', errorsAs(relayErrors(openaiResponses)))
   for (const route of routes) {
     app.use(`${route.path}/*`, errorsAs(relayErrors(route.dialect)))
   }
@@ -150,21 +164,6 @@ const errorsAs =
     c.set('errorEnvelope', envelope)
     return next()
   }
-
-function relayErrors(dialect: Dialect): ErrorEnvelope {
-  return (c, error) => {
-    const id = c.get('requestId')
-    const response = dialect.errorResponse(error, id)
-    response.headers.set('x-request-id', id)
-    return response
-  }
-}
-
-const unknownRouteError = relayErrors(anthropic)
-
-/** The error in the envelope of the route that was asked for. */
-const answerError: ErrorEnvelope = (c, error) =>
-  (c.get('errorEnvelope') ?? unknownRouteError)(c, error)
 
 const adminError: ErrorEnvelope = (c, error) => {
   const { code, message, issues, retryAfterSeconds, status } = error

@@ -2,7 +2,7 @@
 import type { EventSourceMessage } from 'eventsource-parser'
 import { z } from 'zod'
 import type { UpstreamError } from '../domain/upstream-error.ts'
-import { estimateTokens, type Usage } from '../domain/usage.ts'
+import { estimateTokens, noUsage, type Usage } from '../domain/usage.ts'
 import { parseJson } from '../json.ts'
 import { answerCharacters, deltaCharacters, isDelta } from './anthropic-characters.ts'
 import { WireError } from './anthropic-errors.ts'
@@ -145,6 +145,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
       const isReported = isInputReported && reported !== undefined && reported === output
       const estimated = state !== 'complete' || !isReported
       const flat: Usage = {
+        ...noUsage,
         ...classesOf(input),
         inputTokens: isInputReported ? (input.input ?? 0) : estimateTokens(requestBytes),
         outputTokens: Math.max(reported ?? 0, estimated ? estimateTokens(contentCharacters) : 0),

@@ -2,9 +2,10 @@
 
 import type { EventSourceMessage } from 'eventsource-parser'
 import type { UpstreamError } from '../domain/upstream-error.ts'
-import type { Usage } from '../domain/usage.ts'
+import type { PriceFactors, Usage } from '../domain/usage.ts'
 import type { GatewayError } from '../errors.ts'
 import type { HeaderRules } from './headers.ts'
+import type { JsonSpan } from './json-scan.ts'
 
 /** What an event of a stream is: with the first `content` the answer has begun. */
 export type EventKind = 'preamble' | 'content' | 'error'
@@ -24,7 +25,7 @@ export interface UsageReader {
   /** The id by which a later request can refer to this answer, where the dialect has one. */
   responseId?(): string | undefined
   /** What was seen so far; `estimated` when the vendor's own counts are missing or partial. */
-  total(): { usage: Usage; estimated: boolean }
+  total(): { usage: Usage; estimated: boolean; factors?: PriceFactors }
 }
 
 /** Makes one JSON answer of the events of a stream. */
@@ -33,6 +34,27 @@ export interface AnswerFold {
   event(message: EventSourceMessage): void
   /** The answer so far as JSON; undefined when an event has no place in one, or it grew too large. */
   answer(): string | undefined
+}
+
+/** What a dialect may see of a request. */
+export interface RequestFields {
+  stream: boolean
+  /** Where the value of a top-level member is in the body; undefined if there is none. */
+  span(key: string): JsonSpan | undefined
+}
+
+/** Bytes of a body that are replaced on the way upstream; `end` is exclusive. */
+export interface BodyEdit {
+  start: number
+  end: number
+  replacement: Uint8Array
+}
+
+/** A request that asks for more than its client did, and how the client is shown only its own part. */
+export interface Adaptation {
+  edit: BodyEdit
+  /** Whole events of the stream, as the client is to see them. */
+  showEvents(events: string): string
 }
 
 export interface Dialect {
@@ -44,14 +66,19 @@ export interface Dialect {
    * @param outputLimit the most output tokens that the request allows, if it names a limit.
    */
   createUsageReader(requestBytes: number, outputLimit?: number): UsageReader
-  /** The error in the envelope that clients of this dialect understand. */
-  errorResponse(error: GatewayError, requestId: string): Response
+  /** The error in the envelope that clients of this dialect understand; a reset is told as a time. */
+  errorResponse(error: GatewayError, requestId: string, nowMs: number): Response
   /** The same as an event, for a stream that has begun. */
   errorEvent(error: GatewayError, requestId: string): string
   /** Makes a fold for a client that wants JSON; without it, such a client never gets a stream. */
   createFold?(): AnswerFold
   /** A JSON answer as the events of a stream; undefined when it has no such form. */
   unfold?(body: Uint8Array): string | undefined
+  /**
+   * What a request needs that its client does not ask for; undefined where nothing.
+   * @throws GatewayError `invalid_request` for what the gateway does not relay.
+   */
+  adapt?(body: Uint8Array, request: RequestFields): Adaptation | undefined
   /** An upstream's refusal as such an event, from its JSON body; undefined when it is none. */
   refusalEvent(body: string): string | undefined
 }

@@ -19,6 +19,10 @@ export const sumFields = [
   'unpricedRequests',
   /** How often a session was moved to another account than the one that served it before. */
   'sessionMoves',
+  'cacheWrite30mTokens',
+  'cacheWrite12hTokens',
+  /** Part of `outputTokens`. */
+  'reasoningTokens',
 ] as const
 
 export type Sums = Record<(typeof sumFields)[number], number>

@@ -10,6 +10,20 @@ export interface Usage {
   cacheWrite1hTokens: number
   cacheReadTokens: number
   webSearchRequests: number
+  /** Written to the cache of OpenAI, which keeps it for thirty minutes. */
+  cacheWrite30mTokens: number
+  /** Written to the cache of OpenAI with a lifetime of twelve hours. */
+  cacheWrite12hTokens: number
+  /** Part of `outputTokens`: what the model thought. */
+  reasoningTokens: number
+}
+
+/** What an answer names beside its counts, and what changes their price. */
+export interface PriceFactors {
+  /** The tier that really served the request, such as `flex` or `priority`. */
+  serviceTier?: string | undefined
+  /** The model that really answered. */
+  servedModel?: string | undefined
 }
 
 export const noUsage: Usage = {
@@ -19,6 +33,9 @@ export const noUsage: Usage = {
   cacheWrite1hTokens: 0,
   cacheReadTokens: 0,
   webSearchRequests: 0,
+  cacheWrite30mTokens: 0,
+  cacheWrite12hTokens: 0,
+  reasoningTokens: 0,
 }
 
 /** The largest context that a vendor offers at list price without asking for more. */

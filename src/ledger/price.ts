@@ -53,7 +53,8 @@ export function priceUsage({ usage, ...input }: PriceInput): { costNanoUsd: numb
  */
 export function costNanoUsd({ prices }: ListPrice, usage: Usage): number {
   const write1h = count(usage.cacheWrite1hTokens)
-  const write = count(usage.cacheWrite5mTokens) + write1h
+  const openaiWrites = count(usage.cacheWrite30mTokens) + count(usage.cacheWrite12hTokens)
+  const write = count(usage.cacheWrite5mTokens) + write1h + openaiWrites
   const read = count(usage.cacheReadTokens)
   const input = count(usage.inputTokens) + write + read
   const own = (name: string, tokens: number) => (prices[name] === undefined ? 0 : tokens)

@@ -4,7 +4,11 @@ import { classifyAnswer, classifyErrorEvent } from './failures/classify.ts'
 import type { Platform } from './platform.ts'
 import { operationUrl, renameModel } from './request-parts.ts'
 
-const paths = { responses: '/responses' }
+const paths = {
+  responses: '/responses',
+  responses_compact: '/responses/compact',
+  chat_completions: '/chat/completions',
+}
 const TrialAnswer = z.object({ object: z.literal('response') })
 
 export const codex: Platform = {

@@ -1,4 +1,6 @@
 /** What platforms share to build their requests: addresses and the renaming of models. */
+
+import { splice } from '../bytes.ts'
 import type { Operation } from '../domain/operation.ts'
 import { GatewayError } from '../errors.ts'
 import type { RequestBody } from './platform.ts'
@@ -31,9 +33,5 @@ export function renameModel(body: RequestBody, model: string): Uint8Array<ArrayB
   const { bytes, modelStart, modelEnd } = body
   if (model === body.model) return bytes
   const value = new TextEncoder().encode(JSON.stringify(model))
-  const copy = new Uint8Array(bytes.length - (modelEnd - modelStart) + value.length)
-  copy.set(bytes.subarray(0, modelStart))
-  copy.set(value, modelStart)
-  copy.set(bytes.subarray(modelEnd), modelStart + value.length)
-  return copy
+  return splice(bytes, modelStart, modelEnd, value)
 }

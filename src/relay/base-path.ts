@@ -3,7 +3,7 @@ import { getPath } from 'hono/utils/url'
 import type { RelayRoute } from './routes.ts'
 
 /** What people put before the path of the vendor, in any order and also twice. */
-const prefixes = new Set(['api', 'claude', 'anthropic', 'v1'])
+const prefixes = new Set(['api', 'claude', 'anthropic', 'openai', 'v1'])
 const maxPrefixes = 4
 /** A longer path is left as it is. */
 const maxLength = 256
@@ -44,8 +44,11 @@ export function createBasePaths(routes: readonly RelayRoute[]): BasePaths {
     const start = rest < 0 ? segments.length : rest
     if (start > maxPrefixes) return path
     const tail = segments.slice(start).join('/')
-    const hasVersion = segments.slice(0, start).includes('v1')
-    return (hasVersion ? tails.get(tail) : undefined) ?? probes.get(tail) ?? path
+    const before = segments.slice(0, start)
+    // OpenAI's paths are served without a version as well, and no others below its name.
+    const isOpenAi = before.includes('openai')
+    const isMeant = isOpenAi ? known.has(`/openai/${tail}`) : before.includes('v1')
+    return (isMeant ? tails.get(tail) : undefined) ?? probes.get(tail) ?? path
   }
   return {
     getPath: (request) => resolve(getPath(request)),

@@ -68,7 +68,10 @@ async function serve(
     }
     throw refusal
   })
-  const { client, abortClient, dropBody } = await readClientRequest(gateway, request, requestId)
+  const { client, abortClient, dropBody } = await readClientRequest(gateway, request, {
+    requestId,
+    dialect,
+  })
   const trace = startTrace(requestId, client.hints.stream, received)
   const deadlineMonotonicMs = received.monotonicMs + REQUEST_DEADLINE_SECONDS * 1000
   const { currentAccount } = gateway.catalog

@@ -13,6 +13,7 @@ import { issuedAffinities } from './request/session.ts'
 import { tellHealthChanges } from './scheduling/health-events.ts'
 import { type Ending, settleFinal, settleVoid, type VoidEnding } from './settlement/settle.ts'
 import { meter, type StreamEnd } from './stream/meter.ts'
+import { rewriteEvents } from './stream/rewrite-events.ts'
 
 /** @throws GatewayError for a refusal that has no shape a client could read. */
 export function respond(gateway: Gateway, client: ClientRequest, exchange: Exchange): RelayAnswer {
@@ -78,7 +79,9 @@ function streamResponse(
       settle(gateway, exchange, outcome, { how, verdict: verdictOf(gateway, exchange, how) })
     },
   })
-  return { status, headers, body }
+  const { adaptation } = client
+  const shown = adaptation ? body.pipeThrough(rewriteEvents(adaptation.showEvents)) : body
+  return { status, headers, body: shown }
 }
 
 const brokenOff = new GatewayError('upstream_failed', 'The upstream broke off its answer')

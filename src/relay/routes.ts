@@ -1,6 +1,8 @@
 /** The routes of the relay: what clients speak at each path, and which accounts serve it. */
 import { anthropic } from '../dialects/anthropic.ts'
 import type { Dialect } from '../dialects/dialect.ts'
+import { openaiChat } from '../dialects/openai/chat.ts'
+import { openaiResponses } from '../dialects/openai/responses.ts'
 import type { Operation } from '../domain/operation.ts'
 import type { PoolId } from '../domain/platform.ts'
 
@@ -12,13 +14,20 @@ export interface RelayRoute {
   poolId: PoolId
 }
 
-const messages = {
-  dialect: anthropic,
-  operation: 'messages',
-  poolId: 'claude-console',
-} satisfies Partial<RelayRoute>
+/** The bases below which each dialect is served; of all but the first nothing else is told to people. */
+const anthropicBases = ['/v1', '/api/v1']
+const openaiBases = ['/openai/v1', '/openai', '/v1']
+
+const at = (bases: string[], path: string, served: Omit<RelayRoute, 'path'>): RelayRoute[] =>
+  bases.map((base) => ({ path: base + path, ...served }))
+
+const claude = { dialect: anthropic, poolId: 'claude-console' } as const
+const responses = { dialect: openaiResponses, poolId: 'codex' } as const
+const chat = { dialect: openaiChat, poolId: 'codex' } as const
 
 export const relayRoutes: readonly RelayRoute[] = [
-  { path: '/v1/messages', ...messages },
-  { path: '/api/v1/messages', ...messages },
+  ...at(anthropicBases, '/messages', { ...claude, operation: 'messages' }),
+  ...at(openaiBases, '/responses', { ...responses, operation: 'responses' }),
+  ...at(openaiBases, '/responses/compact', { ...responses, operation: 'responses_compact' }),
+  ...at(openaiBases, '/chat/completions', { ...chat, operation: 'chat_completions' }),
 ]

@@ -17,7 +17,7 @@ export type ServeRelay = (
 
 /** @param isReady tells whether the host has prepared the store; before that, requests are refused. */
 export function createRelay(gateway: Gateway, isReady: () => boolean): ServeRelay {
-  const { observe } = gateway.runtime
+  const { observe, now } = gateway.runtime
   return async (route, request, place) => {
     const { requestId } = place
     let keyId: string | undefined
@@ -31,7 +31,7 @@ export function createRelay(gateway: Gateway, isReady: () => boolean): ServeRela
       const answer = asGatewayError(error)
       // The route, not the path: a client may have put a key there.
       observe(errorEvent(answer, { requestId, route: route.path, keyId }))
-      const response = route.dialect.errorResponse(answer, requestId)
+      const response = route.dialect.errorResponse(answer, requestId, now())
       response.headers.set('x-request-id', requestId)
       return response
     }

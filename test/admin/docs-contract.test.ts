@@ -8,6 +8,7 @@ import {
   type TestGateway,
   testConfig,
 } from '../support/gateway.ts'
+import { chatCompletion, responsesJson } from '../support/openai.ts'
 import { mismatch, type Operation, operationsOf, resolve } from '../support/openapi.ts'
 import { anthropicJson, startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -28,6 +29,10 @@ let document: Json
 beforeAll(async () => {
   upstream = await startUpstream()
   upstream.behave('sk-ant-contract', anthropicJson())
+  upstream.behave('sk-contract', (exchange) => {
+    const isChat = exchange.request.path.endsWith('/chat/completions')
+    return (isChat ? chatCompletion() : responsesJson())(exchange)
+  })
   test = createTestGateway()
   document = (await read(await test.app.request('/openapi.json'))).json
 })
@@ -104,6 +109,7 @@ function check(target: Operation, { status, text, json, headers }: Answer): void
 async function prepare(target: Operation): Promise<Call> {
   const admin = createTestAdmin(test)
   const account = await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-ant-contract' })
+  await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-contract' }, 'codex')
   const { id, key } = await admin.createKey()
   const isAdmin = (target.operation.security ?? []).some((scheme: Json) => 'Bearer' in scheme)
   if (target.path.endsWith('/restore')) await admin.call('DELETE', `/keys/${id}`)
@@ -151,7 +157,7 @@ describe('every documented operation', () => {
           calls.push({ ...valid, body: wrong })
         }
         calls.push({ ...valid, body, type: 'text/plain' })
-        if (!target.path.endsWith('/messages')) {
+        if (target.path.startsWith('/api/v2/')) {
           calls.push({ ...valid, body: JSON.stringify({ name: 'x'.repeat(1024 * 1024) }) })
         }
       }

@@ -1,6 +1,7 @@
 import { createParser } from 'eventsource-parser'
 import { describe, expect, it } from 'vitest'
 import { anthropic } from '../../src/dialects/anthropic.ts'
+import { noUsage } from '../../src/domain/usage.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { readFixture } from '../support/fixtures.ts'
 
@@ -20,6 +21,7 @@ describe('the usage of an Anthropic stream', () => {
     expect(reader.total()).toEqual({
       estimated: false,
       usage: {
+        ...noUsage,
         inputTokens: 12,
         outputTokens: 7,
         cacheWrite5mTokens: 100,
@@ -135,7 +137,7 @@ describe('an error in the Anthropic envelope', () => {
   ] as const
 
   it.each(rows)('%s is a %i of type %s', async (code, status, type, shouldRetry) => {
-    const response = anthropic.errorResponse(new GatewayError(code, 'A sentence'), 'id-1')
+    const response = anthropic.errorResponse(new GatewayError(code, 'A sentence'), 'id-1', 0)
     expect(response.status).toBe(status)
     expect(response.headers.get('x-should-retry')).toBe(shouldRetry)
     expect(await response.json()).toEqual({
@@ -148,7 +150,7 @@ describe('an error in the Anthropic envelope', () => {
   it('asks for a short wait, and for no repeat when the wait is long', () => {
     const headersOf = (retryAfterSeconds: number) => {
       const error = new GatewayError('request_limit', 'Later', { retryAfterSeconds })
-      const { headers } = anthropic.errorResponse(error, 'id-1')
+      const { headers } = anthropic.errorResponse(error, 'id-1', 0)
       return [headers.get('retry-after'), headers.get('x-should-retry')]
     }
     expect(headersOf(60)).toEqual(['60', null])

@@ -14,6 +14,7 @@ function cost(model: string, usage: Partial<Usage>, at = atMs): number | 'unpric
 }
 
 const everything: Usage = {
+  ...noUsage,
   inputTokens: 1_000,
   outputTokens: 500,
   cacheWrite5mTokens: 2_000,

@@ -67,20 +67,26 @@ describe('a base URL', () => {
     },
   )
 
-  it.each([
-    '/messages',
-    '/api/messages',
-    '/openai/v1/messages',
-    '/V1/Messages',
-    '/claude/messages/',
-  ])('that is none of these is told the right one: %s', async (path) => {
-    const { status, text } = await ask(path)
+  it.each(['/messages', '/api/messages', '/V1/Messages', '/claude/messages/'])(
+    'that is none of these is told the right one: %s',
+    async (path) => {
+      const { status, text } = await ask(path)
+      expect(status).toBe(404)
+      expect(JSON.parse(text).error).toEqual({
+        type: 'not_found_error',
+        message: expect.stringMatching(
+          /^No route .*; the relay is at \/v1\/messages and \/api\/v1\/messages$/,
+        ),
+      })
+    },
+  )
+
+  it('below the name of a vendor that does not serve it is told the right one', async () => {
+    const { status, text } = await ask('/openai/v1/messages')
     expect(status).toBe(404)
-    expect(JSON.parse(text).error).toEqual({
-      type: 'not_found_error',
-      message: expect.stringMatching(
-        /^No route .*; the relay is at \/v1\/messages and \/api\/v1\/messages$/,
-      ),
+    expect(JSON.parse(text).error).toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('the relay is at /v1/messages and /api/v1/messages'),
     })
   })
 

@@ -18,9 +18,11 @@ const Consumption = z
     requests: count,
     inputTokens: count.openapi({ description: 'Without what was written to or read from a cache' }),
     outputTokens: count,
-    cacheCreateTokens: count.openapi({ description: 'The sum of the next two' }),
+    cacheCreateTokens: count.openapi({ description: 'The sum of the next four' }),
     cacheCreate5mTokens: count,
     cacheCreate1hTokens: count,
+    cacheCreate30mTokens: count,
+    cacheCreate12hTokens: count,
     cacheReadTokens: count,
     webSearchRequests: count,
     costUsd: usd,
@@ -28,6 +30,7 @@ const Consumption = z
     orphanedRequests: count.openapi({ description: 'Requests whose process ended before them' }),
     orphanedCostUsd: usd.openapi({ description: 'Their estimated share of `costUsd`' }),
     unpricedRequests: count.openapi({ description: 'Requests of a model without a price' }),
+    reasoningTokens: count.openapi({ description: 'Part of `outputTokens`' }),
     sessionMoves: count.openapi({ description: 'Sessions that moved to another account' }),
   })
   .openapi('Consumption')
@@ -67,12 +70,23 @@ export async function getKeyStats(
 
 /** Sums of the usage ledger in the units and names of the API. */
 export function toConsumption(sums: Sums): Consumption {
-  const { cacheWrite5mTokens, cacheWrite1hTokens, costNanoUsd, orphanedCostNanoUsd, ...same } = sums
+  const {
+    cacheWrite5mTokens,
+    cacheWrite1hTokens,
+    cacheWrite30mTokens,
+    cacheWrite12hTokens,
+    costNanoUsd,
+    orphanedCostNanoUsd,
+    ...same
+  } = sums
   return {
     ...same,
-    cacheCreateTokens: cacheWrite5mTokens + cacheWrite1hTokens,
+    cacheCreateTokens:
+      cacheWrite5mTokens + cacheWrite1hTokens + cacheWrite30mTokens + cacheWrite12hTokens,
     cacheCreate5mTokens: cacheWrite5mTokens,
     cacheCreate1hTokens: cacheWrite1hTokens,
+    cacheCreate30mTokens: cacheWrite30mTokens,
+    cacheCreate12hTokens: cacheWrite12hTokens,
     costUsd: toUsd(costNanoUsd),
     orphanedCostUsd: toUsd(orphanedCostNanoUsd),
   }

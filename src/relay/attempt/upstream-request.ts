@@ -1,5 +1,9 @@
 /** The client's request as one account wants it. */
+
+import { splice } from '../../bytes.ts'
+import type { Adaptation } from '../../dialects/dialect.ts'
 import { upstreamHeaders } from '../../dialects/headers.ts'
+import type { RequestBody } from '../../platforms/platform.ts'
 import { type PreparedRequest, prepareRequest } from '../../platforms/prepare-request.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
 import type { AttemptContext } from './outcome.ts'
@@ -20,8 +24,21 @@ export async function upstreamRequest(
     operation,
     headers: upstreamHeaders(client.headers, dialect.headerRules),
     search: client.search,
-    body: { bytes: client.body, model, modelStart, modelEnd },
+    body: adapted({ bytes: client.body, model, modelStart, modelEnd }, client.adaptation),
     upstreamModel,
     signal,
   })
+}
+
+/** The body with what the request asks for beyond its client; its model moves where that comes before it. */
+function adapted(body: RequestBody, adaptation: Adaptation | undefined): RequestBody {
+  if (!adaptation) return body
+  const { start, end, replacement } = adaptation.edit
+  const shift = start < body.modelStart ? replacement.length - (end - start) : 0
+  return {
+    ...body,
+    bytes: splice(body.bytes, start, end, replacement),
+    modelStart: body.modelStart + shift,
+    modelEnd: body.modelEnd + shift,
+  }
 }

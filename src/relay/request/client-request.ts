@@ -1,6 +1,7 @@
 /** The caller's request, read and checked before anything is decided. */
 import type { ByteBudget, KeptBytes } from '../../byte-budget.ts'
 import { sleep } from '../../clock.ts'
+import type { Adaptation, Dialect } from '../../dialects/dialect.ts'
 import { runInStretches, type Scan } from '../../dialects/json-scan.ts'
 import { GatewayError } from '../../errors.ts'
 import type { HeaderReader, HttpRequest } from '../../http-message.ts'
@@ -18,6 +19,8 @@ export interface ClientRequest {
   body: Uint8Array<ArrayBuffer>
   hints: Hints
   conversation: Conversation
+  /** What the request asks for beyond what its client does. */
+  adaptation?: Adaptation | undefined
   /** Aborted when the client has gone, or is to be answered with the GatewayError in its reason. */
   signal: AbortSignal
 }
@@ -39,12 +42,12 @@ const noBody = new Uint8Array()
 /**
  * Reads a request whole, up to BODY_LIMIT_BYTES, when the process has room for it.
  * @throws GatewayError `unsupported_media_type`, `body_too_large`, `gateway_busy`, `client_closed`,
- * and what `readHints` throws.
+ * and what `readHints` and the dialect throw.
  */
 export async function readClientRequest(
   { runtime, bodyMemory }: { runtime: Runtime; bodyMemory: ByteBudget },
   request: HttpRequest,
-  requestId: string,
+  { requestId, dialect }: { requestId: string; dialect: Pick<Dialect, 'adapt'> },
 ): Promise<ReceivedRequest> {
   const { headers, signal, url } = request
   checkMediaType(headers)
@@ -66,10 +69,11 @@ export async function readClientRequest(
       if (signal.aborted) throw clientClosed()
     }
     const read = await runInStretches(readBody(headers, body), pause)
+    const adaptation = dialect.adapt?.(body, read.hints)
     const query = url.indexOf('?')
     const search = query < 0 ? '' : url.slice(query)
     const aborting = request.abort ? { signal, abort: request.abort } : chained(signal)
-    return received({ requestId, headers, search, body, ...read }, aborting, kept)
+    return received({ requestId, headers, search, body, ...read, adaptation }, aborting, kept)
   } catch (error) {
     kept.release()
     throw error

@@ -20,6 +20,8 @@ const hintKeys = new Set([
   'input',
   'prompt_cache_key',
   'previous_response_id',
+  'stream_options',
+  'background',
 ])
 
 /** What the gateway reads of a request body; other members are never parsed. */

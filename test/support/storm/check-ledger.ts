@@ -1,6 +1,7 @@
 /** Checks what a storm has left in the usage ledger and in the counters: all that was served, and no lease. */
 import type { Redis } from '@upstash/redis'
 import type { Sums } from '../../../src/domain/sums.ts'
+import { noUsage } from '../../../src/domain/usage.ts'
 import { priceUsage } from '../../../src/ledger/price.ts'
 import { createKeyspace } from '../../../src/store/keyspace.ts'
 import { decodeLoad } from '../../../src/store/records/load.ts'
@@ -24,12 +25,11 @@ export function sumOf(answers: readonly GivenAnswer[]): Charged {
   for (const { model, served } of answers) {
     if (!served.usage) continue
     const usage = {
+      ...noUsage,
       inputTokens: served.usage.input_tokens,
       outputTokens: served.usage.output_tokens,
       cacheWrite5mTokens: served.usage.cache_creation_input_tokens,
-      cacheWrite1hTokens: 0,
       cacheReadTokens: served.usage.cache_read_input_tokens,
-      webSearchRequests: 0,
     }
     const cost = priceUsage({ provider: 'anthropic', model, usage, atMs: Date.now() })
     all.requests += 1
