@@ -16,6 +16,8 @@ import { asGatewayError, GatewayError } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import { asResponse } from './http-message.ts'
 import { createBasePaths } from './relay/base-path.ts'
+import { mountModels } from './relay/models/routes.ts'
+import { mountProbes } from './relay/probes.ts'
 import { clientClosed } from './relay/request/client-request.ts'
 import { requestIdOf } from './relay/request/request-id.ts'
 import { type RelayRoute, relayRoutes } from './relay/routes.ts'
@@ -75,25 +77,21 @@ export function createApp(
 
   const serveRelay = createRelay(gateway, isReady)
   for (const route of routes) {
-    app.post(route.path, async (c) => {
-      const place = { requestId: c.get('requestId'), onStopping: c.env?.onStopping }
+    app.on(route.method ?? 'POST', route.path, async (c) => {
+      const { onStopping } = c.env ?? {}
+      const place = { requestId: c.get('requestId'), onStopping, storedId: c.req.param('id') }
       return asResponse(await serveRelay(route, c.req.raw, place))
     })
   }
+
+  mountModels(app, gateway)
 
   // The routes of the relay come first, so that what follows neither delays nor changes their answers.
   app.use(apiHeaders)
   if (config.CORS_ORIGINS.length > 0) {
     for (const path of ['/health', '/api/v2/*']) app.use(path, allowOrigins(config.CORS_ORIGINS))
   }
-  // Claude Code checks without a credential that the address answers.
-  for (const path of ['/', '/api/hello']) {
-    app.get(path, (c) =>
-      c.text('Claude Relay Service. The administration is described at /docs.\n'),
-    )
-  }
-  // Browsers ask for it at every page; an error would stand in the log each time.
-  app.get('/favicon.ico', (c) => c.body(null, 204, { 'cache-control': 'max-age=86400' }))
+  mountProbes(app)
   // On Node the store is prepared by the time it is asked. A Worker prepares nothing before its first
   // request: the first login makes the admin, each write of a credential checks the sealing key, and
   // admissions sweep expired leases.

@@ -25,6 +25,7 @@ export const errorStatus = {
   accounts_over_quota: 429,
   client_closed: 499,
   internal: 500,
+  not_offered: 501,
   upstream_failed: 502,
   misconfigured: 500,
   accounts_refused: 503,

@@ -92,13 +92,3 @@ export interface Account extends AccountSettings {
   createdAt: string
   updatedAt: string
 }
-
-/** The model to send upstream for `model`, or undefined when the account does not serve it. */
-export function upstreamModel(account: Account, model: string): string | undefined {
-  const supported = account.supportedModels
-  if (Array.isArray(supported)) {
-    return supported.length === 0 || supported.includes(model) ? model : undefined
-  }
-  if (Object.keys(supported).length === 0) return model
-  return Object.hasOwn(supported, model) ? supported[model] : undefined
-}

@@ -35,6 +35,8 @@ const final = new Set<ErrorCode>([
   'budget_exceeded',
   'no_account',
   'accounts_refused',
+  // Claude Code then estimates by itself; after a 404 older ones ask a model instead, which costs.
+  'not_offered',
   // A repeat would take as long, and cost as much again.
   'upstream_timeout',
 ])

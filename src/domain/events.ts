@@ -2,6 +2,7 @@
 import { type ErrorCode, type GatewayError, ownFaults } from '../errors.ts'
 import type { FailureReason } from './account-failure.ts'
 import type { ModelFamily } from './model-family.ts'
+import type { Operation } from './operation.ts'
 import type { PoolId } from './platform.ts'
 import type { RequestTrace } from './request-trace.ts'
 import type { Usage } from './usage.ts'
@@ -52,6 +53,14 @@ export type RequestEvent =
       cause: string
       limit: number
       used: number
+    }
+  /** An account was asked for what is not charged, such as a count of tokens; `outcome` says what came of it. */
+  | {
+      type: 'unmetered'
+      requestId: string
+      accountId: string
+      operation: Operation
+      outcome: string
     }
   | {
       type: 'attempt_failed'

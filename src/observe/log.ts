@@ -11,6 +11,7 @@ const levelOf: { [Type in GatewayEvent['type']]: Exclude<LogLevel, 'silent'> } =
   refused: 'info',
   failed: 'error',
   denied: 'info',
+  unmetered: 'debug',
   attempt_failed: 'warn',
   account_cooling: 'info',
   account_recovered: 'info',

@@ -2,9 +2,9 @@
 import { z } from 'zod'
 import { classifyAnswer, classifyErrorEvent } from './failures/classify.ts'
 import type { Platform } from './platform.ts'
-import { operationUrl, renameModel } from './request-parts.ts'
+import { bodyOf, operationUrl } from './request-parts.ts'
 
-const paths = { messages: '/v1/messages' }
+const paths = { messages: '/v1/messages', count_tokens: '/v1/messages/count_tokens' }
 const TrialAnswer = z.object({ type: z.literal('message') })
 
 export const claudeConsole: Platform = {
@@ -14,12 +14,13 @@ export const claudeConsole: Platform = {
   boundAccountField: 'claudeConsoleAccountId',
   priceProvider: 'anthropic',
 
-  buildRequest({ account, credential, operation, headers, search, body, upstreamModel }) {
+  buildRequest(call) {
+    const { account, credential, operation, method, subpath, headers, search } = call
     // Relays take their keys as bearer tokens.
     if (credential.startsWith('sk-ant-')) headers.set('x-api-key', credential)
     else headers.set('authorization', `Bearer ${credential}`)
-    const url = operationUrl(account.apiUrl, paths, operation) + search
-    return { url, method: 'POST', headers, body: renameModel(body, upstreamModel) }
+    const url = operationUrl(account.apiUrl, paths, operation) + subpath + search
+    return { url, method, headers, body: bodyOf(call) }
   },
 
   classifyAnswer,

@@ -2,12 +2,14 @@
 import { z } from 'zod'
 import { classifyAnswer, classifyErrorEvent } from './failures/classify.ts'
 import type { Platform } from './platform.ts'
-import { operationUrl, renameModel } from './request-parts.ts'
+import { bodyOf, operationUrl } from './request-parts.ts'
 
 const paths = {
   responses: '/responses',
   responses_compact: '/responses/compact',
   chat_completions: '/chat/completions',
+  input_tokens: '/responses/input_tokens',
+  stored_response: '/responses',
 }
 const TrialAnswer = z.object({ object: z.literal('response') })
 
@@ -18,10 +20,11 @@ export const codex: Platform = {
   boundAccountField: 'codexAccountId',
   priceProvider: 'openai',
 
-  buildRequest({ account, credential, operation, headers, search, body, upstreamModel }) {
+  buildRequest(call) {
+    const { account, credential, operation, method, subpath, headers, search } = call
     headers.set('authorization', `Bearer ${credential}`)
-    const url = operationUrl(account.apiUrl, paths, operation) + search
-    return { url, method: 'POST', headers, body: renameModel(body, upstreamModel) }
+    const url = operationUrl(account.apiUrl, paths, operation) + subpath + search
+    return { url, method, headers, body: bodyOf(call) }
   },
 
   classifyAnswer,

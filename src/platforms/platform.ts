@@ -23,6 +23,9 @@ export interface AccountCall {
   /** The account's credential in plain text. */
   credential: string
   operation: Operation
+  method: string
+  /** What follows the path of the operation, such as the id of a response; or empty. */
+  subpath: string
   /** What the client sent and may go upstream. A copy, which the platform may change. */
   headers: HeaderFields
   /** The client's query with its question mark, or empty. */
@@ -39,7 +42,8 @@ export interface PlatformRequest {
   url: string
   method: string
   headers: HeaderFields
-  body: Uint8Array<ArrayBuffer>
+  /** Undefined where the method takes none. */
+  body: Uint8Array<ArrayBuffer> | undefined
 }
 
 /** An answer without a usable reply: `body` is its text, empty when it could not be read. */

@@ -3,7 +3,7 @@
 import { splice } from '../bytes.ts'
 import type { Operation } from '../domain/operation.ts'
 import { GatewayError } from '../errors.ts'
-import type { RequestBody } from './platform.ts'
+import type { AccountCall, PlatformRequest, RequestBody } from './platform.ts'
 
 /** The path of each operation that a platform serves, such as `/v1/messages`. */
 export type OperationPaths = Partial<Record<Operation, string>>
@@ -23,6 +23,12 @@ export function operationUrl(apiUrl: string, paths: OperationPaths, operation: O
     if (base.endsWith(path.slice(0, end))) return base + path.slice(end)
   }
   return base + path
+}
+
+/** The body of a request to an account, with its name of the model; undefined where the method takes none. */
+export function bodyOf({ method, body, upstreamModel }: AccountCall): PlatformRequest['body'] {
+  if (method === 'GET' || method === 'DELETE') return undefined
+  return renameModel(body, upstreamModel)
 }
 
 /**

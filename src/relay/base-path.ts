@@ -29,7 +29,8 @@ export interface BasePaths {
 
 /** @param routes of the relay; those below `/v1/` are found under other base URLs. */
 export function createBasePaths(routes: readonly RelayRoute[]): BasePaths {
-  const known = new Map(routes.map((route) => [route.path, route]))
+  const posted = routes.filter(({ method, path }) => method === undefined && !path.includes(':'))
+  const known = new Map(posted.map((route) => [route.path, route]))
   const tails = new Map(
     [...known.keys()].flatMap((path) => {
       const tail = /^\/v1\/(.+)$/.exec(path)?.[1]

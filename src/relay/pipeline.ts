@@ -25,6 +25,8 @@ export interface RequestPlace {
   onKey: (keyId: string) => void
   /** Gets what is to be called when the host stops and can wait for the request no longer. */
   onStopping?: ((stop: () => void) => void) | undefined
+  /** The id of the stored response that is asked for, as it stands in the path. */
+  storedId?: string | undefined
 }
 
 /**

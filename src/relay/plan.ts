@@ -95,10 +95,16 @@ export function activationMs(apiKey: ApiKey): number {
   return apiKey.activationDays * (apiKey.activationUnit === 'hours' ? hour : 24 * hour)
 }
 
-function checkModel(apiKey: ApiKey, model: string): void {
+/** Whether the key may ask for a model. */
+export function mayUseModel(apiKey: ApiKey, model: string): boolean {
   const matches = (allowed: string) =>
     allowed.endsWith('*') ? model.startsWith(allowed.slice(0, -1)) : model === allowed
-  if (!apiKey.enableModelRestriction || apiKey.restrictedModels.some(matches)) return
+  return !apiKey.enableModelRestriction || apiKey.restrictedModels.some(matches)
+}
+
+/** @throws GatewayError `model_not_permitted` where the key may not use the model. */
+export function checkModel(apiKey: ApiKey, model: string): void {
+  if (mayUseModel(apiKey, model)) return
   const allowed = apiKey.restrictedModels.join(', ') || 'none'
   throw new GatewayError(
     'model_not_permitted',

@@ -1,10 +1,12 @@
 /** Serves relay requests, whichever way they reach the gateway: an error is answered in the dialect of the route. */
 import { errorEvent } from '../domain/events.ts'
+import { isUnmetered } from '../domain/operation.ts'
 import { asGatewayError, GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { HttpRequest, RelayAnswer } from '../http-message.ts'
 import { type RequestPlace, relay } from './pipeline.ts'
 import type { RelayRoute } from './routes.ts'
+import { serveUnmetered } from './unmetered/serve.ts'
 
 export type RelayPlace = Omit<RequestPlace, 'onKey'>
 
@@ -26,7 +28,8 @@ export function createRelay(gateway: Gateway, isReady: () => boolean): ServeRela
     }
     try {
       if (!isReady()) throw starting()
-      return await relay(gateway, route, request, { ...place, onKey })
+      const serve = isUnmetered(route.operation) ? serveUnmetered : relay
+      return await serve(gateway, route, request, { ...place, onKey })
     } catch (error) {
       const answer = asGatewayError(error)
       // The route, not the path: a client may have put a key there.

@@ -10,7 +10,7 @@ import {
 } from '../support/gateway.ts'
 import { chatCompletion, responsesJson } from '../support/openai.ts'
 import { mismatch, type Operation, operationsOf, resolve } from '../support/openapi.ts'
-import { anthropicJson, startUpstream, type Upstream } from '../support/upstream.ts'
+import { anthropicJson, json, startUpstream, type Upstream } from '../support/upstream.ts'
 
 type Json = ReturnType<typeof JSON.parse>
 interface Call {
@@ -28,10 +28,15 @@ let document: Json
 
 beforeAll(async () => {
   upstream = await startUpstream()
-  upstream.behave('sk-ant-contract', anthropicJson())
+  upstream.behave('sk-ant-contract', (exchange) => {
+    const isCount = exchange.request.path.endsWith('/count_tokens')
+    return (isCount ? json(200, { input_tokens: 1 }) : anthropicJson())(exchange)
+  })
   upstream.behave('sk-contract', (exchange) => {
-    const isChat = exchange.request.path.endsWith('/chat/completions')
-    return (isChat ? chatCompletion() : responsesJson())(exchange)
+    const { path, body } = exchange.request
+    if (path.endsWith('/input_tokens')) return json(200, { input_tokens: 1 })(exchange)
+    if (body.length === 0) return json(200, { id: 'resp_mock001' })(exchange)
+    return (path.endsWith('/chat/completions') ? chatCompletion() : responsesJson())(exchange)
   })
   test = createTestGateway()
   document = (await read(await test.app.request('/openapi.json'))).json
@@ -114,10 +119,31 @@ async function prepare(target: Operation): Promise<Call> {
   const isAdmin = (target.operation.security ?? []).some((scheme: Json) => 'Bearer' in scheme)
   if (target.path.endsWith('/restore')) await admin.call('DELETE', `/keys/${id}`)
   const recordId = target.path.includes('/accounts/') ? account.id : id
+  if (target.path.includes('/models/')) return { token: key, id: await anyModel(target.path, key) }
+  if (target.path.includes('/responses/{id}')) return { token: key, id: await stored(key) }
   return {
     token: isAdmin ? await adminToken(test.runtime, 'admin') : key,
     id: target.path.includes('/requests/') ? await relayed(key) : recordId,
   }
+}
+
+/** A model that this key may use. */
+async function anyModel(path: string, key: string): Promise<string> {
+  const response = await test.app.request(path.replace('/{id}', ''), {
+    headers: { 'x-api-key': key },
+  })
+  return JSON.parse(await response.text()).data[0].id
+}
+
+/** The id of a response that was made for this key. */
+async function stored(key: string): Promise<string> {
+  const response = await test.app.request('/openai/v1/responses', {
+    method: 'POST',
+    headers: { 'x-api-key': key, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'gpt-5', input: 'hi' }),
+  })
+  await test.deferred()
+  return JSON.parse(await response.text()).id
 }
 
 /** The id of a request that was relayed for this key. */

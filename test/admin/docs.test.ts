@@ -22,10 +22,11 @@ describe('GET /openapi.json', () => {
 
   it('documents every route, and no other', () => {
     const unlisted = new Set(['/', '/api/hello', '/openapi.json', '/favicon.ico'])
+    unlisted.add('/api/event_logging/batch')
     const routes = test.app.routes
       .filter(({ method, path }) => method !== 'ALL' && !unlisted.has(path))
       .filter(({ path }) => !path.startsWith('/docs'))
-      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`)
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)(\{\.\+\})?/g, '{$1}')}`)
     const documented = operationsOf(document).map(
       ({ method, path }) => `${method.toUpperCase()} ${path}`,
     )

@@ -1,38 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Account, AccountInput, upstreamModel } from '../../src/catalog/account.ts'
 import { readHealth } from '../../src/catalog/account-health.ts'
-
-const account = (supportedModels: unknown): Account => ({
-  ...AccountInput.parse({ name: 'a', apiUrl: 'https://a.example', apiKey: 'k', supportedModels }),
-  id: 'id',
-  platform: 'codex',
-  sealedApiKey: '',
-  proxy: null,
-  createdAt: '',
-  updatedAt: '',
-})
-
-describe('upstreamModel', () => {
-  it('is the model itself where nothing is listed', () => {
-    expect(upstreamModel(account([]), 'm')).toBe('m')
-    expect(upstreamModel(account({}), 'm')).toBe('m')
-    expect(upstreamModel(account(undefined), 'm')).toBe('m')
-  })
-
-  it('is the model itself where it is listed, and else none', () => {
-    expect(upstreamModel(account(['m', ' n ', 'm']), 'n')).toBe('n')
-    expect(upstreamModel(account(['m']), 'M')).toBeUndefined()
-  })
-
-  it('is the name that a map gives it, and else none', () => {
-    expect(upstreamModel(account({ m: 'vendor/m' }), 'm')).toBe('vendor/m')
-    expect(upstreamModel(account({ m: 'vendor/m' }), 'vendor/m')).toBeUndefined()
-  })
-
-  it.each(['constructor', 'toString', '__proto__'])('is none for the name %s', (name) => {
-    expect(upstreamModel(account({ m: 'x' }), name)).toBeUndefined()
-  })
-})
 
 describe('readHealth', () => {
   const until = '1970-01-01T00:00:02.000Z'

@@ -140,6 +140,7 @@ describe('priceUsage', () => {
         for (const provider of ['anthropic', 'openai'] as const) {
           for (const { id: model } of listed(provider)) {
             const usage: Usage = {
+              ...noUsage,
               inputTokens: input,
               outputTokens: output,
               cacheWrite5mTokens: write5m,

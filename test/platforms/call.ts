@@ -24,6 +24,8 @@ export function callOf(fields: Partial<AccountCall> = {}, body = '{"model":"m"}'
     account: accountOf(),
     credential: 'sk-ant-1',
     operation: 'messages',
+    method: 'POST',
+    subpath: '',
     headers: new Headers({ 'content-type': 'application/json' }),
     search: '',
     body: { bytes, model, modelStart, modelEnd },

@@ -1,8 +1,9 @@
 /** Tests an account with one small real request, which is not written to the usage ledger. */
 import { z } from '@hono/zod-openapi'
-import { type Account, upstreamModel } from '../../catalog/account.ts'
+import type { Account } from '../../catalog/account.ts'
 import type { AccountSecrets } from '../../catalog/account-secrets.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
+import { listedModels, upstreamModel } from '../../catalog/supported-models.ts'
 import { runAtOnce } from '../../dialects/json-scan.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { HttpAnswer } from '../../http-message.ts'
@@ -47,7 +48,7 @@ export async function tryAccount(
     latencyMs: Math.round(runtime.monotonicMs() - startedMs),
   })
   const failed = (message: string): Verdict => ({ ok: false, status: null, message })
-  const asked = upstreamModel(account, model)
+  const asked = upstreamModel(account.supportedModels, model)
   if (asked === undefined) return after(failed(`The account does not support the model "${model}"`))
   const opened = openCredentials(gateway, account)
   if ('fault' in opened) return after(failed(opened.fault))
@@ -72,8 +73,7 @@ export async function tryAccount(
 }
 
 function firstModel({ supportedModels }: Account, platform: Platform): string {
-  const names = Array.isArray(supportedModels) ? supportedModels : Object.keys(supportedModels)
-  return names[0] ?? platform.defaultTrialModel
+  return listedModels(supportedModels)?.[0] ?? platform.defaultTrialModel
 }
 
 function openCredentials(
@@ -110,6 +110,8 @@ async function buildTrial(
   const call = {
     account,
     operation,
+    method: 'POST',
+    subpath: '',
     headers,
     search: '',
     body: { bytes, model, modelStart, modelEnd },

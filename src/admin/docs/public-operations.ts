@@ -2,6 +2,7 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import { relayRoutes } from '../../relay/routes.ts'
 import { Health } from '../health.ts'
+import { registerModelOperations } from './model-operations.ts'
 import { registerRelayOperation } from './relay-operations.ts'
 
 type Registry = OpenAPIHono['openAPIRegistry']
@@ -19,6 +20,7 @@ export function registerPublicOperations(registry: Registry): void {
     description: 'A gateway key as `Authorization: Bearer`',
   })
   for (const route of relayRoutes) registerRelayOperation(registry, route)
+  registerModelOperations(registry)
   registry.registerPath({
     method: 'get',
     path: '/health',

@@ -82,11 +82,21 @@ const OpenAiError = z
     },
   })
 
+const TokenCount = z
+  .looseObject({ input_tokens: z.number() })
+  .openapi('TokenCount', { description: asSent })
+const StoredAnswer = z.looseObject({}).openapi('StoredAnswer', { description: asSent })
+
 interface Documented {
   summary: string
-  request: z.ZodType
+  /** Undefined: it takes no body. */
+  request?: z.ZodType
   answer: z.ZodType
+  /** Further statuses of its errors. */
+  errors?: Record<number, string>
 }
+const notCharged = 'not charged, and counted by no limit'
+const notOffered = { 501: 'No account offers it' }
 
 const documented: Record<Operation, Documented> = {
   messages: {
@@ -108,6 +118,23 @@ const documented: Record<Operation, Documented> = {
     summary: 'Create a chat completion (OpenAI Chat Completions API)',
     request: ChatRequest,
     answer: ChatCompletion,
+  },
+  count_tokens: {
+    summary: `Count the tokens of a message (Anthropic Messages API); ${notCharged}`,
+    request: MessagesRequest,
+    answer: TokenCount,
+    errors: notOffered,
+  },
+  input_tokens: {
+    summary: `Count the tokens of a response (OpenAI Responses API); ${notCharged}`,
+    request: ResponsesRequest,
+    answer: TokenCount,
+    errors: notOffered,
+  },
+  stored_response: {
+    summary: `Read, cancel or delete a response by its id, or list its input; ${notCharged}`,
+    answer: StoredAnswer,
+    errors: { 404: 'This gateway key made no such response, or its account is gone' },
   },
 }
 
@@ -143,23 +170,31 @@ const json = (schema: z.ZodType, description: string) => ({
   content: { 'application/json': { schema } },
 })
 
+const methods = { POST: 'post', GET: 'get', DELETE: 'delete' } as const
+
 /** Registers one route of the relay; the schemes of its keys are registered elsewhere. */
 export function registerRelayOperation(registry: Registry, route: RelayRoute): void {
-  const { path, dialect, operation } = route
-  const { summary, request, answer } = documented[operation]
+  const { dialect, operation } = route
+  const { summary, request, answer, errors: further } = documented[operation]
   const errors = errorsOf[dialect.id]
-  const refusals = Object.entries(errors?.statuses ?? {}).map(([status, text]) => [
+  const hasId = route.path.includes(':id')
+  const refusals = Object.entries({ ...errors?.statuses, ...further }).map(([status, text]) => [
     status,
     json(errors?.envelope ?? OpenAiError, text),
   ])
   registry.registerPath({
-    method: 'post',
-    path,
+    method: methods[route.method ?? 'POST'],
+    path: route.path.replace(':id', '{id}'),
     tags: ['Relay'],
     summary,
     description: 'Relayed to the best account. Errors speak the protocol of the vendor.',
     security: [{ GatewayKey: [] }, { GatewayBearer: [] }],
-    request: { body: { required: true, content: { 'application/json': { schema: request } } } },
+    request: {
+      ...(hasId && { params: z.object({ id: z.string() }) }),
+      ...(request && {
+        body: { required: true, content: { 'application/json': { schema: request } } },
+      }),
+    },
     responses: {
       200: {
         description: 'The answer, or with `stream` its events, as the upstream sent them',

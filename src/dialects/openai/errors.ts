@@ -60,6 +60,7 @@ const forms: Partial<Record<ErrorCode, WireForm>> = {
   // The account's key has to be renewed; a 5xx would be repeated in vain.
   accounts_refused: invalid('account_refused'),
   no_account: invalid('no_account'),
+  not_offered: refused(501, 'not_offered'),
   upstream_failed: overloaded,
   // A repeat would take as long, and cost as much again.
   upstream_timeout: { ...overloaded, isFinal: true },

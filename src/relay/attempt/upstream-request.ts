@@ -22,6 +22,8 @@ export async function upstreamRequest(
   return prepareRequest(platform, openSecrets(account), {
     account,
     operation,
+    method: client.method ?? 'POST',
+    subpath: client.subpath ?? '',
     headers: upstreamHeaders(client.headers, dialect.headerRules),
     search: client.search,
     body: adapted({ bytes: client.body, model, modelStart, modelEnd }, client.adaptation),

@@ -13,6 +13,10 @@ import { type Conversation, readConversation } from './session.ts'
 /** The caller's request as it came, and the signal that says the caller has gone. */
 export interface ClientRequest {
   requestId: string
+  /** By default POST. */
+  method?: string
+  /** What follows the path of the operation, such as the id of a response; by default nothing. */
+  subpath?: string
   headers: HeaderReader
   /** The query with its question mark, or empty. */
   search: string

@@ -97,5 +97,6 @@ export function issuedAffinities(headers: HeaderReader, responseId: string | und
   ]
 }
 
-const digestOf = (kind: 'response' | 'turn', id: string) =>
+/** The digest by which the issuer of an id is found. */
+export const digestOf = (kind: 'response' | 'turn', id: string) =>
   createHash('sha256').update(`${kind}:${id}`).digest('hex')

@@ -1,8 +1,9 @@
 /** Candidates: which accounts could serve a request at all, and why the others could not. */
 
-import { type Account, upstreamModel } from '../../catalog/account.ts'
+import type { Account } from '../../catalog/account.ts'
 import type { ApiKey } from '../../catalog/api-key.ts'
 import type { Pool } from '../../catalog/catalog.ts'
+import { upstreamModel } from '../../catalog/supported-models.ts'
 import type { Candidate } from '../../domain/candidate.ts'
 import { type ModelFamily, modelFamily } from '../../domain/model-family.ts'
 import type { PoolId } from '../../domain/platform.ts'
@@ -62,7 +63,8 @@ interface Search {
   poolId: PoolId
   /** The platforms of that pool whose accounts the key may use. */
   platforms: Platform[]
-  model: string
+  /** Undefined: the request names none, and each account may serve it. */
+  model: string | undefined
   canProxy: boolean
 }
 
@@ -79,7 +81,7 @@ export function findCandidates(search: Search): Choice {
   for (const { record: account } of accounts.values()) {
     const platform = platforms.find(({ id }) => id === account.platform)
     if (!platform) continue
-    const asked = upstreamModel(account, model)
+    const asked = model === undefined ? '' : upstreamModel(account.supportedModels, model)
     const why = obstacle(account, asked, boundIds, search.canProxy)
     if (why === undefined && asked !== undefined) {
       candidates.push({ account, platform, upstreamModel: asked, family: modelFamily(asked) })
