@@ -16,6 +16,9 @@ const SupportedModels = z.union(
   'Must be a list of up to 500 models, or a map from model to model, of 1 to 200 characters each',
 )
 
+/** The header that carries the credential; `auto` = the one that the vendor takes this kind of key in. */
+export const credentialHeaders = ['auto', 'x-api-key', 'authorization', 'api-key'] as const
+
 /** The fields an admin may set on an account, without its credential. */
 export const AccountSettings = z.strictObject({
   name: text(100).min(1),
@@ -25,6 +28,8 @@ export const AccountSettings = z.strictObject({
   userAgent: text(500)
     .regex(/^[\x20-\x7e]*$/, 'Must hold visible ASCII characters and blanks only')
     .default(''),
+  /** Relays, and bases like those of Azure, may want it elsewhere. */
+  credentialHeader: z.enum(credentialHeaders).default('auto'),
   priority: z.int().min(1).max(100).default(50),
   schedulable: z.boolean().default(true),
   isActive: z.boolean().default(true),

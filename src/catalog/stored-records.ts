@@ -27,6 +27,7 @@ const StoredAccount = z.looseObject({
   name: text,
   apiUrl: text,
   userAgent: text,
+  credentialHeader: text,
   priority: z.number(),
   schedulable: z.boolean(),
   isActive: z.boolean(),

@@ -1,5 +1,6 @@
 /** Claude Console: accounts with an API key of Anthropic, or of a relay that speaks its Messages API. */
 import { z } from 'zod'
+import { setCredential } from './credential.ts'
 import { classifyAnswer, classifyErrorEvent } from './failures/classify.ts'
 import type { Platform } from './platform.ts'
 import { bodyOf, operationUrl } from './request-parts.ts'
@@ -17,8 +18,8 @@ export const claudeConsole: Platform = {
   buildRequest(call) {
     const { account, credential, operation, method, subpath, headers, search } = call
     // Relays take their keys as bearer tokens.
-    if (credential.startsWith('sk-ant-')) headers.set('x-api-key', credential)
-    else headers.set('authorization', `Bearer ${credential}`)
+    const auto = credential.startsWith('sk-ant-') ? 'x-api-key' : 'authorization'
+    setCredential(headers, account, credential, auto)
     const url = operationUrl(account.apiUrl, paths, operation) + subpath + search
     return { url, method, headers, body: bodyOf(call) }
   },

@@ -1,5 +1,6 @@
 /** Codex: accounts of the OpenAI Responses API, or of a relay that speaks it. */
 import { z } from 'zod'
+import { setCredential } from './credential.ts'
 import { classifyAnswer, classifyErrorEvent } from './failures/classify.ts'
 import type { Platform } from './platform.ts'
 import { bodyOf, operationUrl } from './request-parts.ts'
@@ -22,7 +23,7 @@ export const codex: Platform = {
 
   buildRequest(call) {
     const { account, credential, operation, method, subpath, headers, search } = call
-    headers.set('authorization', `Bearer ${credential}`)
+    setCredential(headers, account, credential, 'authorization')
     const url = operationUrl(account.apiUrl, paths, operation) + subpath + search
     return { url, method, headers, body: bodyOf(call) }
   },

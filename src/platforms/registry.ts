@@ -6,6 +6,8 @@ import { claudeConsole } from './claude-console.ts'
 import { codex } from './codex.ts'
 import type { Platform } from './platform.ts'
 
+export { subscriptionFault } from './credential.ts'
+
 /** The platforms of the product, one for each id that an account may have. */
 const builtIn: Record<PlatformId, Platform> = { 'claude-console': claudeConsole, codex }
 

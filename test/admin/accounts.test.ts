@@ -36,6 +36,7 @@ describe('POST /accounts/:platform', () => {
       accountType: 'shared',
       supportedModels: [],
       maxConcurrency: 0,
+      credentialHeader: 'auto',
       rateLimitDuration: 5,
       dailyQuota: 0,
       quotaResetTime: '00:00',
@@ -46,6 +47,23 @@ describe('POST /accounts/:platform', () => {
     })
     expect((await admin.call('GET', `/accounts/${platform}/${json.id}`)).json).toEqual(json)
   })
+
+  it.each(['create', 'edit'])(
+    'refuses the token of a subscription, to %s an account',
+    async (way) => {
+      const apiKey = `sk-ant-oat01-${'x'.repeat(40)}`
+      const fields = { name: 'a', apiUrl: 'https://api.example.com', apiKey }
+      const { id } = await admin.createAccount()
+      const { status, json, text } =
+        way === 'create'
+          ? await admin.call('POST', '/accounts/claude-console', fields)
+          : await admin.call('PUT', `/accounts/claude-console/${id}`, { apiKey })
+      expect(status).toBe(400)
+      expect(json.error.issues[0].field).toBe('apiKey')
+      expect(json.error.message).toContain('terms forbid to share it')
+      expect(text).not.toContain(apiKey)
+    },
+  )
 
   it('keeps every setting', async () => {
     const settings = {

@@ -10,13 +10,14 @@ import type { Gateway } from '../../gateway.ts'
 import { changedMeanwhile } from '../patch.ts'
 import { requirePermission } from '../permissions.ts'
 import { checkApiUrl } from './check-api-url.ts'
+import { checkCredential } from './check-credential.ts'
 import type { AccountState } from './find.ts'
 import { writeAccount } from './write-account.ts'
 
 /**
  * Creates an account and seals its credentials.
  * @throws GatewayError `not_permitted`, `invalid_request` when the gateway may not call this address
- * or this proxy, `misconfigured` when this gateway seals with another key than the store's.
+ * or this proxy, or for a token of somebody's subscription, `misconfigured` when this gateway seals with another key than the store's.
  */
 export async function createAccount(
   gateway: Gateway,
@@ -26,6 +27,7 @@ export async function createAccount(
   const { runtime, sealer } = gateway
   const { apiKey, ...settings } = input
   checkApiUrl(gateway, settings.apiUrl)
+  checkCredential(apiKey)
   const proxy = settings.proxy && checkProxy(gateway, settings.proxy)
   await ensureSealingKey(gateway)
   const nowMs = runtime.now()

@@ -8,10 +8,16 @@ import { checkPrecondition, type Precondition } from '../patch.ts'
 import { requirePermission } from '../permissions.ts'
 import { changeAccount } from './change.ts'
 import { checkApiUrl } from './check-api-url.ts'
+import { checkCredential } from './check-credential.ts'
 import { type AccountRequest, type AccountState, withHealth } from './find.ts'
 
 /** Fields by which an administrator repairs an account: the cause of its cooldown may be gone. */
-const recoveryFields = ['sealedApiKey', 'apiUrl', 'proxy'] satisfies (keyof Account)[]
+const recoveryFields = [
+  'sealedApiKey',
+  'apiUrl',
+  'proxy',
+  'credentialHeader',
+] satisfies (keyof Account)[]
 
 /**
  * Changes the given settings of an account and no other; new credentials are sealed.
@@ -49,6 +55,7 @@ async function sealPatch(
 ): Promise<Partial<Account>> {
   const { sealer } = gateway
   if (settings.apiUrl !== undefined) checkApiUrl(gateway, settings.apiUrl)
+  if (apiKey !== undefined) checkCredential(apiKey)
   const proxy = proxyInput && checkProxy(gateway, proxyInput)
   if (apiKey !== undefined || proxy?.auth) await ensureSealingKey(gateway)
   return {
