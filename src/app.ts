@@ -8,6 +8,7 @@ import { docsRoutes } from './admin/docs/routes.ts'
 import { createHealthCheck } from './admin/health.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
+import { setupRoutes } from './admin/setup/routes.ts'
 import { anthropic } from './dialects/anthropic.ts'
 import type { Dialect } from './dialects/dialect.ts'
 import { openaiResponses } from './dialects/openai/responses.ts'
@@ -108,6 +109,7 @@ export function createApp(
   const admin = adminRoutes(gateway)
   app.route('/api/v2', admin)
   app.route('/', docsRoutes(admin))
+  app.route('/', setupRoutes(gateway))
 
   const allowedMethods = createAllowedMethods(app.routes)
   app.notFound((c) => {

@@ -50,6 +50,14 @@ const restUrl = z.string().refine((value) => isUrl(value, ['https:', 'http:']), 
   message: 'must be a URL like https://name.upstash.io',
 })
 
+/** Where clients reach the gateway; a path is kept, a slash at its end is not. */
+const publicUrl = z
+  .string()
+  .refine((value) => isUrl(value, ['https:', 'http:']), {
+    message: 'must be a URL like https://gateway.example.com',
+  })
+  .transform((value) => value.replace(/\/$/, ''))
+
 /** Of an administrator, in characters: wherever one is set. */
 export const passwordLength = { min: 12, max: 1000 }
 
@@ -114,6 +122,7 @@ const Environment = z
     ALLOW_PRIVATE_PROXIES: flag(),
     CORS_ORIGINS: origins.default([]),
     TRUST_PROXY_HEADER: flag(),
+    PUBLIC_URL: publicUrl.optional(),
     BODY_LIMIT_BYTES: integer(32 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
     BODY_MEMORY_BYTES: integer(256 * 1024 * 1024, 1024 * 1024, 1024 * 1024 * 1024 * 1024),
     STORE_TIMEOUT_MS: integer(5_000, 50, 60_000),
