@@ -48,8 +48,11 @@ export async function logIn(host: GatewayHost) {
   return {
     token,
     request: (method: string, path: string, body?: unknown) => call(method, path, body, token),
-    createAccount: (fields: Record<string, unknown>): Promise<Created> =>
-      expectStatus(201, 'POST', '/accounts/claude-console', { name: 'account', ...fields }),
+    createAccount: (
+      fields: Record<string, unknown>,
+      platform = 'claude-console',
+    ): Promise<Created> =>
+      expectStatus(201, 'POST', `/accounts/${platform}`, { name: 'account', ...fields }),
     account: (id: string) => expectStatus(200, 'GET', `/accounts/claude-console/${id}`),
     createKey: (fields: Record<string, unknown> = {}): Promise<Created> =>
       expectStatus(201, 'POST', '/keys', { name: 'key', ...fields }),

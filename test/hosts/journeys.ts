@@ -7,9 +7,11 @@ import { administrationJourneys } from './journeys/administration.ts'
 import { failoverJourneys } from './journeys/failover.ts'
 import { inputJourneys } from './journeys/input.ts'
 import { limitJourneys } from './journeys/limits.ts'
+import { openAiJourneys } from './journeys/openai.ts'
 import { queueJourneys } from './journeys/queue.ts'
 import { relayJourneys } from './journeys/relay.ts'
 import { schedulingJourneys } from './journeys/scheduling.ts'
+import { sdkJourneys } from './journeys/sdks.ts'
 
 /** What a journey works with; `host` and `admin` live as long as the suite, accounts do not. */
 export interface Stage {
@@ -18,7 +20,11 @@ export interface Stage {
   readonly upstream: Upstream
   start: StartHost
   /** Adds an account on the upstream whose credential is `credential`. */
-  addAccount(credential: string, fields?: Record<string, unknown>): Promise<string>
+  addAccount(
+    credential: string,
+    fields?: Record<string, unknown>,
+    platform?: 'claude-console' | 'codex',
+  ): Promise<string>
   /** Removes every account, so that the next journey starts alone. */
   clearAccounts(): Promise<void>
 }
@@ -29,7 +35,7 @@ export function describeJourneys(name: string, start: StartHost): void {
     let host: GatewayHost
     let admin: AdminClient
     let upstream: Upstream
-    let accounts: string[] = []
+    let accounts: { id: string; platform: string }[] = []
 
     beforeAll(async () => {
       upstream = await startUpstream()
@@ -52,18 +58,17 @@ export function describeJourneys(name: string, start: StartHost): void {
         return upstream
       },
       start,
-      async addAccount(credential, fields) {
-        const { id } = await admin.createAccount({
-          name: credential,
-          apiUrl: upstream.url,
-          apiKey: credential,
-          ...fields,
-        })
-        accounts.push(id)
+      async addAccount(credential, fields, platform = 'claude-console') {
+        const apiUrl = platform === 'codex' ? `${upstream.url}/v1` : upstream.url
+        const account = { name: credential, apiUrl, apiKey: credential, ...fields }
+        const { id } = await admin.createAccount(account, platform)
+        accounts.push({ id, platform })
         return id
       },
       async clearAccounts() {
-        for (const id of accounts) await admin.request('DELETE', `/accounts/claude-console/${id}`)
+        for (const { id, platform } of accounts) {
+          await admin.request('DELETE', `/accounts/${platform}/${id}`)
+        }
         accounts = []
         upstream.requests.length = 0
         upstream.served.length = 0
@@ -78,5 +83,7 @@ export function describeJourneys(name: string, start: StartHost): void {
     queueJourneys(stage)
     inputJourneys(stage)
     administrationJourneys(stage)
+    openAiJourneys(stage)
+    sdkJourneys(stage)
   })
 }

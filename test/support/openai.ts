@@ -67,6 +67,7 @@ function responseOf(exchange: Exchange, script: OpenAiScript, status: string) {
   return {
     id,
     object: 'response',
+    created_at: 1,
     status,
     model: bodyOf(exchange).model,
     service_tier: serviceTier,
