@@ -32,7 +32,7 @@ export interface AppVariables extends RequestIdVariables {
   keyId?: string
 }
 /** What a host lends for each request. */
-type AppBindings = Pick<RelayPlace, 'onStopping'>
+type AppBindings = Pick<RelayPlace, 'onStopping' | 'acceptSocket'>
 type AppEnv = { Variables: AppVariables; Bindings: AppBindings }
 type App = Context<AppEnv>
 type ErrorEnvelope = (c: App, error: GatewayError) => Response
@@ -79,8 +79,9 @@ export function createApp(
   const serveRelay = createRelay(gateway, isReady)
   for (const route of routes) {
     app.on(route.method ?? 'POST', route.path, async (c) => {
-      const { onStopping } = c.env ?? {}
-      const place = { requestId: c.get('requestId'), onStopping, storedId: c.req.param('id') }
+      const { onStopping, acceptSocket } = c.env ?? {}
+      const requestId = c.get('requestId')
+      const place = { requestId, onStopping, acceptSocket, storedId: c.req.param('id') }
       return asResponse(await serveRelay(route, c.req.raw, place))
     })
   }

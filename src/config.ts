@@ -27,10 +27,10 @@ const integer = (fallback: number, min: number, max: number) =>
     .max(max, `must be at most ${max}`)
     .default(fallback)
 
-const flag = () =>
+const flag = (fallback: 'true' | 'false' = 'false') =>
   z
     .enum(['true', 'false'])
-    .default('false')
+    .default(fallback)
     .transform((value) => value === 'true')
 
 const isOrigin = (value: string) =>
@@ -123,6 +123,7 @@ const Environment = z
     CORS_ORIGINS: origins.default([]),
     TRUST_PROXY_HEADER: flag(),
     PUBLIC_URL: publicUrl.optional(),
+    RESPONSES_WEBSOCKET: flag('true'),
     BODY_LIMIT_BYTES: integer(32 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
     BODY_MEMORY_BYTES: integer(256 * 1024 * 1024, 1024 * 1024, 1024 * 1024 * 1024 * 1024),
     STORE_TIMEOUT_MS: integer(5_000, 50, 60_000),

@@ -16,6 +16,8 @@ export const errorStatus = {
   conflict: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
+  upgrade_required: 426,
+  socket_limit: 400,
   concurrency_limit: 429,
   request_limit: 429,
   too_many_logins: 429,

@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Observer } from './domain/events.ts'
 import type { HeaderFields, HttpAnswer } from './http-message.ts'
+import type { MessageSocket } from './message-socket.ts'
 
 /** A proxy between the gateway and the upstream of one account. */
 export interface OutboundProxy {
@@ -54,6 +55,10 @@ export interface Runtime extends Clock {
   redis: Redis
   /** Sends a request upstream. Rejects on connect, TLS, reset and abort. */
   fetch: (url: string, request: UpstreamRequest) => Promise<HttpAnswer>
+  /** Opens a WebSocket to an upstream. Rejects when the upstream does not; absent where the host cannot. */
+  openSocket?: (url: string, request: UpstreamRequest) => Promise<MessageSocket>
+  /** How many responses one socket may serve, where the work of one is bounded; absent: any number. */
+  socketResponseLimit?: number
   /** Whether `fetch` can go through a proxy: on Node it can, on Workers it cannot. */
   canProxy: boolean
   /** Where a request comes from, as the host itself knows it; undefined where it does not. */

@@ -4,9 +4,10 @@ import { createApp } from './app.ts'
 import type { Clock } from './clock.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { createGateway } from './gateway.ts'
+import { type AcceptSocket, type MessageSocket, messageSocket } from './message-socket.ts'
 import { fanOut } from './observe/fan-out.ts'
 import { createLog } from './observe/log.ts'
-import type { Runtime } from './runtime.ts'
+import type { Runtime, UpstreamRequest } from './runtime.ts'
 import { createRedis } from './store/redis.ts'
 import { createUpstashEngine } from './store/upstash.ts'
 
@@ -23,7 +24,7 @@ export default {
       if (error instanceof ConfigError) return misconfigured(error)
       throw error
     }
-    return app.fetch(request)
+    return app.fetch(request, { acceptSocket })
   },
 }
 
@@ -57,6 +58,9 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
     redis: createRedis(createUpstashEngine({ url, token, timeoutMs, clock })),
     fetch: (address, { headers, body, ...request }) =>
       fetch(address, { ...request, headers: [...headers], body: body ?? null }),
+    openSocket,
+    // The subrequests and the CPU time of an invocation are bounded, and a socket is one invocation.
+    socketResponseLimit: 20,
     canProxy: false,
     dropsAbandoned: true,
     // Each poll is a subrequest, and the smallest plan grants 50 to a request.
@@ -72,4 +76,30 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
 /** Tells the deployer what to set; names of settings are no secret, and their values stay out. */
 function misconfigured({ message }: ConfigError): Response {
   return Response.json({ error: { code: 'misconfigured', message } }, { status: 500 })
+}
+
+/** A client's socket; the other end of the pair is what workerd passes on. */
+function acceptSocket(): ReturnType<AcceptSocket> {
+  const { 0: client, 1: server } = new WebSocketPair()
+  server.accept()
+  const init: ResponseInit & { webSocket: unknown } = { status: 101, webSocket: client }
+  return { answer: new Response(null, init), socket: messageSocket(server) }
+}
+
+/** @throws Error when the upstream answers with anything but a WebSocket. */
+async function openSocket(url: string, request: UpstreamRequest): Promise<MessageSocket> {
+  const headers = new Headers([...request.headers])
+  headers.set('upgrade', 'websocket')
+  const response: Response & { webSocket?: WorkerSocket | null } = await fetch(url, {
+    headers,
+    signal: request.signal,
+    redirect: 'manual',
+  })
+  const { webSocket: socket } = response
+  if (!socket) {
+    await response.body?.cancel()
+    throw new Error('The upstream opened no WebSocket')
+  }
+  socket.accept()
+  return messageSocket(socket)
 }

@@ -42,6 +42,7 @@ describe('loadConfig', () => {
       ALLOW_PRIVATE_PROXIES: false,
       CORS_ORIGINS: [],
       TRUST_PROXY_HEADER: false,
+      RESPONSES_WEBSOCKET: true,
       BODY_LIMIT_BYTES: 33_554_432,
       BODY_MEMORY_BYTES: 268_435_456,
       STORE_TIMEOUT_MS: 5_000,

@@ -70,6 +70,8 @@ export interface Dialect {
   errorResponse(error: GatewayError, requestId: string, nowMs: number): Response
   /** The same as an event, for a stream that has begun. */
   errorEvent(error: GatewayError, requestId: string): string
+  /** The same as a message of a WebSocket, where the dialect has those. */
+  socketError?(error: GatewayError, nowMs: number): Record<string, unknown>
   /** Makes a fold for a client that wants JSON; without it, such a client never gets a stream. */
   createFold?(): AnswerFold
   /** A JSON answer as the events of a stream; undefined when it has no such form. */

@@ -30,6 +30,8 @@ import { checkAdminPassword } from './settings/check-admin.ts'
 import { checkStore } from './settings/check-store.ts'
 import { type Environment, readGatewayEnvironment } from './settings/environment.ts'
 import type { Question } from './settings/question.ts'
+import { asksForSocket, serveSockets } from './sockets.ts'
+import { createSocketOpener } from './transport/open-socket.ts'
 import { createTransport } from './transport/transport.ts'
 import { endUnreadUploads } from './unread-uploads.ts'
 import { welcome } from './welcome.ts'
@@ -61,15 +63,24 @@ export async function startNode(
   let isReady = false
   const app = createApp(gateway, { isReady: () => isReady })
   const fetch = endUnreadUploads(trackRequests(app.fetch, running))
+  const { routeOf, socketRouteOf } = createBasePaths(relayRoutes)
   const server = createServer(
+    { shouldUpgradeCallback: asksForSocket },
     createRelayServer({
-      routeOf: createBasePaths(relayRoutes).routeOf,
+      routeOf,
       serve: createRelay(gateway, () => isReady),
       running,
       clock: systemClock,
       others: getRequestListener(fetch, { autoCleanupIncoming: false }),
     }),
   )
+  serveSockets(server, {
+    socketRouteOf,
+    serve: createRelay(gateway, () => isReady),
+    running,
+    now: systemClock.now,
+    maxMessageBytes: config.BODY_LIMIT_BYTES,
+  })
   keepIdleConnections(server, config.KEEP_ALIVE_SECONDS)
   const question = (asked: Question[]) => {
     for (const each of asked) observe({ type: 'setting_questionable', ...each })
@@ -118,11 +129,13 @@ function compose(
   // The embedded store is on the same disk: a journal beside it would keep nothing safer.
   const journal =
     name === 'embedded' ? undefined : openJournal(join(config.DATA_DIR, 'journal.sqlite'))
-  const transport = createTransport({
+  const connections = {
     connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT_SECONDS * 1000,
     allowPrivateUpstreams: config.ALLOW_PRIVATE_UPSTREAMS,
-    allowPrivateProxies: config.ALLOW_PRIVATE_PROXIES,
-  })
+  }
+  const { ALLOW_PRIVATE_PROXIES: allowPrivateProxies } = config
+  const transport = createTransport({ ...connections, allowPrivateProxies })
+  const sockets = createSocketOpener(connections)
   const running = createRunningWork()
   const observe = fanOut(createLog(config.LOG_LEVEL, write, systemClock.now))
   const runtime: Runtime = {
@@ -130,6 +143,7 @@ function compose(
     config,
     redis: createRedis(engine),
     fetch: transport.fetch,
+    openSocket: sockets.open,
     canProxy: true,
     clientAddress: (c) => getConnInfo(c).remote.address,
     observe,
@@ -140,7 +154,7 @@ function compose(
   }
   if (journal?.damage) observe({ type: 'journal_damaged', ...journal.damage })
   const closeStore = async () => {
-    await transport.close()
+    await Promise.all([transport.close(), sockets.close()])
     await engine.close()
     journal?.close()
   }

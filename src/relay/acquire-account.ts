@@ -24,6 +24,8 @@ export interface Acquisition {
   client: ClientRequest
   principal: Principal
   trace: Trace
+  /** The one account that may serve it; undefined: any that can. */
+  onlyAccountId?: string
 }
 
 /**
@@ -76,7 +78,7 @@ export async function acquireAccount(
 /** Plans with the catalog in memory, and again with a newer one when that turns out to be old. */
 async function planAndAdmit(
   gateway: Gateway,
-  { route, client, trace }: Acquisition,
+  { route, client, trace, onlyAccountId }: Acquisition,
   ledgerId: string,
   turn: Turn,
   known: Acquisition['principal'],
@@ -96,6 +98,7 @@ async function planAndAdmit(
       platforms: gateway.platforms,
       pricer: gateway.pricer,
       nowMs: runtime.now(),
+      onlyAccountId,
     })
   let { snapshot, isFresh } = known
   for (let plans = 0; plans < maxPlans; plans++) {

@@ -23,6 +23,8 @@ export interface BasePaths {
   getPath(request: Request): string
   /** The route of the relay that a path stands for, as `getPath` finds it. */
   routeOf(path: string): RelayRoute | undefined
+  /** The same for a WebSocket. */
+  socketRouteOf(path: string): RelayRoute | undefined
   /** The path of the relay that was probably meant by one that has no route. */
   meant(path: string): string | undefined
 }
@@ -31,6 +33,9 @@ export interface BasePaths {
 export function createBasePaths(routes: readonly RelayRoute[]): BasePaths {
   const posted = routes.filter(({ method, path }) => method === undefined && !path.includes(':'))
   const known = new Map(posted.map((route) => [route.path, route]))
+  const sockets = new Map(
+    routes.filter(({ isSocket }) => isSocket).map((route) => [route.path, route]),
+  )
   const tails = new Map(
     [...known.keys()].flatMap((path) => {
       const tail = /^\/v1\/(.+)$/.exec(path)?.[1]
@@ -54,6 +59,7 @@ export function createBasePaths(routes: readonly RelayRoute[]): BasePaths {
   return {
     getPath: (request) => resolve(getPath(request)),
     routeOf: (path) => known.get(path) ?? known.get(resolve(path)),
+    socketRouteOf: (path) => sockets.get(path) ?? sockets.get(resolve(path)),
     meant(path) {
       if (path.length > maxLength) return undefined
       const words = path

@@ -3,6 +3,7 @@
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { HttpRequest, RelayAnswer } from '../http-message.ts'
+import type { AcceptSocket } from '../message-socket.ts'
 import type { Runtime } from '../runtime.ts'
 import { acquireAccount } from './acquire-account.ts'
 import { authenticate } from './authenticate.ts'
@@ -27,6 +28,8 @@ export interface RequestPlace {
   onStopping?: ((stop: () => void) => void) | undefined
   /** The id of the stored response that is asked for, as it stands in the path. */
   storedId?: string | undefined
+  /** Accepts the client's WebSocket, where it asks for one and the host can. */
+  acceptSocket?: AcceptSocket | undefined
 }
 
 /**

@@ -42,6 +42,7 @@ interface PlanInput {
   platforms: PlatformRegistry
   pricer: Pricer
   nowMs: number
+  onlyAccountId?: string | undefined
 }
 
 const minute = 60_000
@@ -62,7 +63,9 @@ export function plan(input: PlanInput): Plan {
   const { apiKey, platforms } = permittedUse(asking, input.platforms.inPool(poolId))
   checkModel(apiKey, model)
   const { accounts } = snapshot.pool
-  const choice = findCandidates({ accounts, apiKey, poolId, platforms, model, canProxy })
+  const { onlyAccountId } = input
+  const search = { accounts, apiKey, poolId, platforms, model, canProxy, onlyAccountId }
+  const choice = findCandidates(search)
   return {
     ledgerId,
     requestId,

@@ -12,6 +12,8 @@ export interface RelayRoute {
   /** As Hono writes it; `:id` is that of a stored response. By default it takes POST. */
   path: string
   method?: 'GET' | 'DELETE'
+  /** It is opened as a WebSocket. */
+  isSocket?: true
   /** What of a stored response is asked for. */
   part?: string
   dialect: Dialect
@@ -41,6 +43,12 @@ const chat = { dialect: openaiChat, poolId: 'codex' } as const
 export const relayRoutes: readonly RelayRoute[] = [
   ...at(anthropicBases, '/messages', { ...claude, operation: 'messages' }),
   ...at(openaiBases, '/responses', { ...responses, operation: 'responses' }),
+  ...at(openaiBases, '/responses', {
+    ...responses,
+    method: 'GET',
+    isSocket: true,
+    operation: 'responses',
+  }),
   ...at(openaiBases, '/responses/compact', { ...responses, operation: 'responses_compact' }),
   ...at(openaiBases, '/chat/completions', { ...chat, operation: 'chat_completions' }),
   ...at(anthropicBases, '/messages/count_tokens', {

@@ -7,6 +7,7 @@ import type { HttpRequest, RelayAnswer } from '../http-message.ts'
 import { type RequestPlace, relay } from './pipeline.ts'
 import type { RelayRoute } from './routes.ts'
 import { serveUnmetered } from './unmetered/serve.ts'
+import { serveSocket } from './websocket/open.ts'
 
 export type RelayPlace = Omit<RequestPlace, 'onKey'>
 
@@ -28,7 +29,7 @@ export function createRelay(gateway: Gateway, isReady: () => boolean): ServeRela
     }
     try {
       if (!isReady()) throw starting()
-      const serve = isUnmetered(route.operation) ? serveUnmetered : relay
+      const serve = serverOf(route)
       return await serve(gateway, route, request, { ...place, onKey })
     } catch (error) {
       const answer = asGatewayError(error)
@@ -39,6 +40,11 @@ export function createRelay(gateway: Gateway, isReady: () => boolean): ServeRela
       return response
     }
   }
+}
+
+function serverOf({ isSocket, operation }: RelayRoute) {
+  if (isSocket) return serveSocket
+  return isUnmetered(operation) ? serveUnmetered : relay
 }
 
 export const starting = () =>

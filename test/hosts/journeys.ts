@@ -12,6 +12,7 @@ import { queueJourneys } from './journeys/queue.ts'
 import { relayJourneys } from './journeys/relay.ts'
 import { schedulingJourneys } from './journeys/scheduling.ts'
 import { sdkJourneys } from './journeys/sdks.ts'
+import { websocketJourneys } from './journeys/websocket.ts'
 
 /** What a journey works with; `host` and `admin` live as long as the suite, accounts do not. */
 export interface Stage {
@@ -85,5 +86,6 @@ export function describeJourneys(name: string, start: StartHost): void {
     administrationJourneys(stage)
     openAiJourneys(stage)
     sdkJourneys(stage)
+    websocketJourneys(stage)
   })
 }

@@ -19,7 +19,9 @@ export function registerPublicOperations(registry: Registry): void {
     scheme: 'bearer',
     description: 'A gateway key as `Authorization: Bearer`',
   })
-  for (const route of relayRoutes) registerRelayOperation(registry, route)
+  // OpenAPI has no form for WebSockets.
+  const described = relayRoutes.filter(({ isSocket }) => !isSocket)
+  for (const route of described) registerRelayOperation(registry, route)
   registerModelOperations(registry)
   registry.registerPath({
     method: 'get',

@@ -45,6 +45,9 @@ const forms: Partial<Record<ErrorCode, WireForm>> = {
   method_not_allowed: refused(405, 'method_not_allowed'),
   body_too_large: refused(413, 'request_too_large'),
   unsupported_media_type: refused(415, 'unsupported_media_type'),
+  upgrade_required: refused(426, 'upgrade_required'),
+  // Clients open another one.
+  socket_limit: invalid('websocket_connection_limit_reached'),
   concurrency_limit: limited,
   request_limit: limited,
   budget_reserved: limited,
@@ -96,6 +99,8 @@ export function errorBody(error: GatewayError, nowMs: number) {
 export function errorResponse(error: GatewayError, requestId: string, nowMs: number): Response {
   const { status, isFinal, hasRetryAfter } = formOf(error)
   const headers = new Headers({ 'x-request-id': requestId })
+  // RFC 9110 §15.5.22
+  if (status === 426) headers.set('upgrade', 'websocket')
   const waitSeconds = error.retryAfterSeconds ?? Number.POSITIVE_INFINITY
   if (hasRetryAfter && waitSeconds <= longestWaitSeconds) {
     headers.set('retry-after', String(waitSeconds))
@@ -103,4 +108,12 @@ export function errorResponse(error: GatewayError, requestId: string, nowMs: num
     headers.set('x-should-retry', 'false')
   }
   return Response.json(errorBody(error, nowMs), { status, headers })
+}
+
+/** The error as a message of a WebSocket, as the vendor writes it. */
+export function socketError(error: GatewayError, nowMs: number): Record<string, unknown> {
+  const { status, hasRetryAfter } = formOf(error)
+  const wait = error.retryAfterSeconds ?? Number.POSITIVE_INFINITY
+  const headers = hasRetryAfter && wait <= longestWaitSeconds ? { 'retry-after': `${wait}` } : {}
+  return { type: 'error', status, ...errorBody(error, nowMs), headers }
 }

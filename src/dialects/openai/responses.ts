@@ -2,7 +2,7 @@
 import { GatewayError } from '../../errors.ts'
 import type { Dialect, RequestFields } from '../dialect.ts'
 import { commonHeaderRules } from '../headers.ts'
-import { errorResponse } from './errors.ts'
+import { errorResponse, socketError } from './errors.ts'
 import { errorEvent, refusalEvent } from './responses-events.ts'
 import { createFold } from './responses-fold.ts'
 import { unfold } from './responses-unfold.ts'
@@ -14,6 +14,7 @@ export const openaiResponses: Dialect = {
   createUsageReader,
   errorResponse,
   errorEvent,
+  socketError,
   refusalEvent,
   createFold,
   unfold,

@@ -39,6 +39,11 @@ function formsOf(credential: string): string[] {
   return [...new Set([credential, inJson, inJson.replaceAll('/', '\\/')])]
 }
 
+/** The same for one text. */
+export function hideInText(text: string, credential: string): string {
+  return credential.length < minCharacters ? text : hide(text, formsOf(credential))
+}
+
 const hide = (text: string, forms: string[]): string =>
   forms.reduce((shown, form) => shown.replaceAll(form, hidden), text)
 

@@ -66,6 +66,8 @@ interface Search {
   /** Undefined: the request names none, and each account may serve it. */
   model: string | undefined
   canProxy: boolean
+  /** No other account may serve it. */
+  onlyAccountId?: string | undefined
 }
 
 /**
@@ -73,14 +75,14 @@ interface Search {
  * else the shared ones. If there are none, the refusal `no_account` names the setting that prevents it.
  */
 export function findCandidates(search: Search): Choice {
-  const { accounts, platforms, model } = search
+  const { accounts, platforms, model, onlyAccountId } = search
   const boundIds = boundAccountIds(search)
   const candidates: PlannedAccount[] = []
   const excluded: Excluded[] = []
   let closest: Excluded['why'] | undefined
   for (const { record: account } of accounts.values()) {
     const platform = platforms.find(({ id }) => id === account.platform)
-    if (!platform) continue
+    if (!platform || (onlyAccountId !== undefined && account.id !== onlyAccountId)) continue
     const asked = model === undefined ? '' : upstreamModel(account.supportedModels, model)
     const why = obstacle(account, asked, boundIds, search.canProxy)
     if (why === undefined && asked !== undefined) {

@@ -21,6 +21,8 @@ export interface Target {
   model: string | undefined
   /** Of an id that only the account which issued it can serve. */
   affinityDigest: string | undefined
+  /** The account that serves this session comes first. */
+  sessionKey?: string | undefined
 }
 
 /** The accounts to ask, best first. */
@@ -62,6 +64,7 @@ export async function planUnmetered(
       poolId,
       keyId: apiKey.id,
       affinityDigest: target.affinityDigest,
+      sessionKey: target.sessionKey,
       activationMs: activationMs(apiKey),
       candidates: candidates.map(({ account, family }) => ({ accountId: account.id, family })),
     })
@@ -97,7 +100,7 @@ const isRefused = (reason: string) =>
 
 function rank(
   candidates: PlannedAccount[],
-  { issuer, cooling }: Extract<RankReply, { kind: 'ok' }>,
+  { issuer, cooling, sessionAccount }: Extract<RankReply, { kind: 'ok' }>,
   hasId: boolean,
 ): Ranked {
   if (hasId) {
@@ -109,8 +112,10 @@ function rank(
     penalties.set(accountId, Math.max(penalties.get(accountId) ?? 0, isRefused(reason) ? 2 : 1))
   }
   const penaltyOf = ({ account }: PlannedAccount) => penalties.get(account.id) ?? 0
+  const rankOf = ({ account }: PlannedAccount) =>
+    account.id === sessionAccount ? 0 : account.priority
   const accounts = candidates.toSorted(
-    (a, b) => penaltyOf(a) - penaltyOf(b) || a.account.priority - b.account.priority,
+    (a, b) => penaltyOf(a) - penaltyOf(b) || rankOf(a) - rankOf(b),
   )
   return { accounts, isIssuerKnown: false }
 }

@@ -3,6 +3,7 @@ import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { health } from '../lua/health.ts'
 import { time } from '../lua/time.ts'
+import { session } from '../records/session.ts'
 import { runScript } from '../run-script.ts'
 import { defineScript } from '../script.ts'
 import type { ReplyOf } from '../script-declaration.ts'
@@ -15,19 +16,29 @@ export interface RankInput {
   keyId: string
   /** Digest of an id that only the account which issued it can serve; undefined without one. */
   affinityDigest: string | undefined
+  /** Undefined: it belongs to no session. */
+  sessionKey: string | undefined
   /** Life of the key counted from first use; 0 = does not end. */
   activationMs: number
   candidates: { accountId: string; family: string }[]
 }
 
 const script = defineScript({
-  keys: ['apiKey', 'counters', 'health', 'affinity'],
-  args: { poolVersion: 'text', keyRevision: 'text', activationMs: 'number', hasAffinity: 'flag' },
+  keys: ['apiKey', 'counters', 'health', 'affinity', 'sticky'],
+  args: {
+    poolVersion: 'text',
+    keyRevision: 'text',
+    activationMs: 'number',
+    hasAffinity: 'flag',
+    hasSession: 'flag',
+  },
   argRows: { candidates: { accountId: 'text', family: 'text' } },
   replies: {
     ok: {
       /** The account that issued the id in the request; empty where none is known. */
       issuer: 'text',
+      /** The account that serves the session now; empty where none does. */
+      sessionAccount: 'text',
       cooling: [{ accountId: 'text', reason: 'text', untilMs: 'number' }],
       nowMs: 'number',
     },
@@ -35,7 +46,7 @@ const script = defineScript({
     stale: { pool: 'texts', apiKey: 'texts' },
     expired: { endedMs: 'number' },
   },
-  libraries: [time, health],
+  libraries: [time, health, session.lua],
   lua: `
 local poolIsCurrent = (stored[2] or '0') == args.poolVersion
 local keyIsCurrent = (redis.call('HGET', keys.apiKey, 'revision') or '0') == args.keyRevision
@@ -61,7 +72,9 @@ for i, candidate in ipairs(args.candidates) do
     end
   end
 end
-return reply.ok({ issuer = args.hasAffinity and redis.call('GET', keys.affinity) or '', cooling = cooling, nowMs = nowMs })
+local it = args.hasSession and readSession(redis.call('GET', keys.sticky)) or nil
+return reply.ok({ issuer = args.hasAffinity and redis.call('GET', keys.affinity) or '',
+  sessionAccount = it and it.current or '', cooling = cooling, nowMs = nowMs })
 `,
 })
 
@@ -69,14 +82,19 @@ export type RankReply = ReplyOf<(typeof script)['replies']>
 
 /** Reads it in one round trip, and changes nothing. @throws the engine's error when the store cannot answer. */
 export function rankScript(redis: Redis, keyspace: Keyspace, input: RankInput): Promise<RankReply> {
-  const { poolId, keyId, affinityDigest } = input
+  const { poolId, keyId, affinityDigest, sessionKey } = input
   return runScript(redis, keyspace, script, {
     keys: {
       apiKey: keyspace.apiKey(input.digest),
       counters: keyspace.keyCounters(keyId),
       health: keyspace.health(poolId),
       affinity: keyspace.affinity(poolId, keyId, affinityDigest ?? ''),
+      sticky: keyspace.sticky(poolId, keyId, sessionKey ?? ''),
     },
-    args: { ...input, hasAffinity: affinityDigest !== undefined },
+    args: {
+      ...input,
+      hasAffinity: affinityDigest !== undefined,
+      hasSession: sessionKey !== undefined,
+    },
   })
 }
