@@ -84,3 +84,65 @@ it('has room for more than all of it when nothing else is kept', async () => {
   const { budget } = setup()
   expect(await budget.keep(500, never)).toBeDefined()
 })
+
+it('lets what is kept grow while there is room, and wait for it before all that begin', async () => {
+  const { budget, pass, state } = setup()
+  const first = await budget.keep(30, never)
+  const second = await budget.keep(30, never)
+  expect(await first?.grow(60)).toBe(true)
+  expect(await first?.grow(10)).toBe(true)
+  const grown = state(Promise.resolve(second?.grow(60)))
+  const begun = state(budget.keep(1, never))
+  await pass(100)
+  expect([grown.settled, begun.settled]).toEqual([false, false])
+  first?.release()
+  await pass(40)
+  expect([grown.settled, begun.settled]).toEqual(['kept', 'kept'])
+})
+
+it('refuses the last that came when all that is kept waits to grow, until the others can go on', async () => {
+  const { budget, pass } = setup()
+  const kept = await Promise.all([30, 30, 30].map((bytes) => budget.keep(bytes, never)))
+  const grown: [number, boolean][] = []
+  kept.forEach((each, i) => {
+    void each?.grow(60).then((isGrown) => {
+      grown.push([i, isGrown])
+      if (!isGrown) each.release()
+    })
+  })
+  await pass(200)
+  expect(grown).toEqual([
+    [2, false],
+    [0, true],
+  ])
+  kept[0]?.release()
+  await pass(40)
+  expect(grown.at(-1)).toEqual([1, true])
+})
+
+it('waits to grow for what is kept without growing, but not longer than any wait', async () => {
+  const { budget, clock, pass } = setup()
+  await budget.keep(60, never)
+  const second = await budget.keep(40, never)
+  const grown: boolean[] = []
+  void second?.grow(50).then((isGrown) => grown.push(isGrown))
+  await pass(900)
+  expect(grown).toEqual([])
+  await pass(200)
+  expect(grown).toEqual([false])
+  second?.release()
+  expect(clock.pending()).toBe(0)
+})
+
+it('lets what is kept alone grow beyond all of it, and one that has gone wait no longer', async () => {
+  const { budget, clock } = setup()
+  const gone = new AbortController()
+  const first = await budget.keep(10, gone.signal)
+  const second = await budget.keep(10, never)
+  const growing = first?.grow(500)
+  gone.abort()
+  expect(await growing).toBe(false)
+  expect(clock.pending()).toBe(0)
+  first?.release()
+  expect(await second?.grow(500)).toBe(true)
+})

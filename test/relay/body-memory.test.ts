@@ -1,5 +1,5 @@
 /** What request bodies take of the memory of one process. */
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { createManualClock, type ManualClock } from '../support/manual-clock.ts'
 import {
@@ -134,3 +134,69 @@ it.each(['{"model":', '{"model":"m","stream":1}'])(
     }
   },
 )
+
+describe('uploads that declare no length', () => {
+  /** Sends its first bytes, and the rest when the test says so. */
+  function chunked(pieces: string[]) {
+    let taken = 0
+    let go = () => {}
+    const bytes = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const piece = pieces[taken]
+          if (piece === undefined) return controller.close()
+          if (taken > 0) {
+            await new Promise<void>((resolve) => {
+              go = resolve
+            })
+          }
+          taken++
+          controller.enqueue(new TextEncoder().encode(piece))
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    const headers = { 'x-api-key': key, 'content-type': 'application/json' }
+    const request = { method: 'POST', headers, body: bytes, duplex: 'half' } as const
+    const answer = Promise.resolve(gateway.app.request('/v1/messages', request))
+    return { answer, taken: () => taken, send: () => go() }
+  }
+
+  const whole = (padBytes: number) =>
+    JSON.stringify({ model: 'claude-sonnet-4-6', messages: [], pad: 'x'.repeat(padBytes) })
+
+  it('are read side by side when they are small', async () => {
+    await gateway.close()
+    gateway = createTestGateway({ clock, config: { BODY_MEMORY_BYTES: String(8 * megabyte) } })
+    const admin = createTestAdmin(gateway)
+    await admin.createAccount({ apiUrl: upstream.url })
+    ;({ key } = await admin.createKey())
+    upstream.respond(anthropicJson())
+    const uploads = Array.from({ length: 8 }, () =>
+      chunked([whole(10).slice(0, 20), whole(10).slice(20)]),
+    )
+    await expect.poll(() => uploads.map(({ taken }) => taken())).toEqual(Array(8).fill(1))
+    for (const { send } of uploads) send()
+    const answers = await Promise.all(uploads.map(({ answer }) => answer))
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200))
+  })
+
+  it('that grow until they exhaust the memory together end one by one, the last with 503', async () => {
+    await gateway.close()
+    gateway = createTestGateway({ clock, config: { BODY_MEMORY_BYTES: String(2 * megabyte) } })
+    const admin = createTestAdmin(gateway)
+    await admin.createAccount({ apiUrl: upstream.url })
+    ;({ key } = await admin.createKey())
+    upstream.respond(anthropicJson())
+    const text = whole(1.5 * megabyte)
+    const [first, last] = [0, 1].map(() => chunked([text.slice(0, 20), text.slice(20)]))
+    await expect.poll(() => [first?.taken(), last?.taken()]).toEqual([1, 1])
+    first?.send()
+    last?.send()
+    const statuses: number[] = []
+    void first?.answer.then(({ status }) => statuses.push(status))
+    void last?.answer.then(({ status }) => statuses.push(status))
+    await untilDone(() => statuses.length === 2)
+    expect(statuses).toEqual([503, 200])
+  })
+})

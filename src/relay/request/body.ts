@@ -25,20 +25,27 @@ export function declaredLength(headers: HeaderReader): number | undefined {
   return /^\d{1,15}$/.test(declared) ? Number(declared) : undefined
 }
 
+/** What an upload may take of memory. */
+export interface UploadRoom {
+  limitBytes: number
+  /** Of which there may be no more either. */
+  declaredBytes?: number | undefined
+  /** Called before more is held of an upload of unknown length; throws when there is no room. */
+  makeRoom: (bytes: number) => Promise<void>
+}
+
 /**
  * Reads an upload to its end, but leaves it as it is when it is too long: what happens to the rest
  * is the host's business.
- * @param declaredBytes of which there may be no more either.
  * @returns the bytes, or undefined when there are more than `limitBytes`.
- * @throws what reading the stream throws.
+ * @throws what reading the stream or `makeRoom` throws.
  */
 export async function readUpload(
   upload: ByteStream | null,
-  limitBytes: number,
-  declaredBytes?: number,
+  { limitBytes, declaredBytes, makeRoom }: UploadRoom,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (!upload) return new Uint8Array()
-  if (declaredBytes === undefined) return readAll(upload.getReader(), limitBytes)
+  if (declaredBytes === undefined) return readAll(upload.getReader(), limitBytes, makeRoom)
   return fill(new Uint8Array(declaredBytes), upload.getReader())
 }
 
@@ -60,6 +67,7 @@ async function fill(
 async function readAll(
   reader: ByteReader,
   limitBytes: number,
+  makeRoom?: UploadRoom['makeRoom'],
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const chunks: Uint8Array[] = []
   let length = 0
@@ -68,6 +76,7 @@ async function readAll(
     if (done) break
     length += value.length
     if (length > limitBytes) return undefined
+    await makeRoom?.(length)
     chunks.push(value)
   }
   return joined(chunks, length)

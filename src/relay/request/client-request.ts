@@ -41,6 +41,9 @@ export interface ReceivedRequest {
 export const clientClosed = () =>
   new GatewayError('client_closed', 'The client closed the connection')
 
+/** Kept of an upload of unknown length at first, and added whenever it turns out to be longer. */
+const uploadStepBytes = 1024 * 1024
+
 const noBody = new Uint8Array()
 
 /**
@@ -58,14 +61,20 @@ export async function readClientRequest(
   const limitBytes = runtime.config.BODY_LIMIT_BYTES
   const declaredBytes = declaredLength(headers)
   if ((declaredBytes ?? 0) > limitBytes) throw tooLarge(limitBytes)
-  const kept = await bodyMemory.keep(declaredBytes ?? limitBytes, signal)
-  if (!kept) throw signal.aborted ? clientClosed() : busy()
+  const noRoom = () => (signal.aborted ? clientClosed() : busy())
+  let keptBytes = declaredBytes ?? Math.min(limitBytes, uploadStepBytes)
+  const kept = await bodyMemory.keep(keptBytes, signal)
+  if (!kept) throw noRoom()
+  const makeRoom = async (bytes: number) => {
+    if (bytes <= keptBytes) return
+    keptBytes = Math.min(limitBytes, bytes + uploadStepBytes)
+    if (!(await kept.grow(keptBytes))) throw noRoom()
+  }
   try {
-    const body = await readUpload(request.body, limitBytes, declaredBytes).catch(
-      (error: unknown) => {
-        throw error instanceof GatewayError ? error : clientClosed()
-      },
-    )
+    const room = { limitBytes, declaredBytes, makeRoom }
+    const body = await readUpload(request.body, room).catch((error: unknown) => {
+      throw error instanceof GatewayError ? error : clientClosed()
+    })
     if (!body) throw tooLarge(limitBytes)
     kept.shrink(body.length)
     const pause = async () => {
