@@ -44,8 +44,13 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
   return {
     runtime,
     keyspace,
-    catalog: createCatalog(runtime.redis, keyspace, runtime.monotonicMs, undefined, (accountId) =>
-      runtime.observe({ type: 'account_unreadable', accountId }),
+    catalog: createCatalog(
+      runtime.redis,
+      keyspace,
+      runtime.monotonicMs,
+      undefined,
+      (accountId) => runtime.observe({ type: 'account_unreadable', accountId }),
+      !runtime.isolatesRequests,
     ),
     platforms: createPlatformRegistry(platforms),
     pricer: createPricer(),

@@ -65,6 +65,8 @@ export interface Runtime extends Clock {
   clientAddress: (c: Context) => string | undefined
   /** How often a waiting request may ask the store, where that is few; absent: as often as it likes. */
   waitingPollLimit?: number
+  /** On Workers, where a request must not wait for what another one has asked for. */
+  isolatesRequests?: true
   /** Lets work go on after the response; the host waits for it as long as it can. */
   defer: (work: Promise<unknown>) => void
   /** Set where the host drops a request when its client goes, with all that it has not deferred. */

@@ -65,6 +65,7 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
     dropsAbandoned: true,
     // Each poll is a subrequest, and the smallest plan grants 50 to a request.
     waitingPollLimit: 30,
+    isolatesRequests: true,
     // Set by Cloudflare itself, whatever the client sent.
     clientAddress: (c) => c.req.header('cf-connecting-ip'),
     observe,

@@ -6,6 +6,7 @@ import { toFields } from '../store/rows.ts'
 import { readSchema, type Schema } from '../store/schema.ts'
 import type { Account } from './account.ts'
 import type { ApiKey } from './api-key.ts'
+import { createSharedLoads } from './shared-loads.ts'
 import { readAccount, readApiKey, type Stored } from './stored-records.ts'
 
 export interface Pool {
@@ -18,6 +19,15 @@ export interface Snapshot {
   digest: string
   pool: Pool
   apiKey: Stored<ApiKey> | undefined
+}
+
+/** A key that was read for a request. */
+export interface FoundKey {
+  snapshot: Snapshot
+  /** Whether all of `snapshot` was read after it was asked for. */
+  isFresh: boolean
+  /** Whether its key was read by another request, which may have begun before the last edit. */
+  isJoined: boolean
 }
 
 export type Catalog = ReturnType<typeof createCatalog>
@@ -34,6 +44,7 @@ const unknownForMs = 1_000
  * @param convert brings a store of another format to this gateway's, and tells whether it had to; by
  * default `migrate`.
  * @param onUnreadable gets the id of each account whose record is damaged; the others are used.
+ * @param sharesLoads whether requests that need the same record at the same time share its load.
  */
 export function createCatalog(
   redis: Redis,
@@ -41,10 +52,13 @@ export function createCatalog(
   monotonicMs: () => number,
   convert = (found: Schema): Promise<boolean> => migrate(redis, keyspace, found),
   onUnreadable: (accountId: string) => void = () => {},
+  sharesLoads = true,
 ) {
   let pool: Pool | undefined
   const apiKeys = new Map<string, Stored<ApiKey>>()
   const unknown = new Map<string, number>()
+  const loads = createSharedLoads<Snapshot>(sharesLoads)
+  const keyLoads = createSharedLoads<{ snapshot: Snapshot; isWhole: boolean }>(sharesLoads)
 
   const remember = (digest: string, stored: Stored<ApiKey> | undefined) => {
     apiKeys.delete(digest)
@@ -71,6 +85,34 @@ export function createCatalog(
     return { version: fields.get('version') ?? '0', accounts }
   }
 
+  async function loadAll(digest: string): Promise<Snapshot> {
+    const [poolRows, keyRows] = (await redis
+      .pipeline()
+      .hgetall(keyspace.pool)
+      .hgetall(keyspace.apiKey(digest))
+      .exec()) as unknown as [string[] | null, string[] | null]
+    if (await isConverted(schemaIn(poolRows))) return loadAll(digest)
+    pool = readPool(poolRows ?? [])
+    const apiKey = readApiKey(keyRows ?? [])
+    remember(digest, apiKey)
+    return { digest, pool, apiKey }
+  }
+
+  /** The key as the store has it, with the pool only where memory has none: `admit` compares its version. */
+  async function loadApiKey(digest: string): Promise<{ snapshot: Snapshot; isWhole: boolean }> {
+    if (!pool) return { snapshot: await loadAll(digest), isWhole: true }
+    const known = pool
+    const [schema, rows] = (await redis
+      .pipeline()
+      .hget(keyspace.pool, 'schema')
+      .hgetall(keyspace.apiKey(digest))
+      .exec()) as unknown as [string | null, string[] | null]
+    if (await isConverted(schema)) return { snapshot: await loadAll(digest), isWhole: true }
+    const apiKey = readApiKey(rows ?? [])
+    remember(digest, apiKey)
+    return { snapshot: { digest, pool: known, apiKey }, isWhole: false }
+  }
+
   return {
     /** What memory knows about a key, without asking the store; undefined when it cannot tell. */
     peek(digest: string): Snapshot | undefined {
@@ -83,36 +125,23 @@ export function createCatalog(
      * Reads the pool and the key afresh in one round trip, and converts a store of an older format.
      * @throws GatewayError `store_incompatible` for a store of a newer one.
      */
-    async load(digest: string): Promise<Snapshot> {
-      const [poolRows, keyRows] = (await redis
-        .pipeline()
-        .hgetall(keyspace.pool)
-        .hgetall(keyspace.apiKey(digest))
-        .exec()) as unknown as [string[] | null, string[] | null]
-      if (await isConverted(schemaIn(poolRows))) return this.load(digest)
-      pool = readPool(poolRows ?? [])
-      const apiKey = readApiKey(keyRows ?? [])
-      remember(digest, apiKey)
-      return { digest, pool, apiKey }
-    },
+    load: (digest: string): Promise<Snapshot> => loads.fresh(digest, () => loadAll(digest)),
 
     /**
-     * Reads a key that memory does not know, beside the pool that it does; `admit` will tell whether
-     * that pool is still the current one. Undefined when the pool has to be read as well.
+     * Reads a key that memory does not know, with the pool only where memory has none; shares the round
+     * trip with requests that do the same.
      * @throws GatewayError `store_incompatible`
      */
-    async loadApiKey(digest: string): Promise<Snapshot | undefined> {
-      if (!pool) return undefined
-      const known = pool
-      const [schema, rows] = (await redis
-        .pipeline()
-        .hget(keyspace.pool, 'schema')
-        .hgetall(keyspace.apiKey(digest))
-        .exec()) as unknown as [string | null, string[] | null]
-      if (await isConverted(schema)) return undefined
-      const apiKey = readApiKey(rows ?? [])
-      remember(digest, apiKey)
-      return { digest, pool: known, apiKey }
+    async findApiKey(digest: string): Promise<FoundKey> {
+      const { result, isJoined } = keyLoads.join(digest, () => loadApiKey(digest))
+      const { snapshot, isWhole } = await result
+      return { snapshot, isFresh: isWhole && !isJoined, isJoined }
+    },
+
+    /** The same, read after this call: for what follows from an edit that was made just before it. */
+    async confirmApiKey(digest: string): Promise<FoundKey> {
+      const { snapshot, isWhole } = await keyLoads.fresh(digest, () => loadApiKey(digest))
+      return { snapshot, isFresh: isWhole, isJoined: false }
     },
 
     /** Takes over the rows that `admit` found newer; an empty list means unchanged there. */

@@ -1,5 +1,5 @@
 /** Authenticate: from the request's credentials to the key record they stand for. */
-import type { Catalog, Snapshot } from '../catalog/catalog.ts'
+import type { Catalog, FoundKey, Snapshot } from '../catalog/catalog.ts'
 import { couldBeApiKey, digestApiKey } from '../crypto.ts'
 import { GatewayError } from '../errors.ts'
 import type { HeaderReader } from '../http-message.ts'
@@ -28,7 +28,7 @@ export function bearerToken(headers: HeaderReader): string | undefined {
 
 /**
  * Finds the key of the first credential that is known, and whether `check` lets it pass; costs a
- * round trip only when memory does not know it. A refusal made with what memory knew is confirmed
+ * round trip only when memory does not know it. A refusal made with what memory or another request knew is confirmed
  * by reading the key once more, since it may just have been edited elsewhere.
  * @param check judges a key without the body of its request; throws to refuse it.
  * @throws GatewayError `invalid_api_key`, and what `check` throws.
@@ -49,33 +49,26 @@ export async function authenticate(
     if (!couldBeApiKey(credential)) continue
     const digest = digestApiKey(credential)
     const known = catalog.peek(digest)
-    const principal = known ? { snapshot: known, isFresh: false } : await read(catalog, digest)
-    if (principal.snapshot.apiKey) return checked(catalog, principal, known !== undefined, check)
+    const found = known
+      ? { snapshot: known, isFresh: false, isJoined: true }
+      : await catalog.findApiKey(digest)
+    if (found.snapshot.apiKey) return checked(catalog, found, check)
   }
   throw unknownKey()
 }
 
-/** The key as the store has it, with the pool only where memory has none. */
-async function read(catalog: Catalog, digest: string): Promise<Principal> {
-  const snapshot = await catalog.loadApiKey(digest)
-  return snapshot
-    ? { snapshot, isFresh: false }
-    : { snapshot: await catalog.load(digest), isFresh: true }
-}
-
 async function checked(
   catalog: Catalog,
-  principal: Principal,
-  isFromMemory: boolean,
+  { snapshot, isFresh, isJoined }: FoundKey,
   check: (snapshot: Snapshot) => void,
 ): Promise<Principal> {
   try {
-    check(principal.snapshot)
-    return principal
+    check(snapshot)
+    return { snapshot, isFresh }
   } catch (refusal) {
-    if (!isFromMemory) throw refusal
-    const confirmed = await read(catalog, principal.snapshot.digest)
+    if (!isJoined) throw refusal
+    const confirmed = await catalog.confirmApiKey(snapshot.digest)
     check(confirmed.snapshot)
-    return confirmed
+    return { snapshot: confirmed.snapshot, isFresh: confirmed.isFresh }
   }
 }

@@ -76,6 +76,75 @@ describe('load', () => {
   })
 })
 
+describe('requests that need the same key at the same time', () => {
+  it('share one round trip, and those that come during it do not confirm anything by it', async () => {
+    const { key } = await admin.createKey()
+    const digest = digestApiKey(key)
+    const found = await Promise.all([1, 2, 3].map(() => catalog.findApiKey(digest)))
+    expect(roundTrips).toBe(1)
+    expect(found.map(({ isFresh, isJoined }) => [isFresh, isJoined])).toEqual([
+      [true, false],
+      [false, true],
+      [false, true],
+    ])
+    expect(found.map(({ snapshot }) => snapshot.apiKey?.record.digest)).toEqual(
+      Array(3).fill(digest),
+    )
+  })
+
+  it.each([
+    ['confirm it', () => catalog.confirmApiKey(unknown)],
+    ['load it with the pool', () => catalog.load(unknown)],
+  ])(
+    '%s with reads that begin after they ask, of which one more serves them all',
+    async (_, ask) => {
+      await Promise.all<unknown>([ask(), ask(), ask(), ask()])
+      expect(roundTrips).toBe(2)
+    },
+  )
+
+  it('fail together, and the next one asks again', async () => {
+    const down: Engine = {
+      ...test.engine,
+      async request(request) {
+        roundTrips++
+        if (roundTrips === 1) throw new Error('down')
+        return test.engine.request(request)
+      },
+    }
+    const other = createCatalog(createRedis(down), test.gateway.keyspace, () => nowMs)
+    const ask = () =>
+      other.findApiKey(unknown).then(
+        () => 'found',
+        () => 'failed',
+      )
+    expect(await Promise.all([ask(), ask()])).toEqual(['failed', 'failed'])
+    expect(await ask()).toBe('found')
+    expect(roundTrips).toBe(2)
+  })
+
+  it('read by themselves where a request must not wait for another', async () => {
+    const { runtime, gateway, engine } = test
+    const counting: Engine = {
+      ...engine,
+      request(request) {
+        roundTrips++
+        return engine.request(request)
+      },
+    }
+    const isolated = createCatalog(
+      createRedis(counting),
+      gateway.keyspace,
+      runtime.monotonicMs,
+      undefined,
+      undefined,
+      false,
+    )
+    await Promise.all([1, 2, 3].map(() => isolated.findApiKey(unknown)))
+    expect(roundTrips).toBe(3)
+  })
+})
+
 describe('peek', () => {
   it('asks nobody, and cannot tell about what was never loaded', async () => {
     const { key } = await admin.createKey()
