@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { ConfigError } from '../../config.ts'
 import type { Question } from './question.ts'
+import { checkLines } from './settings-lines.ts'
 
 export const settingsFileName = '.dev.vars'
 
@@ -36,7 +37,8 @@ export function readSettingsFile(
       }),
     )
   if (file === undefined) return { settings: {}, questions }
-  const text = decode(readFileSync(file))
+  const { text, questions: mistakes } = checkLines(decode(readFileSync(file)), settingsFileName)
+  questions.push(...mistakes)
   const isUnread = others.some((other) => readFileSync(other).length > 0)
   if (isUnread) questions.push({ setting: settingsFileName, message: secondFile })
   checkComments(text)

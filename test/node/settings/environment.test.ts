@@ -66,6 +66,43 @@ describe('the settings file', () => {
     expect(read()).toEqual({ given: { PORT: '1', HOST: '::1' }, questions: [] })
   })
 
+  it('tells of a line that sets nothing, by its number, and reads all others', () => {
+    write(
+      '# one\nHOST=::1\n\nhunter2 rest of a value\nPORT=1\n=secret\nLOG LEVEL=debug\n  export TIMEZONE=UTC\n',
+    )
+    const { given, questions } = read()
+    expect(given).toEqual({ HOST: '::1', PORT: '1', TIMEZONE: 'UTC' })
+    expect(questions).toEqual(
+      [4, 6, 7].map((line) => ({
+        setting: '.dev.vars',
+        message: `Line ${line} sets nothing: a setting is written NAME=value, a comment begins with #`,
+      })),
+    )
+  })
+
+  it('tells of a name that is set twice: the last value counts', () => {
+    write('PORT=1\nHOST=::1\nPORT=2\n')
+    const { given, questions } = read()
+    expect(given).toEqual({ PORT: '2', HOST: '::1' })
+    expect(questions).toMatchObject([{ setting: 'PORT' }])
+  })
+
+  it.each(['"', "'", '`'])(
+    'has values of several lines in %s, of which none is a mistake',
+    (quote) => {
+      write(`ADMIN_PASSWORD=${quote}first\nPORT=9\n\nlast${quote} # of four\nPORT=1\n`)
+      expect(read()).toEqual({
+        given: { ADMIN_PASSWORD: 'first\nPORT=9\n\nlast', PORT: '1' },
+        questions: [],
+      })
+    },
+  )
+
+  it('may leave a quote open: then the value ends with its line', () => {
+    write('ADMIN_PASSWORD="open\nPORT=1\n')
+    expect(read().given).toEqual({ ADMIN_PASSWORD: '"open', PORT: '1' })
+  })
+
   it.each([
     ['in UTF-16 without a byte order mark', Buffer.from('PORT=1\n', 'utf16le')],
     ['in another encoding', Buffer.from('ADMIN_PASSWORD=grün\n', 'latin1')],
