@@ -68,6 +68,73 @@ function floating(source: string): boolean {
   return rest.length > 0 && first?.repeats === true && !isBracket(first)
 }
 
+/** A part of an expression: an atom, or a group of alternative sequences (`branches`). */
+interface Part {
+  source: string
+  branches: Part[][]
+  isOptional: boolean
+  repeats: boolean
+}
+
+const quantified = /(?:[*+?]|\{\d+(?:,\d*)?\})\??/y
+
+/** The sequences that a bar separates, with their groups; ends behind the bracket that closes them. */
+function branchesOf(source: string, from = 0): { branches: Part[][]; end: number } {
+  const branches: Part[][] = [[]]
+  let at = from
+  while (at < source.length) {
+    atom.lastIndex = at
+    const [text = ''] = atom.exec(source) ?? []
+    at += Math.max(1, text.length)
+    if (text === ')') break
+    if (text === '|') {
+      branches.push([])
+      continue
+    }
+    const isGroup = text.startsWith('(')
+    const inner = isGroup ? branchesOf(source, at) : { branches: [], end: at }
+    quantified.lastIndex = inner.end
+    const [times = ''] = quantified.exec(source) ?? []
+    at = inner.end + times.length
+    // What takes no characters.
+    if (/^(\(\?<?[=!]|[$^]|\\b)/i.test(text)) continue
+    const isOptional = /^(?:[*?]|\{0,)/.test(times)
+    const repeats = /^(?:[*+]|\{\d+,\})/.test(times)
+    branches.at(-1)?.push({ source: text, branches: inner.branches, isOptional, repeats })
+  }
+  return { branches, end: at }
+}
+
+const isAtom = (part: Part) => part.branches.length === 0
+const innerAtoms = (parts: Part[]): Part[] =>
+  parts.flatMap((part) => (isAtom(part) ? [part] : part.branches.flatMap(innerAtoms)))
+const loopsOf = (parts: Part[]): Part[] =>
+  parts.flatMap((part) => {
+    if (part.repeats) return innerAtoms([part])
+    return part.branches.flatMap(loopsOf)
+  })
+
+/** What each round must pass, and what no loop within it takes: by it the rounds are told apart. */
+function separates(part: Part, loops: Part[]): boolean {
+  if (part.isOptional || part.repeats) return false
+  if (isAtom(part)) return !loops.some((loop) => overlap(loop, part))
+  return part.branches.every((branch) => branch.some((inner) => separates(inner, loops)))
+}
+
+/** A group that repeats what repeats: a run may be taken in one round or in many, in 2^n ways. */
+function nested(source: string): boolean {
+  const isBad = (part: Part): boolean =>
+    part.branches.some((branch, i) => {
+      if (branch.some(isBad)) return true
+      const loops = part.repeats ? loopsOf(branch) : []
+      if (loops.length === 0) return false
+      const others = part.branches.filter((_, other) => other !== i).flatMap(innerAtoms)
+      if (others.some((other) => loops.some((loop) => overlap(loop, other)))) return true
+      return !branch.some((inner) => separates(inner, loops))
+    })
+  return branchesOf(source).branches.flat().some(isBad)
+}
+
 describe('an expression', () => {
   it('is found wherever it stands', () => {
     expect(expressions.length).toBeGreaterThan(60)
@@ -89,6 +156,35 @@ describe('an expression', () => {
       expect(ambiguous(source) !== undefined || floating(source)).toBe(false)
     },
   )
+
+  it.each([
+    '^(a+)+$',
+    '^(?:a*)*$',
+    '^(?:\\s*\\w+\\s*)*$',
+    '^(?:[a-z]+\\d?)+$',
+    '^(?:\\d+|[0-9])*$',
+    '^(?:a|(?:b+c?)+d)*x',
+    '^(?:(?:ab)*){2,}$',
+    '^(?:\\w+[.-]?){3,}x',
+    '^(?:\\w+\\b)*x',
+  ])('that repeats what repeats is known: %s', (source) => {
+    expect(nested(source)).toBe(true)
+  })
+
+  it.each([
+    '^(?:\\d+,)+$',
+    '^(\\d+(\\.\\d+)?(ms|[dhms]))+$',
+    '^(?:[^\\\\]|\\\\.)*$',
+    '^(?:ab?){2,5}$',
+    '^(?:a(?=b+))+',
+    '(?:, [^)]*)?',
+  ])('that can be divided in one way only passes: %s', (source) => {
+    expect(nested(source)).toBe(false)
+  })
+
+  it('repeats nothing that repeats, unless something stands between the rounds', () => {
+    expect(expressions.filter(({ source }) => nested(source))).toEqual([])
+  })
 
   it('divides no run of characters in more than one way', () => {
     expect(expressions.filter(({ source }) => ambiguous(source))).toEqual([])
