@@ -22,6 +22,7 @@ import { createRedis } from '../store/redis.ts'
 import { unlessAborted } from '../unless-aborted.ts'
 import { systemClock } from './clock.ts'
 import { type OpenedEngine, openEngine } from './engines/open-engine.ts'
+import { continueWhenRead } from './expect-continue.ts'
 import { openJournal } from './journal.ts'
 import { createRelayServer } from './relay-server.ts'
 import { createRunningWork, drain, type RunningWork, trackRequests } from './running-work.ts'
@@ -82,6 +83,7 @@ export async function startNode(
     maxMessageBytes: config.BODY_LIMIT_BYTES,
   })
   keepIdleConnections(server, config.KEEP_ALIVE_SECONDS)
+  continueWhenRead(server)
   const question = (asked: Question[]) => {
     for (const each of asked) observe({ type: 'setting_questionable', ...each })
   }

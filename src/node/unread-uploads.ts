@@ -3,6 +3,7 @@ import { IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Timers } from '../clock.ts'
 import { systemClock } from './clock.ts'
+import { isHeldUpload } from './expect-continue.ts'
 import type { Serve } from './running-work.ts'
 
 /** An unread rest of at most this is still taken, so that its connection can be kept. */
@@ -33,7 +34,7 @@ export function endUnreadUpload(
   outgoing: ServerResponse,
   timers: Timers,
 ): void {
-  if (incoming.complete || isShort(incoming)) return
+  if (incoming.complete || isHeldUpload(incoming) || isShort(incoming)) return
   const { socket } = incoming
   outgoing.shouldKeepAlive = false
   // Reads one buffer of 64 KiB and no more; without it Node would read and drop the whole upload.
