@@ -36,6 +36,7 @@ export const commonHeaderRules: HeaderRules = {
     prefixes: [
       'cf-',
       'anthropic-ratelimit-',
+      'anthropic-fast-',
       'x-ratelimit-',
       'x-codex-primary-',
       'x-codex-secondary-',

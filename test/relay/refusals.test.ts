@@ -80,6 +80,22 @@ describe('a refusal that depends on the account', () => {
     },
   )
 
+  it('is a 429 of the fast mode: shown with its wait, and the account serves at standard speed', async () => {
+    const error = { type: 'rate_limit_error', message: 'Fast mode is used up' }
+    const fast = { 'anthropic-fast-input-tokens-remaining': '0', 'retry-after': '1800' }
+    upstream.respond(json(429, { type: 'error', error }, fast))
+    const response = await send({ speed: 'fast' })
+    expect(response.status).toBe(429)
+    expect(await response.json()).toMatchObject({ error })
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(1_700)
+    expect([...response.headers.keys()].filter((name) => name.startsWith('anthropic-'))).toEqual([])
+    expect(upstream.requests).toHaveLength(2)
+    await gateway.deferred()
+    expect(await coolingAccounts()).toBe(0)
+    upstream.respond(anthropicJson())
+    expect((await send()).status).toBe(200)
+  })
+
   it('is said in the gateway’s words when it is a page', async () => {
     upstream.respond(recorded('F07f-413-page.http'))
     const response = await send()

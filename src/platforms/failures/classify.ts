@@ -6,7 +6,7 @@ import type { HeaderReader } from '../../http-message.ts'
 import { parseJson } from '../../json.ts'
 import type { FailedAnswer } from '../platform.ts'
 import { type ErrorVerdict, mayDifferElsewhere, verdictOf } from './refusals.ts'
-import { limitedScope, namedEndMs, resetMs, retryAfterMs } from './reset-time.ts'
+import { isFastModeLimit, limitedScope, namedEndMs, resetMs, retryAfterMs } from './reset-time.ts'
 import { readError, type WireError } from './wire-error.ts'
 
 interface Evidence {
@@ -103,6 +103,9 @@ function failureOf(reason: FailureReason, evidence: Evidence): AccountFailure {
   if (verdict === 'over_quota') {
     const untilMs = namedEndMs(headers, error, nowMs)
     return untilMs > 0 ? rateLimited('account', untilMs, evidence) : accountFailure(reason)
+  }
+  if (reason === 'rate_limited' && isFastModeLimit(headers, nowMs)) {
+    return accountFailure('unsupported_by_account', resetMs(headers, body, nowMs))
   }
   if (reason === 'rate_limited') {
     // Headers say exactly which limit it is; the sentence is the same for all of them.

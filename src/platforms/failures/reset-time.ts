@@ -89,6 +89,17 @@ export function limitedScope(headers: HeaderReader): 'account' | 'family' | unde
   return isOverall && !claim.startsWith('seven_day_') ? 'account' : undefined
 }
 
+/**
+ * Whether a 429 is about the capacity of the fast mode alone, which has limits of its own
+ * (`anthropic-fast-{input,output}-tokens-{limit,remaining,reset}`, platform.claude.com/docs/en/build-with-claude/fast-mode):
+ * an answer that describes those, and no other limit that is used up.
+ */
+export function isFastModeLimit(headers: Headers, nowMs: number): boolean {
+  const isDescribed = [...headers.keys()].some((name) => name.startsWith('anthropic-fast-'))
+  if (!isDescribed || limitedScope(headers) !== undefined) return false
+  return !limitsOf(headers, nowMs).some(({ state }) => state === 'exhausted')
+}
+
 const rejected = new Set(['rejected', 'rate_limited'])
 
 function limitsOf(headers: HeaderReader, nowMs: number): Limit[] {

@@ -145,6 +145,9 @@ function judgeWhole(reading: Reading, body: Uint8Array<ArrayBuffer> | undefined)
   const refusal: Refusal = { kind: 'refusal', status: shownStatus, headers, body: shown }
   if (!failure) return refusal
   const isShowable = showable.has(failure.reason) && isOfRequest(status)
+  if (isShowable && failure.untilMs > now()) {
+    headers.set('retry-after', String(Math.max(1, Math.ceil((failure.untilMs - now()) / 1000))))
+  }
   return { kind: 'failure', failure, status, ...(isShowable && { refusal }) }
 }
 

@@ -270,6 +270,36 @@ describe('a 429 whose headers say which limit it is', () => {
   })
 })
 
+describe('a 429 of the fast mode', () => {
+  const fast = {
+    'anthropic-fast-output-tokens-limit': '80000',
+    'anthropic-fast-output-tokens-remaining': '0',
+    'retry-after': '30',
+  }
+  const error = { type: 'rate_limit_error', message: 'This request would exceed the rate limit' }
+
+  it('says nothing of the account’s standard capacity: nothing cools down', () => {
+    const untilMs = now + 30 * second
+    const expected = accountFailure('unsupported_by_account', untilMs)
+    expect(judgeError(429, error, fast)).toEqual(expected)
+    const open = { 'anthropic-ratelimit-input-tokens-remaining': '5000' }
+    expect(judgeError(429, error, { ...fast, ...open })).toEqual(expected)
+  })
+
+  it.each([
+    ['anthropic-ratelimit-output-tokens-remaining', '0', 'anthropic-ratelimit-output-tokens-reset'],
+    ['anthropic-ratelimit-unified-5h-status', 'rejected', 'anthropic-ratelimit-unified-5h-reset'],
+  ])('is one of the account where that is used up as well: %s', (name, value, reset) => {
+    const headers = { ...fast, [name]: value, [reset]: '2026-11-22T12:01:00Z' }
+    expect(judgeError(429, error, headers)).toMatchObject({ reason: 'rate_limited' })
+  })
+
+  it('is no other refusal', () => {
+    expect(judgeError(401, { type: 'authentication_error' }, fast)?.reason).toBe('account_refused')
+    expect(judgeError(529, { type: 'overloaded_error' }, fast)?.reason).toBe('overloaded')
+  })
+})
+
 describe('an error in an answer that began as a success', () => {
   it.each([
     ['overloaded', { type: 'overloaded_error', message: 'Overloaded' }],
