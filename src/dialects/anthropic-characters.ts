@@ -22,11 +22,17 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const lengthOf = (value: unknown) => (typeof value === 'string' ? value.length : 0)
 
-/** The same of the content of a whole answer. Signatures and redacted blocks count nothing. */
+/** The same of one block of content. Signatures and redacted blocks count nothing. */
+export function blockCharacters(block: unknown): number {
+  if (!isObject(block)) return 0
+  const { text, thinking, input } = block
+  const inputLength = input === undefined ? 0 : JSON.stringify(input).length
+  // A block that begins has `{}` in place of what its deltas bring.
+  return lengthOf(text) + lengthOf(thinking) + (inputLength > 2 ? inputLength : 0)
+}
+
+/** The same of the content of a whole answer. */
 export function answerCharacters(content: unknown): number {
   if (!Array.isArray(content)) return lengthOf(content)
-  return content.filter(isObject).reduce((sum, { text, thinking, input }) => {
-    const inputLength = input === undefined ? 0 : JSON.stringify(input).length
-    return sum + lengthOf(text) + lengthOf(thinking) + inputLength
-  }, 0)
+  return content.reduce<number>((sum, block) => sum + blockCharacters(block), 0)
 }

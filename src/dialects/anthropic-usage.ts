@@ -4,35 +4,26 @@ import { z } from 'zod'
 import type { UpstreamError } from '../domain/upstream-error.ts'
 import { estimateTokens, noUsage, type Usage } from '../domain/usage.ts'
 import { parseJson } from '../json.ts'
-import { answerCharacters, deltaCharacters, isDelta } from './anthropic-characters.ts'
+import {
+  answerCharacters,
+  blockCharacters,
+  deltaCharacters,
+  isDelta,
+} from './anthropic-characters.ts'
+import {
+  classesOf,
+  type InputCounts,
+  inputCounts,
+  inputSum,
+  maxTokens,
+  otherModelsOf,
+  outputCount,
+  type WireIteration,
+  WireUsage,
+  withCompactions,
+} from './anthropic-counts.ts'
 import { WireError } from './anthropic-errors.ts'
 import type { EventKind, UsageReader } from './dialect.ts'
-
-/** More than any model's context holds: such a count must not reach the usage ledger. */
-const maxTokens = 10_000_000
-const count = z.int().nonnegative().max(maxTokens).nullish().catch(undefined)
-
-const counts = {
-  input_tokens: count,
-  output_tokens: count,
-  cache_creation_input_tokens: count,
-  cache_read_input_tokens: count,
-  cache_creation: z
-    .object({ ephemeral_5m_input_tokens: count, ephemeral_1h_input_tokens: count })
-    .nullish()
-    .catch(undefined),
-}
-
-/** One of the runs of the model that an answer may consist of. */
-const WireIteration = z.object({ type: z.string().catch(''), ...counts }).catch({ type: '' })
-
-/** The usage object of `message`, `message_start` and `message_delta`; other fields pass unread. */
-const WireUsage = z.object({
-  ...counts,
-  server_tool_use: z.object({ web_search_requests: count }).nullish().catch(undefined),
-  iterations: z.array(WireIteration).nullish().catch(undefined),
-})
-type WireCounts = Partial<Omit<z.infer<typeof WireUsage>, 'server_tool_use' | 'iterations'>>
 
 const wireUsage = WireUsage.nullish().catch(undefined)
 
@@ -41,6 +32,7 @@ const WireEvent = z.object({
   usage: wireUsage,
   message: z.object({ usage: wireUsage }).nullish().catch(undefined),
   delta: z.looseObject({ stop_reason: z.string() }).nullish().catch(undefined),
+  content_block: z.unknown().optional(),
 })
 
 const WireAnswer = z.object({
@@ -58,14 +50,8 @@ const kinds = new Map<string, EventKind>([
   ['error', 'error'],
 ])
 
-/** The counts of the input side, by their lifetime in the cache. */
-interface InputCounts {
-  input?: number
-  cacheWrite?: number
-  cacheWrite5m?: number
-  cacheWrite1h?: number
-  cacheRead?: number
-}
+/** Runs whose output the client gets. */
+const answering = new Set(['message', 'fallback_message'])
 
 /**
  * @param requestBytes size of the request, from which unreported input is estimated.
@@ -77,7 +63,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
   let input: InputCounts = {}
   let output: number | undefined
   let webSearchRequests = 0
-  let iterations: z.infer<typeof WireIteration>[] = []
+  let iterations: WireIteration[] = []
   let state: ReturnType<UsageReader['state']> = 'open'
   let hasStopReason = false
   let failure: UpstreamError | undefined
@@ -90,7 +76,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     const sum = inputSum(named)
     const isNews = sum > 0 || inputSum(input) === 0
     if (isNews && sum <= maxTokens) input = { ...input, ...named }
-    output = usage.output_tokens ?? output
+    output = outputCount(usage) ?? output
     webSearchRequests = usage.server_tool_use?.web_search_requests ?? webSearchRequests
     iterations = usage.iterations ?? iterations
   }
@@ -102,7 +88,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
 
   /** The reported output as far as the request allows it. */
   const believedOutput = () => {
-    const runs = iterations.filter(({ type }) => type === 'message').length
+    const runs = iterations.filter(({ type }) => answering.has(type)).length
     return outputLimit && output ? Math.min(output, outputLimit * Math.max(1, runs)) : output
   }
 
@@ -117,6 +103,9 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
       if (!event) return 'preamble'
       read(event.message?.usage)
       read(event.usage)
+      if (event.type === 'content_block_start') {
+        contentCharacters += blockCharacters(event.content_block)
+      }
       if (event.type === 'content_block_delta') contentCharacters += deltaCharacters(message.data)
       if (event.type === 'message_delta' && event.delta) hasStopReason = true
       if (event.type === 'message_stop') state = 'complete'
@@ -151,52 +140,9 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
         outputTokens: Math.max(reported ?? 0, estimated ? estimateTokens(contentCharacters) : 0),
         webSearchRequests,
       }
-      return { usage: withCompactions(flat, iterations), estimated }
+      const otherModels = otherModelsOf(iterations)
+      const total = { usage: withCompactions(flat, iterations), estimated }
+      return otherModels.length > 0 ? { ...total, otherModels } : total
     },
   }
-}
-
-function inputCounts(usage: WireCounts): InputCounts {
-  const { cache_creation: written } = usage
-  const named = {
-    input: usage.input_tokens,
-    cacheWrite: usage.cache_creation_input_tokens,
-    cacheWrite5m: written?.ephemeral_5m_input_tokens,
-    cacheWrite1h: written?.ephemeral_1h_input_tokens,
-    cacheRead: usage.cache_read_input_tokens,
-  }
-  return Object.fromEntries(Object.entries(named).filter(([, value]) => typeof value === 'number'))
-}
-
-function inputSum(counts: InputCounts): number {
-  const { input = 0, cacheRead = 0 } = counts
-  const { cacheWrite5mTokens, cacheWrite1hTokens } = classesOf(counts)
-  return input + cacheRead + cacheWrite5mTokens + cacheWrite1hTokens
-}
-
-/** A write whose lifetime is not named is kept for five minutes. */
-function classesOf(counts: InputCounts) {
-  const { cacheWrite5m = 0, cacheWrite1h: cacheWrite1hTokens = 0, cacheRead = 0 } = counts
-  const written = counts.cacheWrite ?? cacheWrite5m + cacheWrite1hTokens
-  return {
-    cacheWrite5mTokens: Math.max(0, written - cacheWrite1hTokens),
-    cacheWrite1hTokens,
-    cacheReadTokens: cacheRead,
-  }
-}
-
-/** Runs that shorten the conversation are not in the counts of the whole answer, all others are. */
-function withCompactions(flat: Usage, iterations: z.infer<typeof WireIteration>[]): Usage {
-  const sum = { ...flat }
-  for (const iteration of iterations) {
-    if (iteration.type !== 'compaction') continue
-    const counts = inputCounts(iteration)
-    const classes = classesOf(counts)
-    sum.inputTokens += counts.input ?? 0
-    sum.outputTokens += iteration.output_tokens ?? 0
-    sum.cacheWrite5mTokens += classes.cacheWrite5mTokens
-    sum.cacheWrite1hTokens += classes.cacheWrite1hTokens
-    sum.cacheReadTokens += classes.cacheReadTokens
-  }
-  return sum
 }

@@ -2,7 +2,7 @@
 
 import type { EventSourceMessage } from 'eventsource-parser'
 import type { UpstreamError } from '../domain/upstream-error.ts'
-import type { PriceFactors, Usage } from '../domain/usage.ts'
+import type { ModelUsage, PriceFactors, Usage } from '../domain/usage.ts'
 import type { GatewayError } from '../errors.ts'
 import type { HeaderRules } from './headers.ts'
 import type { JsonSpan } from './json-scan.ts'
@@ -25,7 +25,12 @@ export interface UsageReader {
   /** The id by which a later request can refer to this answer, where the dialect has one. */
   responseId?(): string | undefined
   /** What was seen so far; `estimated` when the vendor's own counts are missing or partial. */
-  total(): { usage: Usage; estimated: boolean; factors?: PriceFactors }
+  total(): {
+    usage: Usage
+    estimated: boolean
+    factors?: PriceFactors
+    otherModels?: ModelUsage[]
+  }
 }
 
 /** Makes one JSON answer of the events of a stream. */

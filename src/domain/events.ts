@@ -5,7 +5,7 @@ import type { ModelFamily } from './model-family.ts'
 import type { Operation } from './operation.ts'
 import type { PoolId } from './platform.ts'
 import type { RequestTrace } from './request-trace.ts'
-import type { Usage } from './usage.ts'
+import type { ModelUsage, Usage } from './usage.ts'
 
 /** No event holds a secret, the content of a prompt, or the URL of an upstream: ids, words and numbers only. */
 export type GatewayEvent =
@@ -38,7 +38,13 @@ export interface ErrorPlace {
 
 export type RequestEvent =
   /** It consumed something, and was charged. */
-  | ({ type: 'served'; estimated: boolean; costNanoUsd: number } & EndedRequest & Usage)
+  | ({
+      type: 'served'
+      estimated: boolean
+      costNanoUsd: number
+      otherModels?: ModelUsage[]
+    } & EndedRequest &
+      Usage)
   /** It consumed nothing: no account took it, or all failed, or the upstream refused it; `end` says which. */
   | ({ type: 'rejected' } & EndedRequest)
   /** The caller was answered with an error that is no fault of the gateway. */

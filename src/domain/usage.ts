@@ -26,6 +26,14 @@ export interface PriceFactors {
   servedModel?: string | undefined
 }
 
+/** What a model beside the one that was asked has used for an answer; it bills at its own price. */
+export interface ModelUsage {
+  model: string
+  usage: Usage
+  /** Whether the usage of the whole answer counts it too. */
+  isIncluded: boolean
+}
+
 export const noUsage: Usage = {
   inputTokens: 0,
   outputTokens: 0,

@@ -2,7 +2,9 @@
 import { createParser } from 'eventsource-parser'
 import { describe, expect, it } from 'vitest'
 import { anthropic } from '../../src/dialects/anthropic.ts'
+import { priceAnswer } from '../../src/ledger/answer-price.ts'
 import { priceUsage } from '../../src/ledger/price.ts'
+import { createPricer } from '../../src/ledger/pricer.ts'
 import { readFixture } from '../support/fixtures.ts'
 
 function readCase(name: string, outputLimit?: number) {
@@ -81,6 +83,106 @@ describe('the usage of an answer from the field', () => {
   })
 })
 
+describe('the usage of an upstream that writes it differently', () => {
+  it('is read from strings', () => {
+    const text = start({ input_tokens: '12', cache_read_input_tokens: '300' })
+    expect(readText(text + stop({ output_tokens: '7' }))).toMatchObject({
+      estimated: false,
+      usage: { inputTokens: 12, cacheReadTokens: 300, outputTokens: 7 },
+    })
+    const broken = start({ input_tokens: '1e9', output_tokens: '-3' }) + stop({})
+    expect(readText(broken)).toMatchObject({ estimated: true, usage: { inputTokens: 100 } })
+  })
+
+  it("is read from OpenAI's names, of which the prompt includes what came from the cache", () => {
+    const usage = { prompt_tokens: 1_200, completion_tokens: 40 }
+    const cached = { prompt_tokens_details: { cached_tokens: 1_000 } }
+    const reader = anthropic.createUsageReader(400)
+    reader.answer({ type: 'message', content: [], usage: { ...usage, ...cached } })
+    expect(reader.total()).toMatchObject({
+      estimated: false,
+      usage: { inputTokens: 200, cacheReadTokens: 1_000, outputTokens: 40 },
+    })
+    expect(readText(start({ prompt_tokens: 9 }) + stop(usage))).toMatchObject({
+      estimated: false,
+      usage: { inputTokens: 1_200, outputTokens: 40 },
+    })
+  })
+
+  it("is read from Anthropic's names where both are there, unless those are zero", () => {
+    const both = { input_tokens: 5, prompt_tokens: 6, output_tokens: 7, completion_tokens: 8 }
+    expect(readText(start(both) + stop({}))).toMatchObject({
+      usage: { inputTokens: 5, outputTokens: 7 },
+    })
+    const zeros = { ...both, input_tokens: 0, output_tokens: 0 }
+    expect(readText(start(zeros) + stop({}))).toMatchObject({
+      usage: { inputTokens: 6, outputTokens: 8 },
+    })
+  })
+})
+
+describe('the runs of other models', () => {
+  const counts = { input_tokens: 1_000, output_tokens: 100, cache_read_input_tokens: 10_000 }
+  const advisor = { type: 'advisor_message', model: 'claude-opus-5', ...counts }
+  const fallback = { type: 'fallback_message', model: 'claude-opus-4-8', ...counts }
+  const total = (usage: object, iterations: object[]) =>
+    readText(start({ input_tokens: 1 }) + stop({ ...usage, iterations }))
+  const costOf = ({ usage, otherModels = [] }: ReturnType<typeof total>, model: string) =>
+    priceAnswer(createPricer(), {
+      provider: 'anthropic',
+      model,
+      usage,
+      otherModels,
+      atMs: Date.UTC(2026, 10, 25),
+    })
+  const alone = (model: string) => costOf(total(counts, []), model).costNanoUsd
+
+  it('of an advisor are no part of the usage, and cost what its model costs', () => {
+    const found = total(counts, [{ type: 'message', ...counts }, advisor, advisor])
+    expect(found.usage).toMatchObject({ inputTokens: 1_000, cacheReadTokens: 10_000 })
+    expect(found.otherModels).toMatchObject([
+      {
+        model: 'claude-opus-5',
+        isIncluded: false,
+        usage: { inputTokens: 2_000, outputTokens: 200 },
+      },
+    ])
+    const expected = alone('claude-sonnet-4-6') + 2 * alone('claude-opus-5')
+    expect(costOf(found, 'claude-sonnet-4-6')).toEqual({
+      costNanoUsd: expected,
+      isPriced: true,
+      unpriced: [],
+    })
+  })
+
+  it('of the fallback that answered are part of the usage, and cost what its model costs', () => {
+    const declined = { type: 'message', model: 'claude-fable-5', input_tokens: 900 }
+    const found = total(counts, [declined, fallback])
+    expect(found.usage).toMatchObject({ inputTokens: 1_000, outputTokens: 100 })
+    expect(costOf(found, 'claude-fable-5').costNanoUsd).toBe(alone('claude-opus-4-8'))
+  })
+
+  it('of a model without a price are named, and cost nothing', () => {
+    const found = total(counts, [{ ...advisor, model: 'claude-nobody' }])
+    expect(costOf(found, 'claude-sonnet-4-6')).toEqual({
+      costNanoUsd: alone('claude-sonnet-4-6'),
+      isPriced: true,
+      unpriced: ['claude-nobody'],
+    })
+  })
+
+  it('are few, with names and counts that can be', () => {
+    const others = Array.from({ length: 2_000 }, (_, i) => ({ ...advisor, model: `m${i}` }))
+    expect(total(counts, others).otherModels).toHaveLength(8)
+    const wrong = [
+      { ...advisor, model: 'x'.repeat(257) },
+      { ...advisor, model: null },
+      { ...advisor, input_tokens: 9_999_999 },
+    ]
+    expect(total(counts, wrong).otherModels).toBeUndefined()
+  })
+})
+
 describe('an estimate of the output', () => {
   const text = 'x'.repeat(400)
   it.each([
@@ -96,6 +198,20 @@ describe('an estimate of the output', () => {
         outputTokens,
       })
     }
+  })
+
+  it('counts what a block begins with', () => {
+    const block = (fields: object) =>
+      event({ type: 'content_block_start', index: 0, content_block: fields })
+    const begun = block({ type: 'text', text }) + block({ type: 'thinking', thinking: text })
+    const tools =
+      block({ type: 'tool_use', id: 'toolu_1', name: 'a', input: {} }) +
+      block({ type: 'tool_use', id: 'toolu_2', name: 'a', input: { a: 'x'.repeat(392) } })
+    const rest = delta({ type: 'text_delta', text })
+    expect(readText(begun + tools + rest)).toMatchObject({
+      estimated: true,
+      usage: { outputTokens: 400 },
+    })
   })
 
   it('counts the same of a whole message, and no redacted block', () => {

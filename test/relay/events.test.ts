@@ -49,6 +49,31 @@ describe('a request', () => {
     expect(of('settled')).toMatchObject([settled])
   })
 
+  it('that an advisor took part in costs what both models cost, and counts the tokens apart', async () => {
+    const { id: keyId, key } = await admin.createKey()
+    const advised = { input_tokens: 1_000, output_tokens: 100 }
+    const advisor = { type: 'advisor_message', model: 'claude-opus-4-8', ...advised }
+    const usage = { input_tokens: 10, output_tokens: 2, iterations: [advisor] }
+    upstream.respond(json(200, { type: 'message', content: [], usage }))
+    await send(key)
+    await gateway.deferred()
+    // $1 and $5 a million of Haiku, $5 and $25 of Opus.
+    const costNanoUsd = 10 * 1_000 + 2 * 5_000 + 1_000 * 5_000 + 100 * 25_000
+    expect(of('served')).toMatchObject([
+      {
+        inputTokens: 10,
+        outputTokens: 2,
+        costNanoUsd,
+        otherModels: [{ model: 'claude-opus-4-8' }],
+      },
+    ])
+    const { json: stats } = await admin.call('GET', `/keys/${keyId}/stats`)
+    expect(stats.total).toMatchObject({
+      inputTokens: 10,
+      costUsd: costNanoUsd / 1e9,
+    })
+  })
+
   it('that a limit of its key refuses is an event with cause, limit and use', async () => {
     const { id: keyId, key } = await admin.createKey({ rateLimitWindow: 1, rateLimitRequests: 1 })
     await send(key)

@@ -2,9 +2,10 @@
 import type { GatewayEvent } from '../../domain/events.ts'
 import type { ModelFamily } from '../../domain/model-family.ts'
 import type { End, RequestTrace } from '../../domain/request-trace.ts'
-import type { Usage } from '../../domain/usage.ts'
+import type { ModelUsage, Usage } from '../../domain/usage.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
+import { priceAnswer } from '../../ledger/answer-price.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
 import { ledgerModel, otherModels, settledSums } from '../../ledger/ledger.ts'
 import { ttl } from '../../store/keyspace.ts'
@@ -20,6 +21,8 @@ import { endTrace, packTrace, type Trace } from './trace.ts'
 export interface Ending {
   how: End
   usage: Usage
+  /** What models beside the one that was asked have used. */
+  otherModels?: ModelUsage[]
   /** True when the vendor's own counts were missing or partial. */
   estimated: boolean
   /** Whether the account began to answer, so that it knows the model. */
@@ -38,11 +41,12 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
   const { upstreamModel: model, family, account, platform } = planned
   const nowMs = runtime.now()
   const { priceProvider: provider } = platform
-  const cost = gateway.pricer.priceUsage({ provider, model, usage, atMs: nowMs })
-  if (cost === 'unpriced') {
-    runtime.observe({ type: 'unpriced_model', ledgerId: plan.ledgerId, model })
+  const others = ending.otherModels ?? []
+  const priced = { provider, model, usage, otherModels: others, atMs: nowMs }
+  const { costNanoUsd, isPriced, unpriced } = priceAnswer(gateway.pricer, priced)
+  for (const name of unpriced) {
+    runtime.observe({ type: 'unpriced_model', ledgerId: plan.ledgerId, model: name })
   }
-  const costNanoUsd = cost === 'unpriced' ? 0 : cost.costNanoUsd
   const trace = endTrace(admission.trace, ending.how, runtime.monotonicMs())
   runtime.observe({
     type: 'served',
@@ -51,17 +55,20 @@ export function settleFinal(gateway: Gateway, admission: Admission, ending: Endi
     estimated,
     costNanoUsd,
     ...usage,
+    ...(others.length > 0 && { otherModels: others }),
   })
   const { TIMEZONE } = runtime.config
   const { sessionMoves } = trace
   const input: SettleInput = {
     ...identity(plan, accountId),
-    ledgerModel: ending.isServed
-      ? ledgerModel(plan.model, account, cost !== 'unpriced')
-      : otherModels,
+    ledgerModel: ending.isServed ? ledgerModel(plan.model, account, isPriced) : otherModels,
     family,
     kind: 'final',
-    amounts: packSums({ ...settledSums(usage, cost, estimated), sessionMoves }),
+    amounts: packSums({
+      ...settledSums(usage, isPriced ? { costNanoUsd } : 'unpriced', estimated),
+      costNanoUsd,
+      sessionMoves,
+    }),
     costNanoUsd,
     verdict,
     buckets: bucketsAt(nowMs, TIMEZONE),
