@@ -30,11 +30,14 @@ export interface Gateway extends CatalogContext {
   bodyMemory: ByteBudget
   /** Requests that no account could take, whose trace is stored: they cost their key nothing. */
   storedRejections: RateLimit
+  /** Failures of accounts that are kept for administrators. */
+  storedFailures: RateLimit
 }
 
 const maxWaitingPerKey = 100
 const uploads = { maxWaiting: 200, maxWaitMs: 10_000 }
 const storedRejectionsPerMinute = 30
+const storedFailuresPerMinute = 10
 
 /** @param platforms the kinds of account that it can call, by default those of the product. */
 export function createGateway(runtime: Runtime, platforms?: readonly Platform[]): Gateway {
@@ -60,5 +63,6 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
     wakeUps: createWakeUps(),
     bodyMemory: createByteBudget({ ...uploads, maxBytes: BODY_MEMORY_BYTES }, runtime),
     storedRejections: createRateLimit(storedRejectionsPerMinute, runtime.monotonicMs),
+    storedFailures: createRateLimit(storedFailuresPerMinute, runtime.monotonicMs),
   }
 }

@@ -84,8 +84,16 @@ interface CoolingScope {
 }
 
 export type AccountEvent =
-  /** A cooldown begins; a later failure that prolongs it is not reported. */
-  | ({ type: 'account_cooling'; reason: FailureReason; untilMs: number } & CoolingScope)
+  /**
+   * A cooldown begins; a later failure that prolongs it is not reported. `said` is the vendor's
+   * sentence, bounded and without secrets.
+   */
+  | ({
+      type: 'account_cooling'
+      reason: FailureReason
+      untilMs: number
+      said?: string
+    } & CoolingScope)
   /** An account answers again after a cooldown. */
   | ({ type: 'account_recovered' } & CoolingScope)
   | { type: 'credential_unreadable'; accountId: string; reason: string }

@@ -17,6 +17,7 @@ import { tellHealthChanges } from './scheduling/health-events.ts'
 import { createSoleRetry, type SoleRetry } from './scheduling/sole-retry.ts'
 import { type FailedAttempt, unavailable } from './scheduling/unavailable.ts'
 import { type AfterPause, createWaiting, type Waiting } from './scheduling/waiting.ts'
+import { type FailedTry, noteFailure } from './settlement/last-failure.ts'
 import { settleVoid } from './settlement/settle.ts'
 import { notePassedOver } from './settlement/trace.ts'
 
@@ -71,7 +72,7 @@ export async function dispatch(
     const next = { others: isCutOff ? [] : others, isCutOff, isLate, isBound }
     const refusal = [...refusals.values()].every(Boolean) ? outcome.refusal : undefined
     const failures = { latest, failed: [...failed.values()], refusal }
-    const failover = { admission, planned, ...next, ...failures }
+    const failover = { admission, planned, attempted: outcome, ...next, ...failures }
     const found = await failOver(gateway, failover, { waiting, retry })
     if ('kind' in found) return { admission, planned, outcome: found }
     admission = found
@@ -107,6 +108,7 @@ async function tracedAttempt(
 interface Failover {
   admission: Admission
   planned: PlannedAccount
+  attempted: FailedTry
   /** The candidates that have not been asked and may be. */
   others: PlannedAccount[]
   /** There are others, which will not be asked any more. */
@@ -153,10 +155,14 @@ async function failOver(
     // Recorded once: a request that waits here must not undo a recovery of the account meanwhile.
     const failure = isRecorded ? alreadyRecorded(latest.failure) : latest.failure
     const reply = await reassign(gateway, failover, { failure, offered }).catch(failRequest)
-    tellHealthChanges(runtime, plan.poolId, changesOf(reply))
+    const { said } = failover.attempted
+    tellHealthChanges(runtime, plan.poolId, changesOf(reply), { accountId, said })
     const nowMs = runtime.now()
     if (reply.kind === 'gone') return failRequest(unavailable({ ...noOthers, nowMs, failed }))
-    if (!isRecorded) noteCooldown(failover, reply.cooldownUntilMs)
+    if (!isRecorded) {
+      noteCooldown(failover, reply.cooldownUntilMs)
+      noteFailure(gateway, accountId, failover.attempted)
+    }
     const isFirst = !isRecorded
     isRecorded = true
     // Those that were tried are told of by their attempts.

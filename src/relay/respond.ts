@@ -5,12 +5,14 @@ import type { Gateway } from '../gateway.ts'
 import type { HeaderReader, RelayAnswer } from '../http-message.ts'
 import { recoverScript } from '../store/scripts/recover.ts'
 import type { Outcome } from './attempt/outcome.ts'
+import { redactFor } from './attempt/vendor-words.ts'
 import { createWatchdog } from './attempt/watchdog.ts'
 import type { Exchange } from './dispatch.ts'
 import { renewLease } from './lease.ts'
 import { type ClientRequest, clientClosed } from './request/client-request.ts'
 import { issuedAffinities } from './request/session.ts'
 import { tellHealthChanges } from './scheduling/health-events.ts'
+import { noteFailure } from './settlement/last-failure.ts'
 import { type Ending, settleFinal, settleVoid, type VoidEnding } from './settlement/settle.ts'
 import { meter, type StreamEnd } from './stream/meter.ts'
 import { rewriteEvents } from './stream/rewrite-events.ts'
@@ -88,15 +90,22 @@ const brokenOff = new GatewayError('upstream_failed', 'The upstream broke off it
 
 /** What the end of a stream says of its account; an error that it names itself says it best. */
 function verdictOf(
-  { runtime }: Gateway,
+  gateway: Gateway,
   { outcome, planned }: Exchange,
   how: StreamEnd,
 ): Ending['verdict'] {
   if (how !== 'upstream_truncated') return 'success'
-  const error = outcome.kind === 'stream' ? outcome.usage.failure() : undefined
+  if (outcome.kind !== 'stream') return 'success'
+  const { status, usage } = outcome
+  const error = usage.failure()
   if (!error) return accountFailure('connect_failed')
   const rateLimitMs = planned.account.rateLimitDuration * 60_000
-  return planned.platform.classifyErrorEvent(error, rateLimitMs, runtime.now()) ?? 'success'
+  const { platform, account } = planned
+  const failure = platform.classifyErrorEvent(error, rateLimitMs, gateway.runtime.now())
+  if (!failure) return 'success'
+  const said = redactFor(account, gateway.openSecrets, error.message)
+  noteFailure(gateway, account.id, { failure, status, said })
+  return failure
 }
 
 /** A probe that streams may go on for long: its account has recovered now. */

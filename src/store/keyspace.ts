@@ -14,6 +14,8 @@ export const ttl = {
   affinityMs: 30 * day,
   /** A request that no account could take is remembered for as long as its client may ask why. */
   refusalMs: 60 * 60 * second,
+  /** Why an account failed last; longer than any cooldown but the longest that vendors name. */
+  lastFailureMs: 7 * day,
   /** What the health check writes; it is never read. */
   healthCheckMs: 60 * second,
   /** Failed logins are forgotten this long after the last one; longer than the longest wait. */
@@ -48,6 +50,8 @@ export function createKeyspace(prefix: string) {
     poolLeases: (poolId: string) => key('leases', poolId),
     /** Hash: account id, or account id/model family → `untilMs|failures|sinceMs|reason`; no field means healthy. */
     health: (poolId: string) => key('health', poolId),
+    /** String: JSON of the last failure of an account, with the vendor's sentence. */
+    lastFailure: (accountId: string) => key('last-failure', accountId),
     /** Hash: account id → `inflight|pickedMs|heldNanoUsd|day|spentNanoUsd`, maintained. */
     load: (poolId: string) => key('load', poolId),
     /** Hash: state, account, generation, member and, once it has ended, the receipt and the trace. */

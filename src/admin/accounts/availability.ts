@@ -3,10 +3,12 @@ import { z } from '@hono/zod-openapi'
 import type { Account } from '../../catalog/account.ts'
 import { type AccountHealth, cooldownModels } from '../../catalog/account-health.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
+import { failureReasons } from '../../domain/account-failure.ts'
 import type { QuotaDay } from '../../domain/buckets.ts'
 import type { Gateway } from '../../gateway.ts'
 import { quotaDayAt } from '../../ledger/calendar.ts'
 import { toUsd } from '../../money.ts'
+import { type LastFailure, readLastFailure, saidOf } from '../../relay/settlement/last-failure.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
 import { type AccountLoad, decodeLoad } from '../../store/records/load.ts'
 import { requirePermission } from '../permissions.ts'
@@ -40,6 +42,18 @@ export const Availability = z
   .object({
     available: z.boolean().openapi({ description: 'For every model that no reason names' }),
     reasons: z.array(Reason),
+    lastFailure: z
+      .object({
+        at: z.string(),
+        reason: z.enum(failureReasons),
+        status: z
+          .int()
+          .nullable()
+          .openapi({ description: "The upstream's; null without an answer" }),
+        said: z.string().openapi({ description: "The vendor's sentence, without secrets" }),
+      })
+      .optional()
+      .openapi({ description: 'The last failure of which the vendor said something, for a week' }),
   })
   .openapi('AccountAvailability')
 export type Availability = z.infer<typeof Availability>
@@ -58,18 +72,23 @@ export async function getAvailability(
   const { poolId } = gateway.platforms.platformOf(record)
   // Requests whose process ended must not count as in flight.
   await sweep(gateway, poolId)
-  const load = decodeLoad(await runtime.redis.hget(keyspace.load(poolId), accountId))
+  const [packedLoad, last] = await Promise.all([
+    runtime.redis.hget<string>(keyspace.load(poolId), accountId),
+    readLastFailure(gateway, accountId),
+  ])
+  const load = decodeLoad(packedLoad)
   const { TIMEZONE } = runtime.config
   const today = quotaDayAt(runtime.now(), TIMEZONE, record.quotaResetTime)
   const reasons = [
     ...settingReasons(record),
     ...hostReasons(record, runtime.canProxy),
     ...credentialReasons(record, sealer),
-    ...healthReasons(health),
+    ...healthReasons(health, last),
     ...loadReasons(record, load.inflight),
     ...quotaReasons(record, load, today),
   ]
-  return { available: reasons.every(({ models }) => models !== 'all'), reasons }
+  const available = reasons.every(({ models }) => models !== 'all')
+  return { available, reasons, ...(last && { lastFailure: shown(last) }) }
 }
 
 const byAdmin = (code: Reason['code'], message: string): Reason => ({
@@ -113,12 +132,19 @@ function unreadable(what: string, field: string, open: () => void): Reason[] {
   }
 }
 
-function healthReasons({ cooldowns }: AccountHealth): Reason[] {
+const shown = ({ atMs, ...failure }: LastFailure) => ({
+  at: new Date(atMs).toISOString(),
+  ...failure,
+})
+
+function healthReasons({ cooldowns }: AccountHealth, last: LastFailure | undefined): Reason[] {
   return cooldowns
     .filter(({ status }) => status === 'cooling')
     .map(({ models, reason, until }) => {
       const what = models === 'all' ? 'The account is' : `Its ${models} models are`
-      const message = `${what} cooling down: ${reason}${adviceOn(reason)}`
+      const said = saidOf(last, reason)
+      const words = said === undefined ? '' : `; the vendor said: ${said}`
+      const message = `${what} cooling down: ${reason}${adviceOn(reason)}${words}`
       return { code: 'cooling', message, models, endsBy: 'time', until }
     })
 }

@@ -10,9 +10,9 @@ import type { HttpAnswer } from '../../http-message.ts'
 import { parseJson } from '../../json.ts'
 import type { Platform } from '../../platforms/platform.ts'
 import { prepareRequest } from '../../platforms/prepare-request.ts'
+import { redact, sentenceOf } from '../../relay/attempt/vendor-words.ts'
 import { readWhole } from '../../relay/request/body.ts'
 import { readHints } from '../../relay/request/hints.ts'
-import { redact } from './redact.ts'
 
 export const Trial = z
   .object({
@@ -124,21 +124,14 @@ async function buildTrial(
   })
 }
 
-const ErrorBody = z.object({
-  error: z.union([z.string(), z.object({ message: z.string() })]).optional(),
-  message: z.string().optional(),
-  detail: z.string().optional(),
-})
-
 function verdictOf(platform: Platform, response: HttpAnswer, text: string): Verdict {
   const { status } = response
   const json = parseJson(text)
   const isSuccess = status >= 200 && status < 300
   if (isSuccess && platform.isTrialAnswer(json))
     return { ok: true, status, message: 'The account answered' }
-  const { error, message, detail } = ErrorBody.safeParse(json).data ?? {}
-  const said = typeof error === 'string' ? error : (error?.message ?? message ?? detail)
-  if (said !== undefined && said.trim() !== '') return { ok: false, status, message: said.trim() }
+  const said = sentenceOf(json)
+  if (said !== undefined) return { ok: false, status, message: said }
   const type = (response.headers.get('content-type') ?? 'no content-type').split(';')[0] ?? ''
   const what = json === undefined ? `${type}, not JSON` : 'JSON that is no answer of this vendor'
   const hint = isSuccess || json === undefined ? '; check apiUrl' : ''

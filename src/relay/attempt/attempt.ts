@@ -4,7 +4,7 @@ import type { FailureReason } from '../../domain/account-failure.ts'
 import { accountFailure } from '../../domain/cooldowns.ts'
 import type { PreparedRequest } from '../../platforms/prepare-request.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
-import { hideCredential } from './hide-credential.ts'
+import { hideSecrets } from './hide-credential.ts'
 import type { AttemptContext, Outcome } from './outcome.ts'
 import { readOutcome } from './read-outcome.ts'
 import { upstreamRequest } from './upstream-request.ts'
@@ -72,7 +72,7 @@ async function send(
     const response = await runtime.fetch(url, init)
     status = response.status
     const outcome = await readOutcome(context, planned, response, usage, time.onBytes)
-    return hideCredential(outcome, context.openSecrets(planned.account).credential)
+    return hideSecrets(outcome, planned.account, context.openSecrets(planned.account))
   } catch (error) {
     if (client.signal.aborted) return { kind: 'abandoned', usage }
     if (!time.isOver()) return failed(connectionReason(error), status)

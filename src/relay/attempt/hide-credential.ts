@@ -1,15 +1,25 @@
 /** Keeps the credential of an account out of what its upstream says of a request: some quote it. */
+import type { Account } from '../../catalog/account.ts'
+import type { AccountSecrets } from '../../catalog/account-secrets.ts'
 import type { Outcome, Refusal } from './outcome.ts'
+import { redact } from './vendor-words.ts'
 
 const hidden = '[hidden]'
 /** A shorter one is no secret, and could be part of any word. */
 const minCharacters = 8
 
+/** The outcome without the secrets of its account in what its upstream says. */
+export function hideSecrets(outcome: Outcome, account: Account, secrets: AccountSecrets): Outcome {
+  const hidden = hideCredential(outcome, secrets.credential)
+  if (hidden.kind !== 'failure' || hidden.said === undefined) return hidden
+  return { ...hidden, said: redact(hidden.said, account.apiUrl, secrets) }
+}
+
 /**
  * The outcome with the credential replaced by `[hidden]` where the upstream refuses the request, in its
  * body, its headers or the error event that a stream begins with. What holds no credential keeps its bytes.
  */
-export function hideCredential(outcome: Outcome, credential: string): Outcome {
+function hideCredential(outcome: Outcome, credential: string): Outcome {
   if (credential.length < minCharacters) return outcome
   const forms = formsOf(credential)
   if (outcome.kind === 'refusal') return hideInRefusal(outcome, forms)

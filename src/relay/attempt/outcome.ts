@@ -17,6 +17,14 @@ interface Head {
 
 export type Refusal = Head & { kind: 'refusal'; body: Uint8Array<ArrayBuffer> | undefined }
 
+interface Failed {
+  kind: 'failure'
+  failure: AccountFailure
+  status: number | null
+  refusal?: Refusal
+  said?: string | undefined
+}
+
 export type Outcome =
   /** A complete JSON answer. */
   | (Head & { kind: 'answer'; body: Uint8Array<ArrayBuffer>; usage: UsageReader })
@@ -26,9 +34,10 @@ export type Outcome =
   | Refusal
   /**
    * The account failed, and another may be tried; `status` is null without an answer. `refusal` is what
-   * the client gets if all accounts refuse the request so.
+   * the client gets if all accounts refuse the request so; `said` is the vendor's sentence, for
+   * administrators.
    */
-  | { kind: 'failure'; failure: AccountFailure; status: number | null; refusal?: Refusal }
+  | Failed
   /** No time is left for another account. What a JSON answer may have cost by then is charged. */
   | { kind: 'timed_out'; usage: UsageReader }
   /** The client went away before there was anything to show. */

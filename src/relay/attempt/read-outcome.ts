@@ -12,6 +12,7 @@ import { type BegunStream, eventStreamType, isEventStream, openStream } from '..
 import { foldStream } from './fold-stream.ts'
 import type { AttemptContext, Outcome, Refusal } from './outcome.ts'
 import { formOf, readRest, sniff } from './sniff.ts'
+import { sentenceOf } from './vendor-words.ts'
 
 const maxRefusalBytes = 1024 * 1024
 const maxAnswerBytes = 64 * 1024 * 1024
@@ -92,7 +93,7 @@ async function readStream(reading: Reading, body: BegunStream): Promise<Outcome>
   if (stream) return { kind: 'stream', status, headers, stream, usage, abort: () => {} }
   const error = usage.failure()
   const failure = (error && classify(error)) ?? accountFailure('overloaded')
-  return { kind: 'failure', failure, status }
+  return { kind: 'failure', failure, status, said: error?.message ?? undefined }
 }
 
 /** A client that wants JSON gets the message that the stream tells. */
@@ -106,8 +107,9 @@ async function readFolded(reading: Reading, body: BegunStream): Promise<Outcome>
     case 'answer':
       return { kind: 'answer', status, headers, body: encoder.encode(folded.json), usage }
     case 'error': {
-      const failure = classify(usage.failure() ?? {})
-      if (failure) return { kind: 'failure', failure, status }
+      const error = usage.failure() ?? {}
+      const failure = classify(error)
+      if (failure) return { kind: 'failure', failure, status, said: error.message ?? undefined }
       return { kind: 'refusal', status: 400, headers, body: encoder.encode(folded.data) }
     }
     case 'cut':
@@ -148,7 +150,8 @@ function judgeWhole(reading: Reading, body: Uint8Array<ArrayBuffer> | undefined)
   if (isShowable && failure.untilMs > now()) {
     headers.set('retry-after', String(Math.max(1, Math.ceil((failure.untilMs - now()) / 1000))))
   }
-  return { kind: 'failure', failure, status, ...(isShowable && { refusal }) }
+  const said = sentenceOf(json)
+  return { kind: 'failure', failure, status, said, ...(isShowable && { refusal }) }
 }
 
 /** A whole answer in the form that the client asked for. */

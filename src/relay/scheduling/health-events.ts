@@ -7,11 +7,21 @@ import type { RecoverReply } from '../../store/scripts/recover.ts'
 
 type HealthChange = RecoverReply['healthChanges'][number]
 
-/** Tells each change as `account_cooling` or `account_recovered`. */
+/** What a vendor has said of one account. */
+interface VendorSentence {
+  accountId: string
+  said?: string | undefined
+}
+
+/**
+ * Tells each change as `account_cooling` or `account_recovered`.
+ * @param sentence of the account whose failure has just been recorded.
+ */
 export function tellHealthChanges(
   { observe }: Pick<Runtime, 'observe'>,
   poolId: PoolId,
   changes: readonly HealthChange[],
+  sentence?: VendorSentence,
 ): void {
   for (const { change, accountId, family: name, reason, untilMs } of changes) {
     const family = modelFamilies.find((known) => known === name) ?? null
@@ -19,7 +29,9 @@ export function tellHealthChanges(
     if (change === 'recovered') observe({ type: 'account_recovered', ...scope })
     const began = failureReasons.find((known) => known === reason)
     if (change === 'cooling' && began) {
-      observe({ type: 'account_cooling', ...scope, reason: began, untilMs })
+      const said = sentence?.accountId === accountId ? sentence.said : undefined
+      const cooling = { type: 'account_cooling', ...scope, reason: began, untilMs } as const
+      observe(said === undefined ? cooling : { ...cooling, said })
     }
   }
 }
