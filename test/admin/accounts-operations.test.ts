@@ -161,7 +161,7 @@ describe('GET /accounts/:platform/:id/availability', () => {
     expect((await availability(account)).reasons).toEqual([
       {
         code: 'at_capacity',
-        message: 'The account has 1 requests in flight, and its limit is 1',
+        message: 'The account has 1 request in flight, and its limit is 1',
         models: 'all',
         endsBy: 'load',
         until: null,

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import type { Account } from '../../catalog/account.ts'
 import { type AccountHealth, cooldownModels } from '../../catalog/account-health.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
+import { counted } from '../../counted.ts'
 import { failureReasons } from '../../domain/account-failure.ts'
 import type { QuotaDay } from '../../domain/buckets.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -156,7 +157,7 @@ const adviceOn = (reason: string | null) =>
 
 function loadReasons({ maxConcurrency }: Account, inflight: number): Reason[] {
   if (maxConcurrency === 0 || inflight < maxConcurrency) return []
-  const message = `The account has ${inflight} requests in flight, and its limit is ${maxConcurrency}`
+  const message = `The account has ${counted(inflight, 'request')} in flight, and its limit is ${maxConcurrency}`
   return [{ code: 'at_capacity', message, models: 'all', endsBy: 'load', until: null }]
 }
 

@@ -1,4 +1,5 @@
 /** Denials: what a caller hears whose key has reached a limit of its own. */
+import { counted } from '../../counted.ts'
 import { type CalendarPeriod, calendarPeriods, keyLimits } from '../../domain/limits.ts'
 import { GatewayError } from '../../errors.ts'
 import { periodEndMs } from '../../ledger/calendar.ts'
@@ -17,14 +18,14 @@ export function denial(reply: DenyReply, timeZone: string): GatewayError {
   if (row.period === 'in_flight') {
     return new GatewayError(
       'concurrency_limit',
-      `This gateway key has ${used} requests in flight, and its limit is ${limit}`,
+      `This gateway key has ${counted(used, 'request')} in flight, and its limit is ${limit}`,
       { retryAfterSeconds: 1 },
     )
   }
   if (row.unit === 'requests') {
     return new GatewayError(
       'request_limit',
-      `This gateway key has used ${used} of ${limit} requests; the window resets at ${new Date(resetMs).toISOString()}`,
+      `This gateway key has used ${used} of ${counted(limit, 'request')}; the window resets at ${new Date(resetMs).toISOString()}`,
       { retryAfterSeconds: secondsUntil(resetMs, nowMs) },
     )
   }

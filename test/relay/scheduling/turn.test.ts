@@ -105,7 +105,7 @@ describe('a request over the concurrency limit of its key', () => {
     })
     expect(refused.status).toBe(429)
     expect(refused.headers.get('retry-after')).toBe('1')
-    expect(await refused.text()).toContain('1 requests in flight, and its limit is 1')
+    expect(await refused.text()).toContain('1 request in flight, and its limit is 1')
     const denied = { keyId: id, cause: 'concurrency', limit: 1, used: 1 }
     expect(gateway.logged('denied')).toMatchObject([denied])
     await gateway.deferred()
