@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { withoutPort } from '../../src/admin/session/client-address.ts'
-import { networksOf } from '../../src/admin/session/throttle.ts'
+import { networksOf, throttled } from '../../src/admin/session/throttle.ts'
+import { GatewayError } from '../../src/errors.ts'
 import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import type { Engine } from '../../src/store/redis.ts'
 import {
@@ -53,7 +54,7 @@ describe('failed logins', () => {
       const { status, json, headers } = await login('admin', 'wrong')
       const seconds = Number(headers.get('retry-after'))
       expect([status, json.error.code]).toEqual([429, 'too_many_logins'])
-      expect(json.error.message).toContain(`${seconds} seconds`)
+      expect(json.error.message).toMatch(seconds === 1 ? / 1 second$/ : ` ${seconds} seconds`)
       waits.push(seconds)
       world.nowMs += seconds * 1000 - 1
       expect((await login('admin', 'wrong')).status).toBe(429)
@@ -63,6 +64,20 @@ describe('failed logins', () => {
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900])
     await close()
   })
+
+  it.each(['gateway_busy', 'store_unavailable', undefined] as const)(
+    'are not those that told nothing of the password: %s',
+    async (code) => {
+      const { gateway, failUntilThrottled, close } = setup()
+      const caller = { username: 'admin', address: '192.0.2.1' }
+      const fault = code ? new GatewayError(code, 'not now') : new TypeError('a mistake')
+      for (let count = 0; count < 10; count++) {
+        await expect(throttled(gateway, caller, () => Promise.reject(fault))).rejects.toBe(fault)
+      }
+      expect(await failUntilThrottled('admin')).toBe(5)
+      await close()
+    },
+  )
 
   it('make even the right password wait, and are forgotten by a login', async () => {
     const { login, world, failUntilThrottled, close } = setup()

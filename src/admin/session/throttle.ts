@@ -1,12 +1,18 @@
 /** Slows down the guessing of passwords, by name and by address, whether or not the name exists. */
 import { createHash } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
+import { counted } from '../../counted.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { beginLoginScript, succeedLoginScript } from '../../store/scripts/login.ts'
+import {
+  beginLoginScript,
+  succeedLoginScript,
+  takeBackLoginScript,
+} from '../../store/scripts/login.ts'
 
 /**
- * Runs `attempt` unless too many before it have failed; it counts as failed when it throws.
+ * Runs `attempt` unless too many before it have failed; it counts as failed when it throws that the
+ * password is wrong.
  * @param caller.address where the caller is, if known.
  * @throws GatewayError `too_many_logins` with the wait, and what `attempt` throws.
  */
@@ -23,12 +29,18 @@ export async function throttled<Result>(
     address: counterOf(network),
     site: counterOf(site),
   }
-  const waitMs = await beginLoginScript(runtime.redis, keyspace, counters)
-  if (waitMs > 0) throw tooMany(Math.ceil(waitMs / 1000))
-  const result = await attempt()
+  const begun = await beginLoginScript(runtime.redis, keyspace, counters)
+  if (begun.waitMs > 0) throw tooMany(Math.ceil(begun.waitMs / 1000))
+  const result = await attempt().catch(async (error: unknown) => {
+    if (!isVerdict(error)) await takeBackLoginScript(runtime.redis, keyspace, counters, begun)
+    throw error
+  })
   await succeedLoginScript(runtime.redis, keyspace, counters)
   return result
 }
+
+/** Whether the password was checked: a gateway that is busy, or a store that is lost, tells nothing of it. */
+const isVerdict = (error: unknown) => error instanceof GatewayError && error.status < 500
 
 /**
  * By what an address is counted: an IPv4 address as it is; of IPv6 the /64, which is one network, and
@@ -46,6 +58,6 @@ export function networksOf(address: string | undefined): { network?: string; sit
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32)
 
 function tooMany(retryAfterSeconds: number): GatewayError {
-  const message = `Too many logins have failed; try again in ${retryAfterSeconds} seconds`
+  const message = `Too many logins have failed; try again in ${counted(retryAfterSeconds, 'second')}`
   return new GatewayError('too_many_logins', message, { retryAfterSeconds })
 }

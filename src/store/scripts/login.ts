@@ -12,32 +12,37 @@ const freeFailures = 5
 const freeSiteFailures = 20
 const firstWaitMs = 1_000
 /** Must be shorter than a counter lives. */
-const longestWaitMs = 15 * 60 * 1_000
+export const longestWaitMs = 15 * 60 * 1_000
 
 const begin = defineScript({
   keys: [],
   keyRows: { counters: ['counter'] },
   args: { ttlMs: 'number' },
   argRows: { counted: { freeFailures: 'number' } },
-  replies: { begun: { waitMs: 'number' } },
+  replies: { begun: { waitMs: 'number', counted: [{ untilMs: 'number' }] } },
   libraries: [time],
   lua: `
 local waitMs = 0
 for _, row in ipairs(keys.counters) do
-  local untilMs = tonumber(redis.call('HGET', row.counter, 'untilMs') or '0')
-  waitMs = math.max(waitMs, untilMs - nowMs)
+  local untilMs = integer(redis.call('HGET', row.counter, 'untilMs')) or 0
+  waitMs = math.max(waitMs, math.min(untilMs - nowMs, ${longestWaitMs}))
 end
 if waitMs > 0 then return reply.begun({ waitMs = waitMs }) end
+local counted = {}
 for i, row in ipairs(keys.counters) do
-  local failures = redis.call('HINCRBY', row.counter, 'failures', 1)
+  local failures = (integer(redis.call('HGET', row.counter, 'failures')) or 0) + 1
+  local untilMs = 0
+  redis.call('HSET', row.counter, 'failures', int(failures))
   local free = args.counted[i].freeFailures
   if failures >= free then
     local nextMs = ${firstWaitMs} * 2 ^ math.min(failures - free, 30)
-    redis.call('HSET', row.counter, 'untilMs', int(nowMs + math.min(nextMs, ${longestWaitMs})))
+    untilMs = nowMs + math.min(nextMs, ${longestWaitMs})
+    redis.call('HSET', row.counter, 'untilMs', int(untilMs))
   end
+  counted[i] = { untilMs = untilMs }
   redis.call('PEXPIRE', row.counter, int(args.ttlMs))
 end
-return reply.begun({ waitMs = 0 })
+return reply.begun({ waitMs = 0, counted = counted })
 `,
 })
 
@@ -50,10 +55,30 @@ const succeed = defineScript({
   lua: `
 redis.call('DEL', keys.name)
 for _, row in ipairs(keys.others) do
-  local failures = tonumber(redis.call('HGET', row.counter, 'failures') or '0')
+  local failures = integer(redis.call('HGET', row.counter, 'failures')) or 0
   if failures > 1 then
-    redis.call('HINCRBY', row.counter, 'failures', -1)
+    redis.call('HSET', row.counter, 'failures', int(failures - 1))
     redis.call('HDEL', row.counter, 'untilMs')
+  else redis.call('DEL', row.counter) end
+end
+return reply.ok({})
+`,
+})
+
+/** Takes back what one attempt has counted; a wait that a later one has set stays. */
+const takeBack = defineScript({
+  keys: [],
+  keyRows: { counters: ['counter'] },
+  args: {},
+  argRows: { counted: { untilMs: 'number' } },
+  replies: { ok: {} },
+  lua: `
+for i, row in ipairs(keys.counters) do
+  local record = redis.call('HMGET', row.counter, 'failures', 'untilMs')
+  local failures = integer(record[1]) or 0
+  if failures > 1 then
+    redis.call('HSET', row.counter, 'failures', int(failures - 1))
+    if integer(record[2]) == args.counted[i].untilMs then redis.call('HDEL', row.counter, 'untilMs') end
   else redis.call('DEL', row.counter) end
 end
 return reply.ok({})
@@ -69,19 +94,24 @@ export interface LoginCounters {
 
 const othersOf = ({ address, site }: LoginCounters) =>
   [address, site].filter((counter) => counter !== undefined)
+const allOf = (counters: LoginCounters) => [counters.name, ...othersOf(counters)]
 const asRows = (counters: string[]) => counters.map((counter) => ({ counter }))
 
-/**
- * Counts one attempt as failed, until `succeedLoginScript` says otherwise.
- * @returns milliseconds to wait; 0 when the attempt may be made. A refused one counts nothing.
- */
+/** An attempt that may be made, when `waitMs` is 0; a refused one counts nothing. */
+export interface BegunLogin {
+  waitMs: number
+  /** What each counter was set to, for `takeBackLoginScript`. */
+  counted: { untilMs: number }[]
+}
+
+/** Counts one attempt as failed, until one of the other scripts says otherwise. */
 export async function beginLoginScript(
   redis: Redis,
   keyspace: Keyspace,
   counters: LoginCounters,
-): Promise<number> {
-  const counted = [counters.name, ...othersOf(counters)]
-  const { waitMs } = await runScript(redis, keyspace, begin, {
+): Promise<BegunLogin> {
+  const counted = allOf(counters)
+  const { waitMs, counted: set } = await runScript(redis, keyspace, begin, {
     keys: { counters: asRows(counted) },
     args: {
       ttlMs: ttl.failedLoginsMs,
@@ -90,7 +120,20 @@ export async function beginLoginScript(
       })),
     },
   })
-  return waitMs
+  return { waitMs, counted: set }
+}
+
+/** Takes back what `beginLoginScript` counted, for an attempt that told nothing of the password. */
+export async function takeBackLoginScript(
+  redis: Redis,
+  keyspace: Keyspace,
+  counters: LoginCounters,
+  { counted }: BegunLogin,
+): Promise<void> {
+  await runScript(redis, keyspace, takeBack, {
+    keys: { counters: asRows(allOf(counters)) },
+    args: { counted },
+  })
 }
 
 /** Takes back what `beginLoginScript` counted, and forgets the failures of the name. */

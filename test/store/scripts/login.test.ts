@@ -4,6 +4,7 @@ import {
   beginLoginScript,
   type LoginCounters,
   succeedLoginScript,
+  takeBackLoginScript,
 } from '../../../src/store/scripts/login.ts'
 import { replacePasswordScript } from '../../../src/store/scripts/password.ts'
 import { describeOnStores } from './setup.ts'
@@ -14,8 +15,9 @@ describeOnStores('counting logins', (bench) => {
     address: bench().keyspace.failedLogins('address', 'a'),
   })
   const keys = () => Object.values(counters())
-  const begin = (given: LoginCounters = counters()) =>
+  const beginWhole = (given: LoginCounters = counters()) =>
     beginLoginScript(bench().redis, bench().keyspace, given)
+  const begin = async (given?: LoginCounters) => (await beginWhole(given)).waitMs
   const succeed = () => succeedLoginScript(bench().redis, bench().keyspace, counters())
   const beginTimes = async (times: number) => {
     for (let count = 0; count < times; count++) expect(await begin()).toBe(0)
@@ -62,6 +64,43 @@ describeOnStores('counting logins', (bench) => {
     await succeed()
     expect(await bench().redis.exists(...keys())).toBe(0)
   })
+
+  it('an attempt that is taken back was none', async () => {
+    const takeBack = (begun: Awaited<ReturnType<typeof beginWhole>>) =>
+      takeBackLoginScript(bench().redis, bench().keyspace, counters(), begun)
+    await takeBack(await beginWhole())
+    expect(await bench().redis.exists(...keys())).toBe(0)
+    await beginTimes(4)
+    await takeBack(await beginWhole())
+    const last = await beginWhole()
+    expect(last.waitMs).toBe(0)
+    expect(await begin()).toBe(1_000)
+    await bench().advance(1_000)
+    const taken = await beginWhole()
+    expect(await begin()).toBe(2_000)
+    await takeBack(taken)
+    expect(await begin()).toBe(0)
+    expect(await begin()).toBe(2_000)
+    // Too late: another attempt was made meanwhile, and its wait stays.
+    await takeBack(last)
+    expect(await begin()).toBe(2_000)
+  })
+
+  it.each(['x', '', 'inf', '1e99', '9'.repeat(300), '{}'])(
+    'a damaged counter counts as none, and makes nobody wait for long: %s',
+    async (text) => {
+      const { name, address } = counters()
+      for (const key of [name, address]) {
+        await bench().redis.hset(key, { failures: text, untilMs: text })
+      }
+      await beginTimes(5)
+      expect(await begin()).toBe(1_000)
+      await succeed()
+      expect(await begin()).toBe(0)
+      await bench().redis.hset(name, { untilMs: '9'.repeat(16) })
+      expect(await begin()).toBe(900_000)
+    },
+  )
 
   it('forgets a counter by itself', async () => {
     await begin()
