@@ -70,11 +70,11 @@ export function createApp(
     return next()
   })
   app.use('/openai/*', errorsAs(relayErrors(openaiResponses)))
+  const onceReady = refuseUntil(isReady)
   for (const route of routes) {
-    app.use(`${route.path}/*`, errorsAs(relayErrors(route.dialect)))
+    app.use(`${route.path}/*`, errorsAs(relayErrors(route.dialect)), onceReady)
   }
   app.use('/api/v2/*', errorsAs(adminError))
-  app.use(refuseUntil(isReady))
 
   const serveRelay = createRelay(gateway, isReady)
   for (const route of routes) {
@@ -86,13 +86,14 @@ export function createApp(
     })
   }
 
-  mountModels(app, gateway)
-
   // The routes of the relay come first, so that what follows neither delays nor changes their answers.
   app.use(apiHeaders)
   if (config.CORS_ORIGINS.length > 0) {
     for (const path of ['/health', '/api/v2/*']) app.use(path, allowOrigins(config.CORS_ORIGINS))
   }
+  app.use('/api/v2/*', noStore)
+  app.use(onceReady)
+  mountModels(app, gateway)
   mountProbes(app)
   // On Node the store is prepared by the time it is asked. A Worker prepares nothing before its first
   // request: the first login makes the admin, each write of a credential checks the sealing key, and
@@ -105,7 +106,6 @@ export function createApp(
   })
   app.get('/livez', (c) => c.json({ status: 'ok' }))
 
-  app.use('/api/v2/*', noStore)
   app.use('/api/v2/*', limitBody)
   const admin = adminRoutes(gateway)
   app.route('/api/v2', admin)

@@ -6,6 +6,7 @@ import type { PoolId } from '../domain/platform.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import { ttl } from '../store/keyspace.ts'
+import { IncompatibleStore } from '../store/schema.ts'
 
 /** `usable`: some account can be chosen now; `no_accounts`: none is set up. It names no account. */
 const PlatformState = z.enum(['usable', 'unusable', 'no_accounts'])
@@ -34,31 +35,40 @@ const maxAccounts = 200
 
 /**
  * Makes the check.
- * @returns `ok` when the store takes a write in time, and else `unavailable`; never throws.
+ * @returns `ok` when the store has the format of this gateway and takes a write in time, and else
+ * `unavailable`; never throws.
  */
 export function createHealthCheck(gateway: Gateway): () => Promise<Health> {
   const { runtime } = gateway
   let last: { health: Health; atMonotonicMs: number } | undefined
   return async () => {
-    const startedMs = runtime.monotonicMs()
+    const askedMs = runtime.monotonicMs()
     // The answer itself, not the promise: on Workers a request cannot wait for another one's work.
-    if (last && startedMs - last.atMonotonicMs < keptMs) return last.health
-    const health = await check(gateway, startedMs).catch(unavailable)
+    if (last && askedMs - last.atMonotonicMs < keptMs) return last.health
+    const health = await check(gateway).catch(unavailable)
     last = { health, atMonotonicMs: runtime.monotonicMs() }
     return health
   }
 }
 
-async function check(gateway: Gateway, startedMs: number): Promise<Health> {
+async function check(gateway: Gateway): Promise<Health> {
   const { redis, monotonicMs } = gateway.runtime
+  // Memory is renewed by requests only, and would show an idle process an old pool. This also looks at
+  // the format of the store, before anything is written to it.
+  const { accounts } = await gateway.catalog.loadPool()
+  const startedMs = monotonicMs()
   const written = redis
     .set(gateway.keyspace.healthCheck, '1', { px: ttl.healthCheckMs })
     .then(() => monotonicMs() - startedMs)
-  const [latencyMs, platforms] = await Promise.all([written, platformStates(gateway)])
+  const records = [...accounts.values()].map(({ record }) => record)
+  const [latencyMs, platforms] = await Promise.all([written, platformStates(gateway, records)])
   return { status: 'ok', store: { latencyMs }, platforms }
 }
 
 function unavailable(error: unknown): Health {
+  if (error instanceof IncompatibleStore) {
+    return { status: 'unavailable', store: { error: error.message } }
+  }
   const cause = error instanceof GatewayError && error.cause instanceof Error ? error.cause : null
   const [, code] = /^The store answers ([A-Z]+)$/.exec(cause?.message ?? '') ?? []
   const fault =
@@ -66,10 +76,7 @@ function unavailable(error: unknown): Health {
   return { status: 'unavailable', store: { error: fault } }
 }
 
-async function platformStates(gateway: Gateway): Promise<Health['platforms']> {
-  // Memory is renewed by requests only, and would show an idle process an old pool.
-  const { accounts } = await gateway.catalog.loadPool()
-  const records = [...accounts.values()].map(({ record }) => record)
+async function platformStates(gateway: Gateway, records: Account[]): Promise<Health['platforms']> {
   const states = await Promise.all(
     gateway.platforms.all.map(async ({ id, poolId }) => {
       const own = records.filter(({ platform }) => platform === id)

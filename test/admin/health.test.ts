@@ -51,6 +51,16 @@ async function health() {
 const state = async () => (await health()).body.platforms['claude-console']
 
 describe('GET /health', () => {
+  it('is 503 for a store of a newer format, says so, and writes nothing to it', async () => {
+    const { redis } = test.runtime
+    const { pool, healthCheck } = test.gateway.keyspace
+    await redis.hset(pool, { schema: '99' })
+    const { status, body } = await health()
+    expect([status, body.status]).toEqual([503, 'unavailable'])
+    expect(body.store.error).toMatch(/format 99, which is newer than this gateway/)
+    expect(await redis.exists(healthCheck)).toBe(0)
+  })
+
   it.each([
     ["READONLY You can't write against a read only replica.", 'READONLY'],
     ["OOM command not allowed when used memory > 'maxmemory'.", 'OOM'],

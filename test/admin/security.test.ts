@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createApp } from '../../src/app.ts'
 import { createTestAdmin, createTestGateway, read, type TestGateway } from '../support/gateway.ts'
 import { anthropicJson, startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -142,6 +143,32 @@ describe('another origin', () => {
     for (const path of ['/api/v1/messages', '/docs', '/openapi.json', '/']) {
       expect([path, allowed(await preflight(path, origin))]).toEqual([path, null])
     }
+  })
+
+  it('may read that the gateway is starting, with the headers of every other answer', async () => {
+    const starting = createApp(test.gateway, { isReady: () => false })
+    const ask = (app: typeof starting, path: string, method: string) =>
+      app.request(path, { method, headers: { origin } })
+    for (const [path, method] of [
+      ['/api/v2/keys', 'GET'],
+      ['/api/v2/auth/admin/login', 'POST'],
+      ['/health', 'GET'],
+    ] as const) {
+      const early = await ask(starting, path, method)
+      const later = await ask(test.app, path, method)
+      expect([path, early.status]).toEqual([path, 503])
+      const changing = ['x-request-id', 'content-type', 'retry-after', 'www-authenticate']
+      const names = [...later.headers.keys()].filter((name) => !changing.includes(name))
+      expect(names.length).toBeGreaterThan(3)
+      for (const name of names) {
+        expect([path, name, early.headers.get(name)]).toEqual([path, name, later.headers.get(name)])
+      }
+    }
+    const preflighted = await starting.request('/api/v2/keys', {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'GET' },
+    })
+    expect(preflighted.status).toBe(204)
   })
 
   it('is allowed nothing unless CORS_ORIGINS is set', async () => {
