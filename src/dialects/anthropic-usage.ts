@@ -50,6 +50,9 @@ const kinds = new Map<string, EventKind>([
   ['error', 'error'],
 ])
 
+/** Longer events are not parsed: no usage is that long, and other streams would wait for it. */
+const maxEventCharacters = 1024 * 1024
+
 /** Runs whose output the client gets. */
 const answering = new Set(['message', 'fallback_message'])
 
@@ -98,6 +101,10 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
         contentCharacters += deltaCharacters(message.data)
         return 'content'
       }
+      if (message.data.length > maxEventCharacters) {
+        contentCharacters += message.data.length
+        return kinds.get(message.event ?? '') ?? 'preamble'
+      }
       const body = parseJson(message.data)
       const event = WireEvent.safeParse(body).data
       if (!event) return 'preamble'
@@ -112,11 +119,11 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
       if (event.type === 'error') fail(body)
       return kinds.get(event.type) ?? 'preamble'
     },
-    answer(body: unknown): boolean {
+    answer(body: unknown, unreadBytes = 0): boolean {
       const answer = WireAnswer.safeParse(body).data
       if (!answer) return false
       read(answer.usage)
-      contentCharacters = answerCharacters(answer.content)
+      contentCharacters = answerCharacters(answer.content) + unreadBytes
       state = 'complete'
       return true
     },

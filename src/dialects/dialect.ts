@@ -14,8 +14,11 @@ export type EventKind = 'preamble' | 'content' | 'error'
 export interface UsageReader {
   /** Reads one event of a stream and says what it is. */
   event(message: EventSourceMessage): EventKind
-  /** Reads a complete JSON answer; false when it is no answer of this dialect. */
-  answer(body: unknown): boolean
+  /**
+   * Reads a complete JSON answer; false when it is no answer of this dialect.
+   * @param unreadBytes of members that were left out because they are long.
+   */
+  answer(body: unknown, unreadBytes?: number): boolean
   /** The stream has ended without an error: an answer that said why it stops is complete then. */
   ended?(): void
   /** `complete` once the dialect's own end was seen, `failed` once its own error event was. */

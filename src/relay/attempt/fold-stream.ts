@@ -3,8 +3,8 @@ import { createParser } from 'eventsource-parser'
 import type { AnswerFold, UsageReader } from '../../dialects/dialect.ts'
 import type { BegunStream } from '../stream/gate.ts'
 
-/** The longest event that is read, in characters. */
-const maxEventCharacters = 16 * 1024 * 1024
+/** The longest event that is read, in characters: each is parsed at once. */
+const maxEventCharacters = 2 * 1024 * 1024
 
 /** What a stream came to. */
 export type Folded =

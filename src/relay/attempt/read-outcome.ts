@@ -1,4 +1,5 @@
 /** Reads a response until its outcome is known: an answer, a refusal of the request, or a failure. */
+import { sleep } from '../../clock.ts'
 import type { Dialect, UsageReader } from '../../dialects/dialect.ts'
 import { downstreamHeaders } from '../../dialects/headers.ts'
 import type { AccountFailure, FailureReason } from '../../domain/account-failure.ts'
@@ -10,11 +11,13 @@ import { readWhole } from '../request/body.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
 import { type BegunStream, eventStreamType, isEventStream, openStream } from '../stream/gate.ts'
 import { foldStream } from './fold-stream.ts'
+import { maxParsedBytes, readLargeAnswer } from './large-answer.ts'
 import type { AttemptContext, Outcome, Refusal } from './outcome.ts'
 import { formOf, readRest, sniff } from './sniff.ts'
 import { sentenceOf } from './vendor-words.ts'
 
-const maxRefusalBytes = 1024 * 1024
+/** A refusal is parsed whole, and more than once. */
+const maxRefusalBytes = 256 * 1024
 const maxAnswerBytes = 64 * 1024 * 1024
 const encoder = new TextEncoder()
 
@@ -32,6 +35,8 @@ interface Reading {
   onBytes: () => void
   rateLimitMs: number
   now: () => number
+  /** Lets other requests run while this one is read. */
+  pause: () => Promise<void>
 }
 
 /**
@@ -56,7 +61,8 @@ export async function readOutcome(
   const classify = (error: UpstreamError) =>
     planned.platform.classifyErrorEvent(error, rateLimitMs, now())
   const answer = { dialect, wantsStream, planned, response, headers, usage }
-  const reading = { ...answer, classify, onBytes, rateLimitMs, now }
+  const pause = () => sleep(runtime, 0, client.signal)
+  const reading = { ...answer, classify, onBytes, rateLimitMs, now, pause }
   return isSuccess(response) ? readSuccess(reading) : readJson(reading, maxRefusalBytes)
 }
 
@@ -132,8 +138,22 @@ async function readJson(reading: Reading, limitBytes: number): Promise<Outcome> 
   return readFolded(reading, { held: [body], rest: endedReader })
 }
 
-/** @param body undefined when it was too long to hold. */
-function judgeWhole(reading: Reading, body: Uint8Array<ArrayBuffer> | undefined): Outcome {
+/**
+ * Only a success is longer than what is parsed at once.
+ * @param body undefined when it was too long to hold.
+ */
+async function judgeWhole(
+  reading: Reading,
+  body: Uint8Array<ArrayBuffer> | undefined,
+): Promise<Outcome> {
+  if (!body || body.length <= maxParsedBytes) return judgeParsed(reading, body)
+  const large = await readLargeAnswer(body, reading.pause)
+  if (large && reading.usage.answer(large.members, large.unreadBytes))
+    return answerOf(reading, body)
+  return judgeParsed(reading, undefined)
+}
+
+function judgeParsed(reading: Reading, body: Uint8Array<ArrayBuffer> | undefined): Outcome {
   const { planned, response, headers, usage, rateLimitMs, now } = reading
   const { status } = response
   const text = new TextDecoder().decode(body)
@@ -160,7 +180,8 @@ function answerOf(
   body: Uint8Array<ArrayBuffer>,
 ): Outcome {
   const { status } = response
-  const events = wantsStream ? dialect.unfold?.(body) : undefined
+  const isShort = body.length <= maxParsedBytes
+  const events = wantsStream && isShort ? dialect.unfold?.(body) : undefined
   if (events === undefined) {
     if (isEventStream(response)) headers.set('content-type', 'application/json')
     return { kind: 'answer', status, headers, body, usage }
