@@ -14,6 +14,7 @@ import {
   type RateLimit,
 } from './process-limits.ts'
 import type { Runtime } from './runtime.ts'
+import { createScanTurns, type ScanTurns } from './scan-turns.ts'
 import { createKeyspace } from './store/keyspace.ts'
 import { createWakeUps, type WakeUps } from './wake-ups.ts'
 
@@ -28,6 +29,8 @@ export interface Gateway extends CatalogContext {
   wakeUps: WakeUps
   /** What request bodies may take of memory, of this process */
   bodyMemory: ByteBudget
+  /** How much of all bodies is scanned at a stretch */
+  scanTurns: ScanTurns
   /** Requests that no account could take, whose trace is stored: they cost their key nothing. */
   storedRejections: RateLimit
   /** Failures of accounts that are kept for administrators. */
@@ -36,6 +39,8 @@ export interface Gateway extends CatalogContext {
 
 const maxWaitingPerKey = 100
 const uploads = { maxWaiting: 200, maxWaitMs: 10_000 }
+/** Some five milliseconds at worst. */
+const scannedBytesPerTurn = 256 * 1024
 const storedRejectionsPerMinute = 30
 const storedFailuresPerMinute = 10
 
@@ -62,6 +67,7 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
     waitingRequests: createConcurrencyLimit(maxWaitingPerKey),
     wakeUps: createWakeUps(),
     bodyMemory: createByteBudget({ ...uploads, maxBytes: BODY_MEMORY_BYTES }, runtime),
+    scanTurns: createScanTurns(runtime, scannedBytesPerTurn, !runtime.isolatesRequests),
     storedRejections: createRateLimit(storedRejectionsPerMinute, runtime.monotonicMs),
     storedFailures: createRateLimit(storedFailuresPerMinute, runtime.monotonicMs),
   }

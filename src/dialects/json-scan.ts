@@ -17,6 +17,8 @@ import {
   utf8,
 } from './json-tokens.ts'
 
+export { stretchBytes }
+
 /** A value in a body; `end` is exclusive, and the span holds the value without white space. */
 export interface JsonSpan {
   start: number

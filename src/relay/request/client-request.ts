@@ -1,11 +1,10 @@
 /** The caller's request, read and checked before anything is decided. */
-import type { ByteBudget, KeptBytes } from '../../byte-budget.ts'
-import { sleep } from '../../clock.ts'
+import type { KeptBytes } from '../../byte-budget.ts'
 import type { Adaptation, Dialect } from '../../dialects/dialect.ts'
-import { runInStretches, type Scan } from '../../dialects/json-scan.ts'
+import { runInStretches, type Scan, stretchBytes } from '../../dialects/json-scan.ts'
 import { GatewayError } from '../../errors.ts'
+import type { Gateway } from '../../gateway.ts'
 import type { HeaderReader, HttpRequest } from '../../http-message.ts'
-import type { Runtime } from '../../runtime.ts'
 import { declaredLength, readUpload } from './body.ts'
 import { type Hints, readHints } from './hints.ts'
 import { type Conversation, readConversation } from './session.ts'
@@ -44,6 +43,9 @@ export const clientClosed = () =>
 /** Kept of an upload of unknown length at first, and added whenever it turns out to be longer. */
 const uploadStepBytes = 1024 * 1024
 
+/** A shorter body is scanned at once: that takes less time than the rest of its request. */
+const unsharedBytes = 16 * 1024
+
 const noBody = new Uint8Array()
 
 /**
@@ -52,7 +54,7 @@ const noBody = new Uint8Array()
  * and what `readHints` and the dialect throw.
  */
 export async function readClientRequest(
-  { runtime, bodyMemory }: { runtime: Runtime; bodyMemory: ByteBudget },
+  { runtime, bodyMemory, scanTurns }: Pick<Gateway, 'runtime' | 'bodyMemory' | 'scanTurns'>,
   request: HttpRequest,
   { requestId, dialect }: { requestId: string; dialect: Pick<Dialect, 'adapt'> },
 ): Promise<ReceivedRequest> {
@@ -78,9 +80,10 @@ export async function readClientRequest(
     if (!body) throw tooLarge(limitBytes)
     kept.shrink(body.length)
     const pause = async () => {
-      await sleep(runtime, 0, signal)
+      await scanTurns.take(stretchBytes)
       if (signal.aborted) throw clientClosed()
     }
+    if (body.length > unsharedBytes) await scanTurns.take(Math.min(body.length, stretchBytes))
     const read = await runInStretches(readBody(headers, body), pause)
     const adaptation = dialect.adapt?.(body, read.hints)
     const query = url.indexOf('?')
