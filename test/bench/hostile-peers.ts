@@ -20,6 +20,15 @@ export interface Gaps {
   deltas: number
 }
 
+/** What one of the gateway's threads worked without letting others run, since the last question. */
+export interface Stretch {
+  stretchMs: number
+}
+
+/** In the environment of a process that is to be asked for its stretches. */
+export const stretchProbe = 'BENCH_STRETCH_PROBE'
+const probeIntervalMs = 5
+
 const megabyte = 1024 * 1024
 const event = (type: string, fields: object) =>
   `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`
@@ -121,6 +130,30 @@ async function watch(gatewayUrl: string, key: string, upstreamUrl: string): Prom
   process.stdout.write('"url":"watching"\n')
 }
 
+/**
+ * Measures the time that the main thread itself worked between two ticks: the silence of a stream on a
+ * machine that has a processor for it, whatever else runs there. Preloaded into the gateway.
+ */
+function installStretchProbe(): void {
+  const workedMs = () => {
+    const { user, system } = process.threadCpuUsage()
+    return (user + system) / 1000
+  }
+  let lastMs = workedMs()
+  let stretchMs = 0
+  setInterval(() => {
+    const nowMs = workedMs()
+    stretchMs = Math.max(stretchMs, nowMs - lastMs)
+    lastMs = nowMs
+  }, probeIntervalMs).unref()
+  process.on('message', (question) => {
+    if (question !== 'stretch') return
+    process.send?.({ stretchMs } satisfies Stretch)
+    stretchMs = 0
+  })
+}
+
+if (process.env[stretchProbe]) installStretchProbe()
 if (process.argv[1] === import.meta.filename) {
   const [, , role, url = '', key = '', upstreamUrl = ''] = process.argv
   await (role === 'watch' ? watch(url, key, upstreamUrl) : upstream())
