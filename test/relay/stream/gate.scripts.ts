@@ -82,6 +82,7 @@ const noise = fc.oneof(
 const content = fc.oneof(
   events('content', 'content_block_start', (text) => ({
     fields: { index: 0, content_block: { type: 'text', text } },
+    extra: { characters: text.length },
   })),
   {
     weight: 3,
