@@ -46,9 +46,9 @@ export type RequestEvent =
     } & EndedRequest &
       Usage)
   /** It consumed nothing: no account took it, or all failed, or the upstream refused it; `end` says which. */
-  | ({ type: 'rejected' } & EndedRequest)
+  | ({ type: 'unserved' } & EndedRequest)
   /** The caller was answered with an error that is no fault of the gateway. */
-  | ({ type: 'refused'; code: ErrorCode } & ErrorPlace)
+  | ({ type: 'error_answered'; code: ErrorCode } & ErrorPlace)
   /** The caller was answered with an error that is a fault of the gateway or of its store. */
   | ({ type: 'failed'; code: ErrorCode; error: unknown } & ErrorPlace)
   /** A limit of the key refused it; `limit` and `used` are requests, or nano-USD for a cost. */
@@ -96,7 +96,9 @@ export type AccountEvent =
     } & CoolingScope)
   /** An account answers again after a cooldown. */
   | ({ type: 'account_recovered' } & CoolingScope)
-  | { type: 'credential_unreadable'; accountId: string; reason: string }
+  | { type: 'credential_unreadable'; accountId: string; error: unknown }
+  /** The code of the platform threw while it judged an answer of the account. */
+  | { type: 'platform_failed'; platform: string; accountId: string; error: unknown }
   /** Its record in the store is damaged: no request can use it. Reported each time the pool is read. */
   | { type: 'account_unreadable'; accountId: string }
 
@@ -152,6 +154,6 @@ export type AdministrationEvent =
 /** The event for an error that a caller is answered with. */
 export function errorEvent(answer: GatewayError, place: ErrorPlace): RequestEvent {
   const { code, cause } = answer
-  if (!ownFaults.has(code)) return { type: 'refused', ...place, code }
+  if (!ownFaults.has(code)) return { type: 'error_answered', ...place, code }
   return { type: 'failed', ...place, code, error: cause ?? answer }
 }

@@ -7,8 +7,8 @@ export type LogLevel = (typeof levels)[number]
 /** The level `error` is for what its operator must mend, never for what a client did. */
 const levelOf: { [Type in GatewayEvent['type']]: Exclude<LogLevel, 'silent'> } = {
   served: 'info',
-  rejected: 'info',
-  refused: 'info',
+  unserved: 'info',
+  error_answered: 'info',
   failed: 'error',
   denied: 'info',
   unmetered: 'debug',
@@ -16,6 +16,7 @@ const levelOf: { [Type in GatewayEvent['type']]: Exclude<LogLevel, 'silent'> } =
   account_cooling: 'info',
   account_recovered: 'info',
   credential_unreadable: 'error',
+  platform_failed: 'error',
   account_unreadable: 'error',
   settled: 'debug',
   settlement_delayed: 'warn',

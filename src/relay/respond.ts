@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
 import type { HeaderReader, RelayAnswer } from '../http-message.ts'
 import { recoverScript } from '../store/scripts/recover.ts'
+import { classifySafely } from './attempt/classify-safely.ts'
 import type { Outcome } from './attempt/outcome.ts'
 import { redactFor } from './attempt/vendor-words.ts'
 import { createWatchdog } from './attempt/watchdog.ts'
@@ -100,8 +101,11 @@ function verdictOf(
   const error = usage.failure()
   if (!error) return accountFailure('connect_failed')
   const rateLimitMs = planned.account.rateLimitDuration * 60_000
-  const { platform, account } = planned
-  const failure = platform.classifyErrorEvent(error, rateLimitMs, gateway.runtime.now())
+  const { runtime } = gateway
+  const { account } = planned
+  const failure = classifySafely(runtime, planned, (platform) =>
+    platform.classifyErrorEvent(error, rateLimitMs, runtime.now()),
+  )
   if (!failure) return 'success'
   const said = redactFor(account, gateway.openSecrets, error.message)
   noteFailure(gateway, account.id, { failure, status, said })

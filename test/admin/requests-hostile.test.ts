@@ -83,7 +83,7 @@ describe('an id', () => {
     await ask(key)
     const { status, id } = await ask(key)
     expect([status, (await get(id)).status]).toEqual([429, 200])
-    const refusals = test.logged('refused').filter(({ requestId }) => requestId === id)
+    const refusals = test.logged('error_answered').filter(({ requestId }) => requestId === id)
     expect(refusals).toMatchObject([{ code: 'request_limit' }])
   })
 })
@@ -207,7 +207,7 @@ describe('the log', () => {
     const failed = await ask(key)
     const rejected = await ask(key)
     const lines = [failed, rejected].map(({ id }) =>
-      test.logged('rejected').find(({ requestId }) => requestId === id),
+      test.logged('unserved').find(({ requestId }) => requestId === id),
     )
     const asked = { keyId, poolId: 'claude-console', model: 'claude-sonnet-4-6' }
     const passed = { accountId: off.id, why: 'not_schedulable' }

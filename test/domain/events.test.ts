@@ -8,7 +8,11 @@ describe('the event of an error', () => {
 
   it('is a refusal where the gateway is not at fault', () => {
     const answer = new GatewayError('key_disabled', 'This gateway key is disabled')
-    expect(errorEvent(answer, place)).toEqual({ type: 'refused', ...place, code: 'key_disabled' })
+    expect(errorEvent(answer, place)).toEqual({
+      type: 'error_answered',
+      ...place,
+      code: 'key_disabled',
+    })
   })
 
   it('is a failure with what caused it where the gateway or its store is', () => {

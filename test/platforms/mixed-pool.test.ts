@@ -40,17 +40,19 @@ async function buildSigned({ account, credential, body, upstreamModel, headers }
   return { url: account.apiUrl + path, method: 'PUT', headers, body: bytes }
 }
 
-/** As it is registered; a test may replace how it builds requests. */
+const classifySigned: Platform['classifyAnswer'] = (answer, rateLimitMs, nowMs) =>
+  answer.status === 418
+    ? accountFailure('overloaded')
+    : claudeConsole.classifyAnswer(answer, rateLimitMs, nowMs)
+
+/** As it is registered; a test may replace how it builds requests, and judges answers. */
 const signed: Platform = {
   ...claudeConsole,
   id: 'signed',
   poolId: claudeConsole.poolId,
   priceProvider: 'openai',
   buildRequest: buildSigned,
-  classifyAnswer: (answer, rateLimitMs, nowMs) =>
-    answer.status === 418
-      ? accountFailure('overloaded')
-      : claudeConsole.classifyAnswer(answer, rateLimitMs, nowMs),
+  classifyAnswer: classifySigned,
 }
 
 let upstream: Upstream
@@ -72,6 +74,7 @@ afterEach(async () => {
   await test.close()
   await upstream.close()
   signed.buildRequest = buildSigned
+  signed.classifyAnswer = classifySigned
 })
 
 const createConsoleAccount = (fields: object = {}) =>
@@ -211,7 +214,32 @@ describe('a pool of accounts of two platforms', () => {
       'credential_unreadable',
       'answer',
     ])
-    expect(test.logged('credential_unreadable')).toMatchObject([{ accountId: signedId }])
+    expect(test.logged('credential_unreadable')).toMatchObject([
+      {
+        level: 'error',
+        accountId: signedId,
+        error: 'Error: the credential has the wrong form',
+        stack: expect.stringMatching(/mixed-pool\.test\.ts/),
+      },
+    ])
+  })
+
+  it('logs a mistake in the code of a platform with its stack, and moves on', async () => {
+    signed.classifyAnswer = () => {
+      throw new TypeError('no such field')
+    }
+    upstream.behave('', json(529, {}))
+    expect((await send()).status).toBe(200)
+    expect((await lastAttempts()).map(({ outcome }) => outcome)).toEqual(['bad_answer', 'answer'])
+    expect(test.logged('platform_failed')).toMatchObject([
+      {
+        level: 'error',
+        platform: 'signed',
+        accountId: signedId,
+        error: 'TypeError: no such field',
+        stack: expect.stringMatching(/mixed-pool\.test\.ts/),
+      },
+    ])
   })
 
   it('moves on from a platform that takes too long to build the request', async () => {
@@ -231,7 +259,7 @@ describe('a pool of accounts of two platforms', () => {
     await test.deferred()
     expect(upstream.requests).toEqual([])
     expect(test.logged('served')).toEqual([])
-    expect(test.logged('rejected')).toMatchObject([
+    expect(test.logged('unserved')).toMatchObject([
       { end: 'client_aborted', attempts: [{ accountId: signedId, outcome: 'unsent' }] },
     ])
   })
@@ -262,7 +290,7 @@ describe('the trial of an account', () => {
 
 async function lastAttempts(): Promise<{ outcome: string }[]> {
   await test.deferred()
-  const ended = [...test.logged('served'), ...test.logged('rejected')]
+  const ended = [...test.logged('served'), ...test.logged('unserved')]
   const attempts = ended.at(-1)?.attempts
   return Array.isArray(attempts) ? attempts : []
 }

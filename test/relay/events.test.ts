@@ -79,7 +79,9 @@ describe('a request', () => {
     await send(key)
     expect((await send(key)).status).toBe(429)
     expect(of('denied')).toMatchObject([{ keyId, cause: 'window', limit: 1, used: 1 }])
-    expect(of('refused')).toMatchObject([{ keyId, code: 'request_limit', route: '/v1/messages' }])
+    expect(of('error_answered')).toMatchObject([
+      { keyId, code: 'request_limit', route: '/v1/messages' },
+    ])
   })
 
   it.each([
@@ -91,11 +93,11 @@ describe('a request', () => {
     expect((await admin.call('PUT', `/keys/${keyId}`, fields)).status).toBe(200)
     await send(key)
     const known = { level: 'info', keyId, code }
-    expect(gateway.logged('refused')).toMatchObject([known])
+    expect(gateway.logged('error_answered')).toMatchObject([known])
     if (code === 'not_permitted') return
     const headers = { 'x-api-key': key }
     expect((await gateway.app.request('/api/v2/me', { headers })).status).toBe(401)
-    expect(gateway.logged('refused').slice(1)).toMatchObject([known])
+    expect(gateway.logged('error_answered').slice(1)).toMatchObject([known])
   })
 
   it('whose key is deleted, or whose body is not JSON, is refused with the id of its key', async () => {
@@ -104,13 +106,13 @@ describe('a request', () => {
     await admin.call('DELETE', `/keys/${keyId}`)
     expect((await send(key)).status).toBe(401)
     const codes = ['invalid_json', 'invalid_api_key']
-    expect(gateway.logged('refused')).toMatchObject(codes.map((code) => ({ keyId, code })))
+    expect(gateway.logged('error_answered')).toMatchObject(codes.map((code) => ({ keyId, code })))
   })
 
   it('whose key does not exist is refused without one', async () => {
     expect((await send('cr_unknown')).status).toBe(401)
-    expect(gateway.logged('refused')).toMatchObject([{ code: 'invalid_api_key' }])
-    expect(of('refused')[0]?.keyId).toBeUndefined()
+    expect(gateway.logged('error_answered')).toMatchObject([{ code: 'invalid_api_key' }])
+    expect(of('error_answered')[0]?.keyId).toBeUndefined()
   })
 
   it('is served although an observer is broken', async () => {
@@ -161,7 +163,9 @@ describe('a fault of a client', () => {
     socket.write(text)
     await arrived
     socket.resetAndDestroy()
-    await expect.poll(() => of('refused').length + of('failed').length, { timeout: 30_000 }).toBe(1)
+    await expect
+      .poll(() => of('error_answered').length + of('failed').length, { timeout: 30_000 })
+      .toBe(1)
     await new Promise((resolve) => server.close(resolve))
   }
 
@@ -174,7 +178,9 @@ describe('a fault of a client', () => {
     const { key } = await admin.createKey()
     const head = ['host: x', `x-api-key: ${key}`, 'content-type: application/json', length]
     await breakOff(`POST ${path} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n3\r\n{"a`)
-    expect(gateway.logged('refused')).toMatchObject([{ level: 'info', code: 'client_closed' }])
+    expect(gateway.logged('error_answered')).toMatchObject([
+      { level: 'info', code: 'client_closed' },
+    ])
     expect(gateway.logged('failed')).toEqual([])
   })
 })

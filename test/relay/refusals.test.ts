@@ -75,7 +75,7 @@ describe('a refusal that depends on the account', () => {
       expect(await response.text()).toBe(readAnswer(name).body)
       expect(upstream.requests).toHaveLength(2)
       await gateway.deferred()
-      expect(gateway.logged('rejected')).toMatchObject([{ end: 'refused' }])
+      expect(gateway.logged('unserved')).toMatchObject([{ end: 'refused' }])
       expect(await coolingAccounts()).toBe(0)
     },
   )

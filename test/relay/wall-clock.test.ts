@@ -56,7 +56,7 @@ describe.each([
     expect(status).toBe(503)
     expect(tookMs).toBeGreaterThanOrEqual(600 * second)
     expect(tookMs).toBeLessThan(601 * second)
-    const [{ attempts } = { attempts: [] }] = gateway.logged('rejected')
+    const [{ attempts } = { attempts: [] }] = gateway.logged('unserved')
     expect(attempts).toMatchObject([{ outcome: 'timeout', afterMs: 0 }])
   })
 

@@ -54,7 +54,7 @@ async function prepared(
     if (client.signal.aborted) return { kind: 'unsent' }
     if (time.isOver()) return failed('timeout')
     const { id: accountId } = planned.account
-    runtime.observe({ type: 'credential_unreadable', accountId, reason: String(error) })
+    runtime.observe({ type: 'credential_unreadable', accountId, error })
     return failed('credential_unreadable')
   }
 }

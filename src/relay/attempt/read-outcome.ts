@@ -7,9 +7,11 @@ import { accountFailure } from '../../domain/cooldowns.ts'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { endedReader, type HeaderFields, type HttpAnswer } from '../../http-message.ts'
 import { parseJson } from '../../json.ts'
+import type { Platform } from '../../platforms/platform.ts'
 import { readWhole } from '../request/body.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
 import { type BegunStream, eventStreamType, isEventStream, openStream } from '../stream/gate.ts'
+import { classifySafely } from './classify-safely.ts'
 import { foldStream } from './fold-stream.ts'
 import { maxParsedBytes, readLargeAnswer } from './large-answer.ts'
 import type { AttemptContext, Outcome, Refusal } from './outcome.ts'
@@ -31,6 +33,10 @@ interface Reading {
   /** The response's headers as they come back to the client. */
   headers: HeaderFields
   usage: UsageReader
+  /** Lets the account's platform judge. */
+  judge: (
+    classify: (platform: Platform) => AccountFailure | undefined,
+  ) => AccountFailure | undefined
   classify: (error: UpstreamError) => AccountFailure | undefined
   onBytes: () => void
   rateLimitMs: number
@@ -58,11 +64,12 @@ export async function readOutcome(
   const headers = downstreamHeaders(response.headers, dialect.headerRules, isModelRenamed)
   const rateLimitMs = planned.account.rateLimitDuration * 60_000
   const wantsStream = client.hints.stream
+  const judge: Reading['judge'] = (classify) => classifySafely(runtime, planned, classify)
   const classify = (error: UpstreamError) =>
-    planned.platform.classifyErrorEvent(error, rateLimitMs, now())
+    judge((platform) => platform.classifyErrorEvent(error, rateLimitMs, now()))
   const answer = { dialect, wantsStream, planned, response, headers, usage }
   const pause = () => sleep(runtime, 0, client.signal)
-  const reading = { ...answer, classify, onBytes, rateLimitMs, now, pause }
+  const reading = { ...answer, judge, classify, onBytes, rateLimitMs, now, pause }
   return isSuccess(response) ? readSuccess(reading) : readJson(reading, maxRefusalBytes)
 }
 
@@ -154,13 +161,13 @@ async function judgeWhole(
 }
 
 function judgeParsed(reading: Reading, body: Uint8Array<ArrayBuffer> | undefined): Outcome {
-  const { planned, response, headers, usage, rateLimitMs, now } = reading
+  const { judge, response, headers, usage, rateLimitMs, now } = reading
   const { status } = response
   const text = new TextDecoder().decode(body)
   const json = parseJson(text)
   if (isSuccess(response) && body && usage.answer(json)) return answerOf(reading, body)
   const answer = { status, headers: response.headers, body: text }
-  const failure = planned.platform.classifyAnswer(answer, rateLimitMs, now())
+  const failure = judge((platform) => platform.classifyAnswer(answer, rateLimitMs, now()))
   // Clients would take an error with a status of success for an answer.
   const shownStatus = isSuccess(response) ? 400 : status
   const shown = json === undefined ? undefined : body

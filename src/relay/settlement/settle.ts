@@ -148,7 +148,7 @@ export function storeRefusal(
 function observeVoid({ runtime }: Gateway, plan: NamedRequest, ending: VoidEnding): RequestTrace {
   const trace = endTrace(ending.trace, ending.how, runtime.monotonicMs())
   const { accountId } = ending
-  runtime.observe({ type: 'rejected', ...traceFields(plan, trace), accountId })
+  runtime.observe({ type: 'unserved', ...traceFields(plan, trace), accountId })
   return trace
 }
 
@@ -192,7 +192,7 @@ function asker({ requestId, apiKey, poolId, plannedAtMs }: NamedRequest) {
   return { requestId, keyId, platform: poolId, receivedAtMs: plannedAtMs }
 }
 
-type EndedRequest = Omit<Extract<GatewayEvent, { type: 'rejected' }>, 'type' | 'accountId'>
+type EndedRequest = Omit<Extract<GatewayEvent, { type: 'unserved' }>, 'type' | 'accountId'>
 
 /** The trace as fields of an event: who asked, how it ended, every attempt and every account passed over. */
 function traceFields(plan: NamedRequest, trace: RequestTrace): EndedRequest {

@@ -55,11 +55,11 @@ export async function openPool(store: Engine, apiUrl: string, accounts: number, 
   }
 
   const checkTrace = ({ attempts, end, bill }: Expected) => {
-    const [line, ...more] = gateway.logged(bill ? 'served' : 'rejected')
+    const [line, ...more] = gateway.logged(bill ? 'served' : 'unserved')
     expect(more).toEqual([])
     const traced = attempts.map((attempt, index) => ({ accountId: ids[index], ...attempt }))
     expect(line).toMatchObject({ end, attempts: traced })
-    expect(gateway.logged(bill ? 'rejected' : 'served')).toEqual([])
+    expect(gateway.logged(bill ? 'unserved' : 'served')).toEqual([])
   }
 
   return {
@@ -86,7 +86,7 @@ export async function openPool(store: Engine, apiUrl: string, accounts: number, 
     async checkPeace(): Promise<void> {
       await gateway.deferred()
       const served = gateway.logged('served').length
-      expect(served + gateway.logged('rejected').length).toBe(1)
+      expect(served + gateway.logged('unserved').length).toBe(1)
       expect((await charged()).requests).toBe(served)
       await checkLeases()
     },

@@ -73,7 +73,7 @@ describe('a client that waits for a stream', () => {
       error: { type: 'api_error', message: expect.stringContaining('try again') },
       request_id: response.headers.get('x-request-id'),
     })
-    expect(room.gateway.logged('refused')).toMatchObject([{ code: 'accounts_unavailable' }])
+    expect(room.gateway.logged('error_answered')).toMatchObject([{ code: 'accounts_unavailable' }])
     expect(await room.total()).toMatchObject({ requests: 0 })
   })
 

@@ -46,7 +46,7 @@ export function readLog(lines: readonly string[]): ReadLog {
     const { time, level, event, tookMs, ...fields } = JSON.parse(line)
     if (event === 'served') {
       served.push({ ...fields, receivedAtMs: Date.parse(time) - tookMs })
-    } else if (event === 'rejected' || (level === 'error' && event !== 'account_cooling'))
+    } else if (event === 'unserved' || (level === 'error' && event !== 'account_cooling'))
       alarms.push(line)
     else if (level === 'warn' && event !== 'attempt_failed') alarms.push(line)
   }
