@@ -1,6 +1,6 @@
 /** The counts in a usage object of Anthropic's protocol, as vendors and relays write them. */
 import { z } from 'zod'
-import { type ModelUsage, noUsage, type Usage } from '../domain/usage.ts'
+import { addUsage, type ModelUsage, noUsage, type Usage } from '../domain/usage.ts'
 
 /** More than any model's context holds: such a count must not reach the usage ledger. */
 export const maxTokens = 10_000_000
@@ -105,7 +105,7 @@ export function classesOf(counts: InputCounts) {
 export function withCompactions(flat: Usage, iterations: WireIteration[]): Usage {
   return iterations
     .filter(({ type }) => type === 'compaction')
-    .reduce((sum, iteration) => add(sum, usageOf(iteration)), flat)
+    .reduce((sum, iteration) => addUsage(sum, usageOf(iteration)), flat)
 }
 
 /** Models that an answer may name beside its own; more are not believed. */
@@ -126,7 +126,7 @@ export function otherModelsOf(iterations: WireIteration[]): ModelUsage[] {
     if (!model || model.length > maxModelLength) continue
     if (inputSum(inputCounts(iteration)) > maxTokens) continue
     const name = `${type} ${model}`
-    const usage = add(found.get(name)?.usage ?? noUsage, usageOf(iteration))
+    const usage = addUsage(found.get(name)?.usage ?? noUsage, usageOf(iteration))
     if (found.has(name) || found.size < maxModels) found.set(name, { model, usage, isIncluded })
   }
   return [...found.values()]
@@ -138,12 +138,3 @@ function usageOf(iteration: WireIteration): Usage {
   const outputTokens = outputCount(iteration) ?? 0
   return { ...noUsage, ...classesOf(counts), inputTokens, outputTokens }
 }
-
-const add = (a: Usage, b: Usage): Usage => ({
-  inputTokens: a.inputTokens + b.inputTokens,
-  outputTokens: a.outputTokens + b.outputTokens,
-  cacheWrite5mTokens: a.cacheWrite5mTokens + b.cacheWrite5mTokens,
-  cacheWrite1hTokens: a.cacheWrite1hTokens + b.cacheWrite1hTokens,
-  cacheReadTokens: a.cacheReadTokens + b.cacheReadTokens,
-  webSearchRequests: a.webSearchRequests + b.webSearchRequests,
-})

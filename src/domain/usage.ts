@@ -56,3 +56,15 @@ const longestEstimateTokens = 200_000
 export function estimateTokens(characters: number): number {
   return Math.min(Math.ceil(characters / 4), longestEstimateTokens)
 }
+
+const usageFields = Object.keys(noUsage) as (keyof Usage)[]
+
+/** One count from each of both, by `combine`. */
+export function combineUsage(a: Usage, b: Usage, combine: (a: number, b: number) => number): Usage {
+  const counts = usageFields.map((field) => [field, combine(a[field], b[field])] as const)
+  return Object.fromEntries(counts) as Record<keyof Usage, number>
+}
+
+/** The sum of both. */
+export const addUsage = (a: Usage, b: Usage): Usage =>
+  combineUsage(a, b, (one, other) => one + other)

@@ -1,5 +1,5 @@
 /** What an answer costs to which more than one model may have contributed. */
-import type { ModelUsage, Usage } from '../domain/usage.ts'
+import { combineUsage, type ModelUsage, type Usage } from '../domain/usage.ts'
 import type { PriceInput } from './price.ts'
 import type { Pricer } from './pricer.ts'
 
@@ -38,13 +38,6 @@ export function priceAnswer(
 
 function withoutOther(whole: Usage, { usage, isIncluded }: ModelUsage): Usage {
   if (!isIncluded) return whole
-  const rest = (field: keyof Usage) => Math.max(0, whole[field] - usage[field])
-  return {
-    inputTokens: rest('inputTokens'),
-    outputTokens: rest('outputTokens'),
-    cacheWrite5mTokens: rest('cacheWrite5mTokens'),
-    cacheWrite1hTokens: rest('cacheWrite1hTokens'),
-    cacheReadTokens: rest('cacheReadTokens'),
-    webSearchRequests: whole.webSearchRequests,
-  }
+  const rest = combineUsage(whole, usage, (all, other) => Math.max(0, all - other))
+  return { ...rest, webSearchRequests: whole.webSearchRequests }
 }

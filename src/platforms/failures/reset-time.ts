@@ -94,8 +94,8 @@ export function limitedScope(headers: HeaderReader): 'account' | 'family' | unde
  * (`anthropic-fast-{input,output}-tokens-{limit,remaining,reset}`, platform.claude.com/docs/en/build-with-claude/fast-mode):
  * an answer that describes those, and no other limit that is used up.
  */
-export function isFastModeLimit(headers: Headers, nowMs: number): boolean {
-  const isDescribed = [...headers.keys()].some((name) => name.startsWith('anthropic-fast-'))
+export function isFastModeLimit(headers: HeaderReader, nowMs: number): boolean {
+  const isDescribed = [...headers].some(([name]) => name.startsWith('anthropic-fast-'))
   if (!isDescribed || limitedScope(headers) !== undefined) return false
   return !limitsOf(headers, nowMs).some(({ state }) => state === 'exhausted')
 }
