@@ -1,5 +1,10 @@
 /** Cooldowns: what cools down after a failed attempt, and for how long. */
-import type { AccountFailure, CooldownScope, FailureReason } from './account-failure.ts'
+import {
+  type AccountFailure,
+  type CooldownScope,
+  type FailureReason,
+  failureReasons,
+} from './account-failure.ts'
 
 const second = 1_000
 const minute = 60 * second
@@ -62,5 +67,22 @@ export function onlyAccountCooldown(failure: AccountFailure): GrowingCooldown | 
   return { cooldownMs: second / 2, maxCooldownMs: 15 * second }
 }
 
+/** How a cooldown that names no end grows, among other accounts and for the only one that is left. */
+export interface CooldownRule {
+  reason: FailureReason
+  /** The first cooldown. A longest one is a number of whole minutes, maybe the account's own. */
+  firstMs: number
+  only: GrowingCooldown
+}
+
+/** The rule of each reason whose cooldown is shorter for the only account that is left. */
+export const onlyAccountRules: readonly CooldownRule[] = failureReasons.flatMap((reason) => {
+  const failure = accountFailure(reason)
+  const only = onlyAccountCooldown(failure)
+  return only ? [{ reason, firstMs: failure.cooldownMs, only }] : []
+})
+
 /** Whether the same account may answer the same request when it is asked again soon. */
-export const isTransient = ({ reason }: AccountFailure): boolean => transient.has(reason)
+export function isTransient({ reason }: AccountFailure): boolean {
+  return transient.has(reason)
+}

@@ -42,7 +42,8 @@ export const noneFields = {
  * candidates. Order: the preferred accounts (those of a session), then the lowest priority number,
  * fewest requests in flight, least recently picked. With `only` no other account is considered. A daily
  * quota counts what is spent and what is reserved; while nothing is reserved, one request may always
- * run. `take(keys, outcome, probeMs, reservation)` puts the request on the chosen account. Where the
+ * run. Where none can serve, those may whose cooldown is over by the length that it has for an only account.
+ * `take(keys, outcome, probeMs, reservation)` puts the request on the chosen account. Where the
  * cooldown of that has just ended, it claims the probe by moving the end on, so that this request tries
  * the account and no other does, and answers the new end as text; else ''. `noneOf(outcome)` are the
  * fields of the answer that no candidate can serve. Needs `time`, `periods`, `health`, `load`.
@@ -75,43 +76,50 @@ local function choose(keys, candidates, reservation, preferred, only)
   end
   local records = redis.call('HMGET', keys.health, unpack(fields))
   local packedLoads = redis.call('HMGET', keys.load, unpack(ids))
-  local function skip(candidate, why, untilMs)
-    if untilMs > 0 and (outcome.soonestMs == 0 or untilMs < outcome.soonestMs) then outcome.soonestMs = untilMs end
+  local function skip(candidate, why, untilMs, onlyMs)
+    if onlyMs > 0 and (outcome.soonestMs == 0 or onlyMs < outcome.soonestMs) then outcome.soonestMs = onlyMs end
     if #outcome.skipped < maxSkipped then
       outcome.skipped[#outcome.skipped + 1] = { accountId = candidate.accountId, why = why, untilMs = untilMs }
     end
   end
+  local function full(candidate, record)
+    local cap, quota, reserved = candidate.maxConcurrency, candidate.quotaNanoUsd, record.reservedNanoUsd
+    local spent = quota > 0 and inPeriod(record.day ~= '' and record.day or nil, candidate.quotaDay, record.spentNanoUsd) or 0
+    if quota > 0 and spent >= quota then return 'overQuota', 'over_quota', candidate.quotaEndsMs end
+    if cap > 0 and record.inflight >= cap then return 'atCapacity', 'at_capacity', 0 end
+    if quota > 0 and reserved > 0 and spent + reserved + reservation > quota then return 'atCapacity', 'quota_reserved', 0 end
+  end
   local function consider(candidate, record, whole, family)
     local cooling = cooldownOf(whole, family)
-    local cap, quota = candidate.maxConcurrency, candidate.quotaNanoUsd
-    local spent = quota > 0 and inPeriod(record.day ~= '' and record.day or nil, candidate.quotaDay, record.spentNanoUsd) or 0
-    local reserved = record.reservedNanoUsd
+    local count, why, untilMs = full(candidate, record)
+    local onlyMs = cooling and math.max(onlyEndMs(whole), onlyEndMs(family))
     if cooling then
       outcome.cooling = outcome.cooling + 1
       local kind = coolingKinds[cooling.reason]
       if kind then outcome[kind] = outcome[kind] + 1 end
       if cooling.isProbing then outcome.probing = outcome.probing + 1 end
-      skip(candidate, cooling.isProbing and 'probing' or cooling.reason, cooling.untilMs)
-    elseif quota > 0 and spent >= quota then
-      outcome.overQuota = outcome.overQuota + 1
-      skip(candidate, 'over_quota', candidate.quotaEndsMs)
-    elseif cap > 0 and record.inflight >= cap then
-      outcome.atCapacity = outcome.atCapacity + 1
-      skip(candidate, 'at_capacity', 0)
-    elseif quota > 0 and reserved > 0 and spent + reserved + reservation > quota then
-      outcome.atCapacity = outcome.atCapacity + 1
-      skip(candidate, 'quota_reserved', 0)
-    else
-      local able = { id = candidate.accountId, load = record, rank = rankOf(candidate, preferred),
-        health = { [candidate.accountId] = whole, [healthField(candidate.accountId, candidate.family)] = family } }
-      if not outcome.best or isBefore(able, outcome.best) then outcome.best = able end
+      skip(candidate, cooling.isProbing and 'probing' or cooling.reason, cooling.untilMs, onlyMs)
+    elseif count then
+      outcome[count] = outcome[count] + 1
+      skip(candidate, why, untilMs, untilMs)
     end
+    if count or (cooling and onlyMs > nowMs) then return end
+    local able = { id = candidate.accountId, load = record, rank = rankOf(candidate, preferred),
+      health = { [candidate.accountId] = whole, [healthField(candidate.accountId, candidate.family)] = family } }
+    local place = cooling and 'lastResort' or 'best'
+    if not outcome[place] or isBefore(able, outcome[place]) then outcome[place] = able end
   end
   for i, candidate in ipairs(candidates) do
     local record = loads[candidate.accountId] or loadFrom(packedLoads[i])
     outcome.newestPickMs = math.max(outcome.newestPickMs, record.pickedMs)
     if not only or candidate.accountId == only then
       consider(candidate, record, readHealth(records[2 * i - 1]), readHealth(records[2 * i]))
+    end
+  end
+  if not outcome.best and outcome.lastResort then
+    outcome.best = outcome.lastResort
+    for i = #outcome.skipped, 1, -1 do
+      if outcome.skipped[i].accountId == outcome.best.id then table.remove(outcome.skipped, i) end
     end
   end
   local best = outcome.best

@@ -1,5 +1,6 @@
 /** Lua: account health, one record whose end is the recovery of the account. */
 import type { AccountFailure } from '../../domain/account-failure.ts'
+import { onlyAccountRules } from '../../domain/cooldowns.ts'
 import { healthCodec } from '../records/health.ts'
 import { oneOf } from '../script-declaration.ts'
 
@@ -30,11 +31,19 @@ export const healthChangeFields = {
   untilMs: 'number',
 } as const
 
+const rules = onlyAccountRules.map(
+  ({ reason, firstMs, only }) =>
+    `${reason} = { firstMs = ${firstMs}, cooldownMs = ${only.cooldownMs}, maxCooldownMs = ${only.maxCooldownMs} }`,
+)
+
 /**
  * A failure or a success counts only when its attempt began after the record was made: fifty requests
  * that fail together are one failure, and an old success clears nothing. Nor does a failure count whose
  * attempt began before the last record ended. Needs `time`.
  *
+ * - `onlyEndMs(record)` is when the cooldown ends of an account that no other can stand in for. One whose
+ *   end the vendor has named stays as it is. Other ends are told by their length: doubled from the first
+ *   one of the reason, or the longest one, in whole minutes; a named end of that length is written 1 ms less
  * - `recordFailure(keys, account, family, startedMs, failure)` answers when the cooldown ends
  * - `shortenCooldown(…, failure, only)` gives it the length of an only account's and answers its end
  * - `recordSuccess(keys, account, family, startedMs)` ends the cooldown
@@ -53,6 +62,18 @@ end
 local function familyOf(failure, family)
   return failure.scope == 'family' and family or nil
 end
+local onlyRules = { ${rules.join(',\n  ')} }
+local function doubled(firstMs, failures) return firstMs * 2 ^ math.min(failures - 1, 30) end
+local function isGrown(record, firstMs)
+  local grown = doubled(firstMs, record.failures)
+  local lengthMs = record.untilMs - record.sinceMs
+  return lengthMs == grown or (lengthMs < grown and lengthMs % 60000 == 0)
+end
+local function onlyEndMs(record)
+  local rule = record and onlyRules[record.reason]
+  if not rule or record.isProbing or not isGrown(record, rule.firstMs) then return record and record.untilMs or 0 end
+  return record.sinceMs + math.min(doubled(rule.cooldownMs, record.failures), rule.maxCooldownMs)
+end
 local function recordFailure(keys, account, family, startedMs, failure)
   if failure.scope == 'none' then return nowMs end
   local scope = familyOf(failure, family)
@@ -62,21 +83,22 @@ local function recordFailure(keys, account, family, startedMs, failure)
   if record and startedMs <= record.sinceMs then return record.untilMs end
   if not record and startedMs <= healthEndMs(text) then return nowMs end
   local failures = record and record.failures + 1 or 1
-  local untilMs = failure.untilMs
-  if untilMs <= nowMs then
-    untilMs = nowMs + math.min(failure.cooldownMs * 2 ^ math.min(failures - 1, 30), failure.maxCooldownMs)
+  local written = { untilMs = failure.untilMs, failures = failures, sinceMs = nowMs, reason = failure.reason }
+  if written.untilMs <= nowMs then
+    written.untilMs = nowMs + math.min(doubled(failure.cooldownMs, failures), failure.maxCooldownMs)
+  elseif onlyRules[failure.reason] and isGrown(written, onlyRules[failure.reason].firstMs) then
+    written.untilMs = written.untilMs - 1
   end
-  local written = { untilMs = untilMs, failures = failures, sinceMs = nowMs, reason = failure.reason }
   redis.call('HSET', keys.health, field, packHealth(written))
   if not record then noteHealth('cooling', account, scope, written) end
-  return untilMs
+  return written.untilMs
 end
 local function shortenCooldown(keys, account, family, failure, only)
   if failure.scope == 'none' then return nowMs end
   local field = healthField(account, familyOf(failure, family))
   local record = readHealth(redis.call('HGET', keys.health, field))
   if not record then return nowMs end
-  local untilMs = nowMs + math.min(only.cooldownMs * 2 ^ math.min(record.failures - 1, 30), only.maxCooldownMs)
+  local untilMs = nowMs + math.min(doubled(only.cooldownMs, record.failures), only.maxCooldownMs)
   -- The claim of a probe is no cooldown: it keeps the others from asking as well.
   if record.isProbing or record.reason ~= failure.reason or record.untilMs <= untilMs then return record.untilMs end
   record.untilMs = untilMs

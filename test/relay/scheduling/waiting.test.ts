@@ -88,7 +88,7 @@ describe('a request for which no account is available', () => {
   })
 
   it('is refused at once when a hundred of the same key wait already, and of that key only', async () => {
-    await coolDown(1_000)
+    await coolDown(1_100)
     const other = await admin.createKey()
     const statuses = await time.run(async () => {
       const first = Promise.all(Array.from({ length: 100 }, () => request()))

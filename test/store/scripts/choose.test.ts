@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest'
 import type { Candidate } from '../../../src/domain/candidate.ts'
 import type { ModelFamily } from '../../../src/domain/model-family.ts'
-import { accounts, type Bench, describeOnStores, failed, leaseMs } from './setup.ts'
+import { accounts, type Bench, describeOnStores, failed, leaseMs, poolId } from './setup.ts'
 
 describeOnStores('the choice of an account', (bench) => {
   it('takes the lowest priority number, then the fewest in flight', async () => {
@@ -149,6 +149,67 @@ describeOnStores('the choice of an account', (bench) => {
     await recover('probe')
     expect(await health()).toEqual({})
     await recover('never admitted')
+  })
+
+  it('lets the account that nobody can stand in for serve sooner than it would among others', async () => {
+    const { admit, settle, reassign, advance, health, nowMs } = bench()
+    const both = { candidates: accounts('a', { accountId: 'b', priority: 90 }) }
+    await admit('failing', both)
+    advance(10)
+    const grown = failed({ cooldownMs: 15_000, maxCooldownMs: 60_000 })
+    await reassign('failing', { failure: grown })
+    const sinceMs = nowMs()
+    const record = { a: `${sinceMs + 15_000}|1|${sinceMs}|overloaded` }
+    await settle('failing', { accountId: 'b', verdict: 'success' })
+    advance(499)
+    expect(await admit('early')).toMatchObject({ kind: 'none', soonestMs: sinceMs + 500 })
+    advance(1)
+    expect(await admit('among others', both)).toMatchObject({
+      accountId: 'b',
+      skipped: [{ accountId: 'a', why: 'overloaded', untilMs: sinceMs + 15_000 }],
+    })
+    expect(await health()).toEqual(record)
+    expect(await admit('alone')).toMatchObject({ accountId: 'a', isProbe: true, skipped: [] })
+    expect(await admit('beside')).toMatchObject({ kind: 'none', probing: 1 })
+  })
+
+  it('tells that account by what is available, not by what was asked for', async () => {
+    const { admit, settle, redis, keyspace, nowMs } = bench()
+    const rest = (reason: string, failures: number, lengthMs: number) =>
+      `${nowMs() - 5_000 + lengthMs}|${failures}|${nowMs() - 5_000}|${reason}`
+    await redis.hset(keyspace.health(poolId), {
+      a: rest('timeout', 9, 300_000),
+      b: rest('account_refused', 1, 1_800_000),
+      limited: rest('rate_limited', 9, 120_000),
+    })
+    const full = { accountId: 'full', maxConcurrency: 1 }
+    await admit('full', { candidates: accounts(full) })
+    const candidates = accounts('b', full, 'limited', 'a')
+    expect(await admit('one', { candidates })).toMatchObject({ accountId: 'a', isProbe: true })
+    const waiting = { kind: 'none', cooling: 3, probing: 1, refused: 1, atCapacity: 1 }
+    expect(await admit('two', { candidates })).toMatchObject(waiting)
+    await settle('full', { accountId: 'full' })
+    expect(await admit('three', { candidates })).toMatchObject({ accountId: 'full' })
+  })
+
+  it('waits for the end that a vendor has named, whatever its length, and for a refused credential', async () => {
+    const { admit, settle, advance, nowMs } = bench()
+    for (const [accountId, reason, lengthMs, untilMs] of [
+      ['limited', 'rate_limited', 1_000, 1_000],
+      ['limited for minutes', 'rate_limited', 120_000, 120_000],
+      ['overloaded', 'overloaded', 15_000, 15_000],
+      ['refused', 'account_refused', 1_800_000, 0],
+    ] as const) {
+      const of = { candidates: accounts(accountId) }
+      const grown = { cooldownMs: lengthMs, maxCooldownMs: lengthMs }
+      const verdict = failed({ reason, ...grown, untilMs: untilMs && nowMs() + untilMs })
+      await admit(`${accountId} one`, of)
+      await settle(`${accountId} one`, { accountId, verdict })
+      advance(lengthMs - 2)
+      expect(await admit(`${accountId} two`, of)).toMatchObject({ kind: 'none' })
+      advance(2)
+      expect(await admit(`${accountId} three`, of)).toMatchObject({ kind: 'ok', isProbe: true })
+    }
   })
 
   it('keeps within the cap of an account until its leases end', async () => {
