@@ -27,6 +27,10 @@ const longestMs: Record<string, number> = {
   account_refused: 30 * minute,
 }
 
+/** When a rest is over for the only account that is left, at the earliest. */
+const onlyEndMs = ({ sinceMs, failures, reason }: Rest) =>
+  sinceMs + Math.min(500 * 2 ** (failures - 1), reason === 'rate_limited' ? 15_000 : 5_000)
+
 /** Whether an attempt may have filled the prompt cache: what broke after seconds was accepted first. */
 const hasWarmed = ({ outcome, startedMs, endedMs }: Attempt) =>
   outcome !== 'failed' || endedMs - startedMs > 1_000
@@ -77,7 +81,7 @@ export function createWatch(world: () => World) {
       // Even a rest that has ended: whoever comes first claims the probe, and nobody comes beside it.
       const before = known.get(field)
       const isKnown = before?.sinceMs === rest.sinceMs && before.seenMs < startedMs
-      const isOver = !isKnown || before.untilMs <= startedMs
+      const isOver = !isKnown || before.untilMs <= startedMs || isOverAlone(health, attempt, before)
       const claimMs = rest.reason === 'timeout' ? probeMs : briefProbeMs
       if (isOver && rest.isProbing && rest.untilMs === startedMs + claimMs) {
         attempt.isProbe = true
@@ -85,6 +89,32 @@ export function createWatch(world: () => World) {
       } else hammered.push(`${account} ${ask.family} at ${startedMs}: ${health.get(field)}`)
     }
     if (attempt.isProbe) probeCount++
+  }
+
+  /** Whether its rest is over because no other account can serve: each rests, or is at its limit. */
+  function isOverAlone(health: Map<string, string>, attempt: Attempt, rest: Rest) {
+    const { account, ask, startedMs, inflight } = attempt
+    if (rest.isProbing || rest.reason === 'account_refused') return false
+    const others = accountNames.filter((name) => name !== account)
+    const areOut = others.every(
+      (name) =>
+        isResting(health, name, ask.family, startedMs) ||
+        (name === 'south' && (inflight.south ?? 0) >= southConcurrency),
+    )
+    return areOut && onlyEndMs(rest) <= startedMs
+  }
+
+  function isResting(
+    health: Map<string, string>,
+    account: AccountName,
+    family: string,
+    atMs: number,
+  ) {
+    const id = world().idOf(account)
+    return [id, `${id}/${family}`].some((field) => {
+      const rest = readRest(health.get(field))
+      return rest !== undefined && rest.untilMs > atMs
+    })
   }
 
   function observe(health: Map<string, string>, atMs: number) {
@@ -110,15 +140,11 @@ export function createWatch(world: () => World) {
     past.push(attempt)
     if (!latest || latest.account === account) return
     movedAtMs.push(startedMs)
-    const id = world().idOf(latest.account)
-    const isResting = [id, `${id}/${ask.family}`].some((field) => {
-      const rest = readRest(health.get(field))
-      return rest !== undefined && rest.untilMs > startedMs
-    })
+    const wasResting = isResting(health, latest.account, ask.family, startedMs)
     const isFull = latest.account === 'south' && (inflight.south ?? 0) >= southConcurrency
     // Who only failed it holds no session, and what a quota is worth is checked by itself.
     const isAble = latest.outcome !== 'failed' && latest.account !== 'west'
-    if (!isFirst || isResting || isFull || !isAble) return
+    if (!isFirst || wasResting || isFull || !isAble) return
     const served = past.findLast(
       (each) => each !== attempt && each.account === account && hasWarmed(each),
     )
