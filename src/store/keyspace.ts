@@ -10,6 +10,8 @@ export const ttl = {
   /** Journal entries older than this are set aside: their marker may be gone. */
   journalMs: 1 * day,
   stickyMs: 15 * day,
+  /** A session of which one request was served. */
+  newStickyMs: 1 * day,
   /** Vendors keep a stored response, which a later request may continue, for a month. */
   affinityMs: 30 * day,
   /** A request that no account could take is remembered for as long as its client may ask why. */

@@ -1,14 +1,16 @@
 /** Lua: session affinity, the primary account of a session and the one that serves it meanwhile. */
+import { ttl } from '../keyspace.ts'
 import { session } from '../records/session.ts'
 
 /**
  * A session returns to its primary account only while the prompt cache there can be warm; once it is
  * cold, the present account becomes the primary one. An account that only failed the session is neither:
  * a primary account that never served (`servedMs` 0) is not preferred, and `stayWithPrimary` ends the
- * stay at an account that no other could replace. Needs `time`.
+ * stay at an account that no other could replace. A caller may invent a session with each request, so one is
+ * kept for a day until a request follows one that was served. Needs `time`.
  *
  * - `preferredAccounts(session, warmMs)`: the accounts to try first
- * - `follow(keys, session, account, warmMs, stickyMs)` writes that the session goes on there, and
+ * - `follow(keys, session, account, warmMs)` writes that the session goes on there, and
  *   answers the affinity
  * - `requiredAccount(keys, args)`: the candidate that alone can serve an id in the request; false if none
  *   must. An id whose account is no candidate any more binds nothing: any upstream will say that it is unknown
@@ -28,11 +30,12 @@ local function requiredAccount(keys, args)
   end
   return false
 end
-local function writeSession(keys, it, stickyMs)
-  redis.call('SET', keys.sticky, packSession(it), 'PX', int(stickyMs))
+local function writeSession(keys, it, isKnown)
+  redis.call('SET', keys.sticky, packSession(it), 'PX', isKnown and ${ttl.stickyMs} or ${ttl.newStickyMs})
 end
-local function follow(keys, it, account, warmMs, stickyMs)
+local function follow(keys, it, account, warmMs)
   local how
+  local isKnown = it and it.servedMs > 0
   if not it then
     how, it = 'started', { primary = account, servedMs = nowMs, previousMs = 0, current = account, moves = 0 }
   elseif account == it.primary then
@@ -44,15 +47,15 @@ local function follow(keys, it, account, warmMs, stickyMs)
   end
   if how == 'returned' or how == 'moved' then it.moves = it.moves + 1 end
   it.current = account
-  writeSession(keys, it, stickyMs)
+  writeSession(keys, it, isKnown)
   return how
 end
 local function forgetServing(it, account, startedMs)
   if it and it.primary == account and it.servedMs >= startedMs then it.servedMs = it.previousMs end
 end
-local function stayWithPrimary(keys, it, account, stickyMs)
+local function stayWithPrimary(keys, it, account)
   if not it then return end
   if it.current == account then it.current = it.primary end
-  writeSession(keys, it, stickyMs)
+  writeSession(keys, it, it.servedMs > 0)
 end
 `

@@ -84,7 +84,6 @@ const script = defineScript({
     activationMs: 'number',
     hasSession: 'flag',
     hasAffinity: 'flag',
-    stickyMs: 'number',
     requestMs: 'number',
     reapLimit: 'number',
     orphanClaimMs: 'number',
@@ -194,7 +193,7 @@ redis.call('PEXPIRE', keys.request, int(args.leaseMs + args.requestMs))
 redis.call('HSET', keys.counters, 'activatedAtMs', int(activatedAtMs), 'lastUsedAtMs', int(nowMs),
   'windowEndsMs', int(windowEndsMs), 'windowRequests', int(used + 1), 'windowCostNanoUsd', int(windowCost),
   'heldNanoUsd', int(reserved + reservation), 'heldOpusNanoUsd', int(reservedOpus + (isOpus and reservation or 0)))
-local affinity = args.hasSession and follow(keys, session, chosen.id, args.warmMs, args.stickyMs) or 'none'
+local affinity = args.hasSession and follow(keys, session, chosen.id, args.warmMs) or 'none'
 return reply.ok({ accountId = chosen.id, generation = 1, expiresAtMs = expiresAtMs,
   affinity = required and 'required' or affinity, isProbe = claimedUntilMs ~= '', skipped = outcome.skipped,
   orphans = claim(keys, args.reapLimit, args.orphanClaimMs) })

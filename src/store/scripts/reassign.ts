@@ -47,7 +47,6 @@ const script = defineScript({
     probeMs: 'number',
     warmMs: 'number',
     hasSession: 'flag',
-    stickyMs: 'number',
     requestMs: 'number',
     only: { cooldownMs: 'number', maxCooldownMs: 'number' },
   },
@@ -94,7 +93,7 @@ local outcome = choose(keys, args.candidates, reservation, preferredAccounts(ses
 local chosen = outcome.best
 if not chosen then
   loads = {}
-  stayWithPrimary(keys, session, account, args.stickyMs)
+  stayWithPrimary(keys, session, account)
   if args.only.cooldownMs > 0 then
     cooldownUntilMs = shortenCooldown(keys, account, args.family, args.failure, args.only)
   end
@@ -116,7 +115,7 @@ redis.call('ZADD', keys.keyLeases, expiresAtMs, moved)
 redis.call('HSET', keys.request, 'account', chosen.id, 'generation', int(lease.generation),
   'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', moved, 'claimedUntilMs', claimedUntilMs)
 redis.call('PEXPIRE', keys.request, int(args.leaseMs + args.requestMs))
-local affinity = args.hasSession and follow(keys, session, chosen.id, args.warmMs, args.stickyMs) or 'none'
+local affinity = args.hasSession and follow(keys, session, chosen.id, args.warmMs) or 'none'
 return reply.ok({ accountId = chosen.id, generation = lease.generation, expiresAtMs = expiresAtMs, affinity = affinity,
   isProbe = claimedUntilMs ~= '', skipped = outcome.skipped, cooldownUntilMs = cooldownUntilMs, healthChanges = healthChanges })
 `,

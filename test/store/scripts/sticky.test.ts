@@ -22,6 +22,25 @@ describeOnStores('a session', (bench) => {
     expect(ttlMs).toBeGreaterThan(14 * day)
   })
 
+  it('is kept for a day until a request follows one that was served', async () => {
+    const { admit, reassign, settle, redis, keyspace, advance } = bench()
+    const ttlMs = () => redis.pttl(keyspace.sticky(poolId, 'key', sessionKey))
+    await admit('one', both)
+    expect(await ttlMs()).toBeLessThanOrEqual(day)
+    advance(10)
+    await reassign('one', { ...both, candidates: accounts('b') })
+    expect(await ttlMs()).toBeLessThanOrEqual(day)
+    advance(10)
+    await reassign('one', { ...both, generation: 2, candidates: [] })
+    expect(await ttlMs()).toBeLessThanOrEqual(day)
+    await settle('one', { kind: 'void', accountId: 'b' })
+    advance(5_000)
+    await admit('two', both)
+    expect(await ttlMs()).toBeLessThanOrEqual(day)
+    await admit('three', both)
+    expect(await ttlMs()).toBeGreaterThan(14 * day)
+  })
+
   it('of another key or poolId is another session', async () => {
     const { admit } = bench()
     await admit('one', { sessionKey, candidates: accounts('b') })
