@@ -1,7 +1,7 @@
 /** The health check, which is public: whether the gateway can serve, and for which platforms. */
 import { z } from '@hono/zod-openapi'
-import type { Account } from '../catalog/account.ts'
-import { cooldownModels, readHealths } from '../catalog/account-health.ts'
+import { type Account, familiesOf } from '../catalog/account.ts'
+import { readHealths } from '../catalog/account-health.ts'
 import type { PoolId } from '../domain/platform.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
@@ -93,17 +93,14 @@ async function stateOf(
 ): Promise<z.infer<typeof PlatformState>> {
   if (accounts.length === 0) return 'no_accounts'
   const { canProxy } = gateway.runtime
-  const ids = accounts
+  const usable = accounts
     .filter(({ isActive, schedulable, proxy }) => isActive && schedulable && (canProxy || !proxy))
     .slice(0, maxAccounts)
-    .map(({ id }) => id)
-  const healths = await readHealths(gateway, poolId, ids)
-  const isUsable = healths.some(({ cooldowns }) => {
-    const cooling = cooldowns.filter(({ status }) => status === 'cooling')
-    // One for the account, or one for each family.
-    return (
-      !cooling.some(({ models }) => models === 'all') && cooling.length < cooldownModels.length - 1
-    )
+  const healths = await readHealths(gateway, poolId, usable)
+  const isUsable = usable.some((account, i) => {
+    const cooling = healths[i]?.cooldowns.filter(({ status }) => status === 'cooling') ?? []
+    const out = new Set(cooling.map(({ models }) => models))
+    return !out.has('all') && !familiesOf(account).every((family) => out.has(family))
   })
   return isUsable ? 'usable' : 'unusable'
 }

@@ -1,7 +1,7 @@
 /** The health of accounts, read from the records that the scripts keep. */
-import { modelFamilies } from '../domain/model-family.ts'
 import type { PoolId } from '../domain/platform.ts'
-import { decodeHealth, healthField } from '../store/records/health.ts'
+import { decodeHealth, readHealthField } from '../store/records/health.ts'
+import { type Account, mayBeAskedFor } from './account.ts'
 import type { CatalogContext } from './context.ts'
 
 /** One record; `recovering`: the cooldown has ended, and no request has succeeded since. */
@@ -13,12 +13,10 @@ export interface Health {
   until: string | null
 }
 
-/** What a cooldown is for: every model of the account, or one family, which vendors limit separately. */
-export const cooldownModels = ['all', ...modelFamilies] as const
-
 /** The record of the account as a whole, or else of the family that cools down longest; and all of them. */
 export interface AccountHealth extends Health {
-  cooldowns: ({ models: (typeof cooldownModels)[number] } & Health)[]
+  /** For the whole account (`all`), or for one family of its models, which vendors limit separately. */
+  cooldowns: ({ models: string } & Health)[]
 }
 
 export const healthy: AccountHealth = {
@@ -28,38 +26,54 @@ export const healthy: AccountHealth = {
   cooldowns: [],
 }
 
-/** The fields of an account's health records: the whole account, then each family. */
-export const healthFields = (accountId: string): string[] => [
-  healthField(accountId),
-  ...modelFamilies.map((family) => healthField(accountId, family)),
-]
-
 /** Reads the health of accounts of one pool, in their order, in one round trip. */
 export async function readHealths(
   { runtime, keyspace }: CatalogContext,
   poolId: PoolId,
-  accountIds: string[],
+  accounts: Account[],
 ): Promise<AccountHealth[]> {
-  if (accountIds.length === 0) return []
-  const fields = accountIds.flatMap(healthFields)
-  const reply = (await runtime.redis.hmget(keyspace.health(poolId), ...fields)) as unknown
-  const packed = (reply ?? []) as (string | null)[]
+  if (accounts.length === 0) return []
+  const rows = (await runtime.redis.hgetall(keyspace.health(poolId))) as unknown as string[] | null
+  const records = recordsByAccount(rows ?? [])
   const nowMs = runtime.now()
-  const stride = cooldownModels.length
-  return accountIds.map((_, i) => readHealth(packed.slice(i * stride, (i + 1) * stride), nowMs))
+  return accounts.map((account) => readHealth(account, records.get(account.id) ?? [], nowMs))
 }
 
-/** Reads packed records in the order of `healthFields`; null = no record. */
-export function readHealth(packed: (string | null | undefined)[], nowMs: number): AccountHealth {
-  const cooldowns = cooldownModels.flatMap((models, i) => {
-    const record = readRecord(packed[i], nowMs)
-    return record ? [{ models, ...record }] : []
-  })
+/** What is stored for one family of models; for the whole account where `models` is `all`. */
+type PackedRecord = [models: string, packed: string]
+
+function recordsByAccount(rows: string[]): Map<string, PackedRecord[]> {
+  const byAccount = new Map<string, PackedRecord[]>()
+  for (let i = 0; i + 1 < rows.length; i += 2) {
+    const { accountId, family = 'all' } = readHealthField(rows[i] ?? '')
+    const records = byAccount.get(accountId) ?? []
+    byAccount.set(accountId, records)
+    records.push([family, rows[i + 1] ?? ''])
+  }
+  return byAccount
+}
+
+/** Reads packed records of an account. Of families that it is not asked for any more, none counts. */
+export function readHealth(
+  account: Account,
+  records: PackedRecord[],
+  nowMs: number,
+): AccountHealth {
+  const cooldowns = records
+    .filter(([models]) => models === 'all' || mayBeAskedFor(account, models))
+    .flatMap(([models, packed]) => {
+      const record = readRecord(packed, nowMs)
+      return record ? [{ models, ...record }] : []
+    })
+    .sort((a, b) => (rankOf(a.models) < rankOf(b.models) ? -1 : 1))
   const [longest] = cooldowns.toSorted((a, b) => (a.until < b.until ? 1 : -1))
   const { status, reason, until } =
     cooldowns.find(({ models }) => models === 'all') ?? longest ?? healthy
   return { status, reason, until, cooldowns }
 }
+
+/** The whole account comes first. */
+const rankOf = (models: string) => (models === 'all' ? '' : models)
 
 function readRecord(packed: string | null | undefined, nowMs: number) {
   const record = decodeHealth(packed)

@@ -1,5 +1,6 @@
 /** The upstream account record: what an admin sets, what is stored, what is shown. */
 import { z } from '@hono/zod-openapi'
+import { commonFamilies, familyOfName, modelFamily } from '../domain/model-family.ts'
 import type { PlatformId } from '../domain/platform.ts'
 
 const text = (max: number) => z.string().trim().max(max)
@@ -96,4 +97,24 @@ export interface Account extends AccountSettings {
   proxy: StoredProxy | null
   createdAt: string
   updatedAt: string
+}
+
+/** The models that an account may be asked for; empty = every model, as where a pattern lets callers invent names. */
+function modelsOf({ supportedModels }: Account): string[] {
+  const models = Array.isArray(supportedModels) ? supportedModels : Object.values(supportedModels)
+  return models.some((model) => model.endsWith('*')) ? [] : models
+}
+
+/** The family of a model that `upstreamModel` has answered: callers invent names only where every model is supported. */
+export const familyOn = (account: Account, asked: string): string =>
+  modelsOf(account).length === 0 ? modelFamily(asked) : familyOfName(asked)
+
+/** Whether an account may be asked for models of a family. */
+export const mayBeAskedFor = (account: Account, family: string): boolean =>
+  modelsOf(account).length === 0 || familiesOf(account).includes(family)
+
+/** The families of the models that an account may be asked for; the most likely ones where it supports every model. */
+export function familiesOf(account: Account): readonly string[] {
+  const models = modelsOf(account)
+  return models.length === 0 ? commonFamilies : [...new Set(models.map(familyOfName))]
 }

@@ -1,6 +1,5 @@
 /** Candidates: the accounts that could serve a request, and why some of them cannot at the moment. */
 import { failureReasons } from './account-failure.ts'
-import type { ModelFamily } from './model-family.ts'
 
 /** An account that could serve the request, as the scripts see it. */
 export interface Candidate {
@@ -10,7 +9,7 @@ export interface Candidate {
   /** Requests in flight at most; 0 = no limit. */
   maxConcurrency: number
   /** Of the model that this account would be asked for. */
-  family: ModelFamily
+  family: string
   /** What its day may cost; 0 = no limit. */
   quotaNanoUsd: number
   /** The account's present day, and when it ends. */

@@ -1,7 +1,6 @@
 /** Events: everything that the gateway reports of itself, as a closed union. Log, metrics and alerts observe it. */
 import { type ErrorCode, type GatewayError, ownFaults } from '../errors.ts'
 import type { FailureReason } from './account-failure.ts'
-import type { ModelFamily } from './model-family.ts'
 import type { Operation } from './operation.ts'
 import type { PoolId } from './platform.ts'
 import type { RequestTrace } from './request-trace.ts'
@@ -80,7 +79,7 @@ export type RequestEvent =
 interface CoolingScope {
   accountId: string
   poolId: PoolId
-  family: ModelFamily | null
+  family: string | null
 }
 
 export type AccountEvent =

@@ -125,7 +125,8 @@ it('a mistake of the caller is shown at once', async () => {
 describe('content that only one account can open', () => {
   const body = () => JSON.parse(readFixture('cases/F08-request.json'))
   const refusesSignature = recorded('F08-answer-of-B.http')
-  const overloaded = json(529, { type: 'error', error: { type: 'overloaded_error' } })
+  const error = { type: 'error', error: { type: 'overloaded_error' } }
+  const overloaded = json(529, error, { 'retry-after': '60' })
 
   it('ends no session: while its account cools down, the client is asked to repeat', async () => {
     const impatient = { ACCOUNT_WAIT_SECONDS: 0, SOLE_ACCOUNT_RETRY_SECONDS: 0 }

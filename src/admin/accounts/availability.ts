@@ -1,7 +1,7 @@
 /** Whether an account can serve now: every reason against it, what ends each, and the verb that asks. */
 import { z } from '@hono/zod-openapi'
 import type { Account } from '../../catalog/account.ts'
-import { type AccountHealth, cooldownModels } from '../../catalog/account-health.ts'
+import type { AccountHealth } from '../../catalog/account-health.ts'
 import { openProxy, proxyUnsupported } from '../../catalog/proxy.ts'
 import { counted } from '../../counted.ts'
 import { failureReasons } from '../../domain/account-failure.ts'
@@ -29,7 +29,9 @@ const Reason = z
       ])
       .openapi({ description: 'Stable, for programs' }),
     message: z.string(),
-    models: z.enum(cooldownModels).openapi({ description: 'The models that it makes unavailable' }),
+    models: z
+      .string()
+      .openapi({ description: 'The models that it makes unavailable: `all`, or a family of them' }),
     endsBy: z.enum(['time', 'admin', 'load']),
     until: z
       .string()

@@ -41,6 +41,6 @@ export async function findAccountState(gateway: Gateway, name: AccountName): Pro
 /** The account with its health now. */
 export async function withHealth(gateway: Gateway, stored: Stored<Account>): Promise<AccountState> {
   const { poolId } = gateway.platforms.platformOf(stored.record)
-  const [health = healthy] = await readHealths(gateway, poolId, [stored.record.id])
+  const [health = healthy] = await readHealths(gateway, poolId, [stored.record])
   return { ...stored, health }
 }

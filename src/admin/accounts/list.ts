@@ -46,7 +46,7 @@ async function withHealths(
   accounts: Stored<Account>[],
 ): Promise<AccountState[]> {
   const { poolId } = gateway.platforms.platformOf({ platform })
-  const ids = accounts.map(({ record }) => record.id)
-  const healths = await readHealths(gateway, poolId, ids)
+  const records = accounts.map(({ record }) => record)
+  const healths = await readHealths(gateway, poolId, records)
   return accounts.map((stored, i) => ({ ...stored, health: healths[i] ?? healthy }))
 }

@@ -1,4 +1,5 @@
 /** The verb that ends the cooldown of an account. */
+import { familiesOf } from '../../catalog/account.ts'
 import { healthy } from '../../catalog/account-health.ts'
 import { actorName } from '../../domain/actor.ts'
 import type { Gateway } from '../../gateway.ts'
@@ -24,7 +25,8 @@ export async function resetAccountHealth(
     after: { ...healthy },
   })
   const { poolId } = gateway.platforms.platformOf(stored.record)
-  const reply = await resetHealthScript(runtime.redis, keyspace, { poolId, accountId, entry })
+  const input = { poolId, accountId, families: familiesOf(stored.record), entry }
+  const reply = await resetHealthScript(runtime.redis, keyspace, input)
   if (reply.kind === 'ok') {
     const by = actorName(actor)
     runtime.observe({ type: 'record_changed', action: 'account.reset', targetId: accountId, by })

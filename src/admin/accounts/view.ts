@@ -1,7 +1,6 @@
 /** What the administration API shows of an account, as schemas that document it; never its credentials. */
 import { z } from '@hono/zod-openapi'
 import { type Account, AccountSettings, ProxyAddress } from '../../catalog/account.ts'
-import { cooldownModels } from '../../catalog/account-health.ts'
 import { shownProxy } from '../../catalog/proxy.ts'
 import { platformIds } from '../../domain/platform.ts'
 import { IdPath } from '../input.ts'
@@ -39,8 +38,9 @@ export const AccountDetails = AccountView.extend({
   health: z
     .object({
       ...Health,
-      cooldowns: z.array(z.object({ models: z.enum(cooldownModels), ...Health })).openapi({
-        description: 'One for the whole account (`all`), and one for each family of models',
+      cooldowns: z.array(z.object({ models: z.string(), ...Health })).openapi({
+        description:
+          'One for the whole account (`all`), and one for each family of models, such as `opus`, `haiku`, `glm` or `other`',
       }),
     })
     .openapi('AccountHealth'),

@@ -1,5 +1,5 @@
 /** The one write of upstream accounts, together with its audit entry. */
-import type { Account } from '../../catalog/account.ts'
+import { type Account, familiesOf } from '../../catalog/account.ts'
 import { shownProxy } from '../../catalog/proxy.ts'
 import { type Actor, actorName } from '../../domain/actor.ts'
 import type { PoolId } from '../../domain/platform.ts'
@@ -30,11 +30,13 @@ export async function writeAccount(
   const after = shownFacts(facts.after)
   if (before && after) Object.assign(after, replacements(facts.before, facts.after))
   const entry = packAuditEntry(gateway, { actor, action, targetId: accountId, before, after })
-  const input = { accountId, expectedRevision, record, mendedIn: change.mendedIn, entry }
+  const { mendedIn } = change
+  const families = change.record ? familiesOf(change.record) : []
+  const input = { accountId, expectedRevision, record, mendedIn, families, entry }
   const reply = await writeAccountScript(runtime.redis, keyspace, input)
   if (reply.kind === 'ok') {
     runtime.observe({ type: 'record_changed', action, targetId: accountId, by: actor })
-    if (change.mendedIn) tellHealthChanges(runtime, change.mendedIn, reply.healthChanges)
+    if (mendedIn) tellHealthChanges(runtime, mendedIn, reply.healthChanges)
   }
   return reply.kind
 }

@@ -1,11 +1,10 @@
 /** Candidates: which accounts could serve a request at all, and why the others could not. */
 
-import type { Account } from '../../catalog/account.ts'
+import { type Account, familyOn } from '../../catalog/account.ts'
 import type { ApiKey } from '../../catalog/api-key.ts'
 import type { Pool } from '../../catalog/catalog.ts'
 import { upstreamModel } from '../../catalog/supported-models.ts'
 import type { Candidate } from '../../domain/candidate.ts'
-import { type ModelFamily, modelFamily } from '../../domain/model-family.ts'
 import type { PoolId } from '../../domain/platform.ts'
 import { GatewayError } from '../../errors.ts'
 import { quotaDayAt } from '../../ledger/calendar.ts'
@@ -18,7 +17,7 @@ export interface PlannedAccount {
   platform: Platform
   /** The model to ask this account for; another than the client's when the account renames it. */
   upstreamModel: string
-  family: ModelFamily
+  family: string
 }
 
 /** An account that cannot serve a request because of its settings. */
@@ -86,7 +85,7 @@ export function findCandidates(search: Search): Choice {
     const asked = model === undefined ? '' : upstreamModel(account.supportedModels, model)
     const why = obstacle(account, asked, boundIds, search.canProxy)
     if (why === undefined && asked !== undefined) {
-      candidates.push({ account, platform, upstreamModel: asked, family: modelFamily(asked) })
+      candidates.push({ account, platform, upstreamModel: asked, family: familyOn(account, asked) })
     } else if (why !== undefined) {
       if (excluded.length < maxExcluded) excluded.push({ accountId: account.id, why })
       if (closest === undefined || order.indexOf(why) > order.indexOf(closest)) closest = why

@@ -1,6 +1,5 @@
 /** Health events: tells what the store's scripts say has changed about the health of accounts. */
 import { failureReasons } from '../../domain/account-failure.ts'
-import { modelFamilies } from '../../domain/model-family.ts'
 import type { PoolId } from '../../domain/platform.ts'
 import type { Runtime } from '../../runtime.ts'
 import type { RecoverReply } from '../../store/scripts/recover.ts'
@@ -23,9 +22,8 @@ export function tellHealthChanges(
   changes: readonly HealthChange[],
   sentence?: VendorSentence,
 ): void {
-  for (const { change, accountId, family: name, reason, untilMs } of changes) {
-    const family = modelFamilies.find((known) => known === name) ?? null
-    const scope = { accountId, poolId, family }
+  for (const { change, accountId, family, reason, untilMs } of changes) {
+    const scope = { accountId, poolId, family: family || null }
     if (change === 'recovered') observe({ type: 'account_recovered', ...scope })
     const began = failureReasons.find((known) => known === reason)
     if (change === 'cooling' && began) {

@@ -1,6 +1,6 @@
 /** Settle: writes to the usage ledger, when a request ends, what it consumed and how it went. */
 import type { GatewayEvent } from '../../domain/events.ts'
-import type { ModelFamily } from '../../domain/model-family.ts'
+import { otherFamily } from '../../domain/model-family.ts'
 import type { End, RequestTrace } from '../../domain/request-trace.ts'
 import type { ModelUsage, Usage } from '../../domain/usage.ts'
 import type { GatewayError } from '../../errors.ts'
@@ -96,7 +96,7 @@ export interface VoidEnding {
   how: End
   trace: Trace
   accountId: string
-  family: ModelFamily
+  family: string
   verdict: SettleInput['verdict']
 }
 
@@ -119,7 +119,7 @@ export type Refusal = Pick<GatewayError, 'code' | 'message'>
 
 const noAccount = {
   accountId: '',
-  family: 'other',
+  family: otherFamily,
   verdict: undefined,
   how: 'rejected',
 } satisfies Omit<VoidEnding, 'trace'>

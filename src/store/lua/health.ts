@@ -47,8 +47,8 @@ const rules = onlyAccountRules.map(
  * - `recordFailure(keys, account, family, startedMs, failure)` answers when the cooldown ends
  * - `shortenCooldown(…, failure, only)` gives it the length of an only account's and answers its end
  * - `recordSuccess(keys, account, family, startedMs)` ends the cooldown
- * - `endHealth(keys, account, rows)` ends the cooldowns of these families, of the whole account where
- *   `family` is empty, whatever they are for
+ * - `endHealth(keys, account, rows)` ends every cooldown of an account, whatever it is for: an older attempt
+ *   begins none again for the families in `rows`, nor for the whole account where one of these is empty
  * - `endProbe(keys, account, family, claimedUntilMs)` gives the claim of a probe back that ended
  *   without a result for its account
  * - `healthChanges` collects which records began and ended
@@ -127,11 +127,22 @@ local function recordSuccess(keys, account, family, startedMs)
   end
 end
 local function endHealth(keys, account, rows)
-  for _, row in ipairs(rows) do
-    local family = row.family ~= '' and row.family or nil
-    local field = healthField(account, family)
+  if #rows == 0 then return end
+  local families, isNamed = {}, {}
+  local function name(family)
+    if not isNamed[family] then families[#families + 1] = family end
+    isNamed[family] = true
+  end
+  for _, row in ipairs(rows) do name(row.family) end
+  local prefix = account .. '/'
+  for _, field in ipairs(redis.call('HKEYS', keys.health)) do
+    if field:sub(1, #prefix) == prefix then name(field:sub(#prefix + 1)) end
+  end
+  for _, family in ipairs(families) do
+    local scope = family ~= '' and family or nil
+    local field = healthField(account, scope)
     local record = readHealth(redis.call('HGET', keys.health, field))
-    if record then noteHealth('recovered', account, family, record) end
+    if record then noteHealth('recovered', account, scope, record) end
     redis.call('HSET', keys.health, field, endedHealth(nowMs))
   end
 end

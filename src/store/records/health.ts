@@ -32,6 +32,12 @@ export function decodeHealth(text: string | null | undefined): HealthRecord | un
 export const healthField = (accountId: string, family?: string): string =>
   family === undefined ? accountId : `${accountId}/${family}`
 
+/** Reads such a field; ids of accounts hold no slash. */
+export function readHealthField(field: string): { accountId: string; family: string | undefined } {
+  const [accountId = '', family] = field.split('/', 2)
+  return { accountId, family }
+}
+
 /**
  * The same codec in Lua: `readHealth(text)`, `packHealth(record)` and `healthField(account, family)`;
  * `endedHealth(atMs)` and `healthEndMs(text)` for what an ended record leaves behind. Any reason is read,

@@ -1,6 +1,5 @@
 /** Writes to the catalog: each checks the revision it was made from, bumps what readers compare, and records itself. */
 import type { Redis } from '@upstash/redis'
-import { modelFamilies } from '../../domain/model-family.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { audit } from '../lua/audit.ts'
 import { health, healthChangeFields } from '../lua/health.ts'
@@ -65,9 +64,6 @@ return reply.ok({ healthChanges = healthChanges })
 `,
 })
 
-/** The whole account, and each family of its models. */
-const everyFamily = ['', ...modelFamilies].map((family) => ({ family }))
-
 const createApiKeys = defineScript({
   keys: ['apiKeyIndex', 'audit'],
   keyRows: { created: ['apiKey', 'digest'] },
@@ -125,6 +121,7 @@ return reply.ok({})
  * @param input.record JSON of the account.
  * @param input.mendedIn the pool in which the write ends every cooldown of the account, because its
  * cause may be gone; undefined where it ends none.
+ * @param input.families of the models that the account may be asked for.
  * @param input.entry packed audit entry; without one nothing is recorded.
  */
 export function writeAccountScript(
@@ -135,11 +132,12 @@ export function writeAccountScript(
     expectedRevision: number
     record: string | undefined
     mendedIn?: string | undefined
+    families?: readonly string[]
     entry?: string
   },
 ): Promise<ReplyOf<(typeof writeAccount)['replies']>> {
-  const { accountId, expectedRevision, record = '', mendedIn, entry = '' } = input
-  const mended = mendedIn === undefined ? [] : everyFamily
+  const { accountId, expectedRevision, record = '', mendedIn, families = [], entry = '' } = input
+  const mended = mendedIn === undefined ? [] : healthRows(families)
   const field = `account:${accountId}`
   return runScript(redis, keyspace, writeAccount, {
     keys: { health: keyspace.health(mendedIn ?? ''), audit: keyspace.audit },
@@ -147,18 +145,24 @@ export function writeAccountScript(
   })
 }
 
-/** Ends the cooldowns of an account; `healthy`: there was none to end, nor to record. */
+/**
+ * Ends the cooldowns of an account; `healthy`: there was none to end, nor to record.
+ * @param input.families of the models that the account may be asked for.
+ */
 export function resetHealthScript(
   redis: Redis,
   keyspace: Keyspace,
-  input: { poolId: string; accountId: string; entry: string },
+  input: { poolId: string; accountId: string; families: readonly string[]; entry: string },
 ): Promise<ReplyOf<(typeof resetHealth)['replies']>> {
-  const { poolId, accountId, entry } = input
+  const { poolId, accountId, families, entry } = input
   return runScript(redis, keyspace, resetHealth, {
     keys: { health: keyspace.health(poolId), audit: keyspace.audit },
-    args: { accountId, entry, families: everyFamily },
+    args: { accountId, entry, families: healthRows(families) },
   })
 }
+
+/** The whole account, and each family of its models. */
+const healthRows = (families: readonly string[]) => ['', ...families].map((family) => ({ family }))
 
 /** An API key as it is first written. */
 export interface NewApiKey {

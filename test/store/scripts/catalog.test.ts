@@ -7,7 +7,7 @@ import {
   updateApiKeyScript,
   writeAccountScript,
 } from '../../../src/store/scripts/catalog.ts'
-import { describeOnStores, failed, poolId } from './setup.ts'
+import { describeOnStores, failed, poolId, row } from './setup.ts'
 
 describeOnStores('writing an account', (bench) => {
   const write = (expectedRevision: number, record: string | undefined) =>
@@ -149,14 +149,22 @@ describeOnStores('a catalog write', (bench) => {
 
   it('forgets the health of one account, and records that only where there was any', async () => {
     const { redis, keyspace, nowMs } = bench()
-    const reset = async (entry: string) =>
-      (await resetHealthScript(redis, keyspace, { poolId: 'codex', accountId: 'a', entry })).kind
+    const pool = 'codex'
+    const reset = async (entry: string) => {
+      const families = ['opus', 'other']
+      const input = { poolId: pool, accountId: 'a', families, entry }
+      return (await resetHealthScript(redis, keyspace, input)).kind
+    }
     const record = '1|1|1|overloaded'
-    await redis.hset(keyspace.health('codex'), { a: record, 'a/opus': record, b: record })
+    const others = { b: record, 'ab/opus': record }
+    const records = { a: record, 'a/opus': record, 'a/glm': record, ...others }
+    await redis.hset(keyspace.health(pool), records)
     expect([await reset('1'), await reset('2')]).toEqual(['ok', 'healthy'])
     const ended = `ended|${nowMs()}`
-    const left = await redis.hmget(keyspace.health('codex'), 'a', 'a/opus', 'a/other', 'b')
-    expect(left).toEqual([ended, ended, ended, record])
+    expect(row(await redis.hgetall(keyspace.health(pool)))).toEqual({
+      ...{ a: ended, 'a/opus': ended, 'a/glm': ended, 'a/other': ended },
+      ...others,
+    })
     expect(await redis.zrange(keyspace.audit, 0, -1)).toEqual(['1'])
   })
 

@@ -2,7 +2,6 @@
 
 import { expect, it } from 'vitest'
 import type { Candidate } from '../../../src/domain/candidate.ts'
-import type { ModelFamily } from '../../../src/domain/model-family.ts'
 import { accounts, type Bench, describeOnStores, failed, leaseMs, poolId } from './setup.ts'
 
 describeOnStores('the choice of an account', (bench) => {
@@ -70,7 +69,7 @@ describeOnStores('the choice of an account', (bench) => {
 
   it('lets one family of models rest and the others serve', async () => {
     const { admit, settle } = bench()
-    const of = (family: ModelFamily) => ({ candidates: accounts({ accountId: 'a', family }) })
+    const of = (family: string) => ({ candidates: accounts({ accountId: 'a', family }) })
     await admit('one', of('opus'))
     await settle('one', { verdict: failed({ scope: 'family' }), family: 'opus' })
     expect(await admit('two', of('opus'))).toMatchObject({ kind: 'none', cooling: 1 })
@@ -81,7 +80,7 @@ describeOnStores('the choice of an account', (bench) => {
 
   it('lets every family rest when the whole account does, and one probe find out for all', async () => {
     const { admit, settle, advance, health } = bench()
-    const of = (family: ModelFamily) => ({ candidates: accounts({ accountId: 'a', family }) })
+    const of = (family: string) => ({ candidates: accounts({ accountId: 'a', family }) })
     await admit('one', of('opus'))
     await settle('one', { verdict: failed(), family: 'opus' })
     expect(await admit('two', of('haiku'))).toMatchObject({ kind: 'none' })
@@ -106,7 +105,7 @@ describeOnStores('the choice of an account', (bench) => {
 
   it('gives the claim on the whole account back when its probe fails for the family only', async () => {
     const { admit, settle, reassign, advance, health, nowMs } = bench()
-    const of = (family: ModelFamily) => ({ candidates: accounts({ accountId: 'a', family }) })
+    const of = (family: string) => ({ candidates: accounts({ accountId: 'a', family }) })
     await admit('failing', of('opus'))
     await settle('failing', { verdict: failed(), family: 'opus' })
     const sinceMs = nowMs()
