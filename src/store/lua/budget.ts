@@ -32,6 +32,7 @@ const counterFields = [
     'heldNanoUsd',
     'heldOpusNanoUsd',
     'activatedAtMs',
+    'lastUsedAtMs',
     'windowEndsMs',
     'windowRequests',
     ...calendarPeriods,

@@ -137,12 +137,15 @@ local function take(keys, outcome, probeMs, reservation)
   -- The picks of one millisecond keep their order.
   record.pickedMs = math.max(nowMs, outcome.newestPickMs + 1)
   saveLoads(keys)
+  local claims = {}
   for field, health in pairs(chosen.health) do
     -- What only silence decides takes long; anything else is known within seconds.
     health.untilMs = nowMs + (health.reason == 'timeout' and probeMs or math.min(probeMs, briefProbeMs))
     health.isProbing, claimedUntilMs = true, int(health.untilMs)
-    redis.call('HSET', keys.health, field, packHealth(health))
+    claims[#claims + 1] = field
+    claims[#claims + 1] = packHealth(health)
   end
+  if #claims > 0 then redis.call('HSET', keys.health, unpack(claims)) end
   return claimedUntilMs
 end
 `

@@ -50,6 +50,8 @@ export interface AdmitInput {
 
 /** Orphans handed out, and leases reaped, by one call at most. */
 const reapLimit = 5
+/** Both are looked for by the first admission of a key in so long: they are left by processes that ended. */
+const reapEveryMs = 1_000
 
 /** `expired`: the life of the key has ended; any other cause is a limit of it. */
 const denyCauses = ['expired', ...keyLimits.map(({ cause }) => cause)] as const
@@ -84,9 +86,6 @@ const script = defineScript({
     activationMs: 'number',
     hasSession: 'flag',
     hasAffinity: 'flag',
-    requestMs: 'number',
-    reapLimit: 'number',
-    orphanClaimMs: 'number',
     periods: periodFields,
     limits: limitFields,
     queue: queueFields,
@@ -147,7 +146,8 @@ if args.activationMs > 0 and activatedAtMs + args.activationMs <= nowMs then
   return reply.deny({ cause = 'expired', resetMs = activatedAtMs + args.activationMs, nowMs = nowMs })
 end
 
-reap(keys, args.reapLimit)
+local mayReap = math.abs(nowMs - numberIn(counters, 'lastUsedAtMs')) >= ${reapEveryMs}
+if mayReap then reap(keys, ${reapLimit}) end
 
 local limits, isOpus, reservation = args.limits, args.family == 'opus', args.reservationNanoUsd
 local windowEndsMs, used, windowCost = numberIn(counters, 'windowEndsMs'), numberIn(counters, 'windowRequests'), numberIn(counters, 'windowCostNanoUsd')
@@ -187,16 +187,16 @@ local member = packLease({ ledgerId = args.ledgerId, poolId = args.poolId, keyId
   generation = 1, reservationNanoUsd = reservation, family = args.family, model = args.model })
 redis.call('ZADD', keys.leases, expiresAtMs, member)
 redis.call('ZADD', keys.keyLeases, expiresAtMs, member)
+-- It gets a lifetime when it is settled, as every lease is in the end.
 redis.call('HSET', keys.request, 'state', 'admitted', 'account', chosen.id, 'generation', '1',
   'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', member, 'claimedUntilMs', claimedUntilMs)
-redis.call('PEXPIRE', keys.request, int(args.leaseMs + args.requestMs))
 redis.call('HSET', keys.counters, 'activatedAtMs', int(activatedAtMs), 'lastUsedAtMs', int(nowMs),
   'windowEndsMs', int(windowEndsMs), 'windowRequests', int(used + 1), 'windowCostNanoUsd', int(windowCost),
   'heldNanoUsd', int(reserved + reservation), 'heldOpusNanoUsd', int(reservedOpus + (isOpus and reservation or 0)))
 local affinity = args.hasSession and follow(keys, session, chosen.id, args.warmMs) or 'none'
 return reply.ok({ accountId = chosen.id, generation = 1, expiresAtMs = expiresAtMs,
   affinity = required and 'required' or affinity, isProbe = claimedUntilMs ~= '', skipped = outcome.skipped,
-  orphans = claim(keys, args.reapLimit, args.orphanClaimMs) })
+  orphans = mayReap and claim(keys, ${reapLimit}, ${ttl.orphanClaimMs}) })
 `,
 })
 
@@ -240,10 +240,8 @@ export function admitScript(
     },
     args: {
       ...input,
-      ...ttl,
       hasSession: sessionKey !== undefined,
       hasAffinity: affinityDigest !== undefined,
-      reapLimit,
     },
   })
 }

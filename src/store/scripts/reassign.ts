@@ -5,7 +5,6 @@ import { affinities } from '../../domain/affinity.ts'
 import type { Candidate } from '../../domain/candidate.ts'
 import type { GrowingCooldown } from '../../domain/cooldowns.ts'
 import type { Keyspace } from '../keyspace.ts'
-import { ttl } from '../keyspace.ts'
 import { candidateFields, choose, noneFields, skippedFields } from '../lua/choose.ts'
 import { failureFields, health, healthChangeFields } from '../lua/health.ts'
 import { leases, load } from '../lua/load.ts'
@@ -47,7 +46,6 @@ const script = defineScript({
     probeMs: 'number',
     warmMs: 'number',
     hasSession: 'flag',
-    requestMs: 'number',
     only: { cooldownMs: 'number', maxCooldownMs: 'number' },
   },
   argRows: { candidates: candidateFields },
@@ -114,7 +112,6 @@ redis.call('ZREM', keys.keyLeases, member)
 redis.call('ZADD', keys.keyLeases, expiresAtMs, moved)
 redis.call('HSET', keys.request, 'account', chosen.id, 'generation', int(lease.generation),
   'expiresAtMs', expiresAtMs, 'startedMs', int(nowMs), 'member', moved, 'claimedUntilMs', claimedUntilMs)
-redis.call('PEXPIRE', keys.request, int(args.leaseMs + args.requestMs))
 local affinity = args.hasSession and follow(keys, session, chosen.id, args.warmMs) or 'none'
 return reply.ok({ accountId = chosen.id, generation = lease.generation, expiresAtMs = expiresAtMs, affinity = affinity,
   isProbe = claimedUntilMs ~= '', skipped = outcome.skipped, cooldownUntilMs = cooldownUntilMs, healthChanges = healthChanges })
@@ -141,7 +138,6 @@ export function reassignScript(
     },
     args: {
       ...input,
-      ...ttl,
       only: input.onlyAccountCooldown ?? { cooldownMs: 0, maxCooldownMs: 0 },
       hasSession: sessionKey !== undefined,
     },

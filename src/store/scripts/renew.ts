@@ -1,14 +1,13 @@
 /** `renew`: extends the lease of a request that still makes progress. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
-import { ttl } from '../keyspace.ts'
 import { time } from '../lua/time.ts'
 import { runScript } from '../run-script.ts'
 import { defineScript } from '../script.ts'
 
 const script = defineScript({
   keys: ['request', 'keyLeases', 'leases'],
-  args: { leaseMs: 'number', requestMs: 'number' },
+  args: { leaseMs: 'number' },
   replies: { ok: { expiresAtMs: 'number' }, gone: {} },
   libraries: [time],
   lua: `
@@ -20,7 +19,6 @@ if not redis.call('ZSCORE', keys.leases, request[2]) then return reply.gone({}) 
 redis.call('ZADD', keys.leases, expiresAtMs, request[2])
 redis.call('ZADD', keys.keyLeases, expiresAtMs, request[2])
 redis.call('HSET', keys.request, 'expiresAtMs', expiresAtMs)
-redis.call('PEXPIRE', keys.request, int(args.leaseMs + args.requestMs))
 return reply.ok({ expiresAtMs = expiresAtMs })
 `,
 })
@@ -46,7 +44,7 @@ export async function renewScript(
       keyLeases: keyspace.keyLeases(input.keyId),
       leases: keyspace.poolLeases(input.poolId),
     },
-    args: { leaseMs, requestMs: ttl.requestMs },
+    args: { leaseMs },
   })
   return reply.kind === 'ok' ? reply.expiresAtMs : undefined
 }

@@ -1,9 +1,28 @@
 /** The contract of `admit`: who may run, and what a caller hears otherwise. */
 import { expect, it } from 'vitest'
+import { ttl } from '../../../src/store/keyspace.ts'
 import { writeAccountScript } from '../../../src/store/scripts/catalog.ts'
 import { accounts, describeOnStores, failed, leaseMs, row } from './setup.ts'
 
 describeOnStores('admit', (bench) => {
+  it('keeps the marker of a request until two days after its end', async () => {
+    const { admit, reassign, renew, settle, redis, keyspace, advance } = bench()
+    const ttlMs = () => redis.pttl(keyspace.request('one'))
+    await admit('one')
+    expect(await ttlMs()).toBe(-1)
+    await reassign('one')
+    await renew('one')
+    expect(await ttlMs()).toBe(-1)
+    await settle('one', { accountId: 'b' })
+    expect(await ttlMs()).toBeGreaterThan(ttl.requestMs - 60_000)
+    await admit('left', { candidates: accounts('c') })
+    advance(leaseMs)
+    await settle('left', { kind: 'orphan', accountId: 'c', member: await memberOf('left') })
+    expect(await redis.pttl(keyspace.request('left'))).toBeGreaterThan(0)
+  })
+
+  const memberOf = async (ledgerId: string) => (await bench().request(ledgerId)).member ?? ''
+
   it('leases an account, reserves the estimate and answers with the expiry', async () => {
     const { admit, counters, inflight, nowMs } = bench()
     const expiresAtMs = nowMs() + leaseMs
