@@ -1,6 +1,7 @@
 /** The catalog in memory: the pool and the key records that requests are planned with. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../store/keyspace.ts'
+import { rosterField, rosterName } from '../store/lua/candidates.ts'
 import { migrate } from '../store/migrate.ts'
 import { toFields } from '../store/rows.ts'
 import { readSchema, type Schema } from '../store/schema.ts'
@@ -12,6 +13,8 @@ import { readAccount, readApiKey, type Stored } from './stored-records.ts'
 export interface Pool {
   version: string
   accounts: ReadonlyMap<string, Stored<Account>>
+  /** Of the roster that the store keeps for scripts; undefined without one. */
+  rosterName?: string | undefined
 }
 
 /** What one request is planned with; `apiKey` is undefined when no such key exists. */
@@ -82,7 +85,8 @@ export function createCatalog(
       if (stored) accounts.set(accountId, stored)
       else onUnreadable(accountId)
     }
-    return { version: fields.get('version') ?? '0', accounts }
+    const version = fields.get('version') ?? '0'
+    return { version, accounts, rosterName: rosterName(fields.get(rosterField)) }
   }
 
   async function loadAll(digest: string): Promise<Snapshot> {

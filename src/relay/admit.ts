@@ -17,6 +17,7 @@ import { activationMs, type Plan } from './plan.ts'
 import { type Admission, admissionOf } from './scheduling/admission.ts'
 import { asCandidates } from './scheduling/candidates.ts'
 import { denial } from './scheduling/denials.ts'
+import { rosterFor } from './scheduling/roster.ts'
 import { unavailable } from './scheduling/unavailable.ts'
 import { settleOrphans, sweep } from './settlement/orphans.ts'
 import { settleVoid } from './settlement/settle.ts'
@@ -126,6 +127,7 @@ async function decide(
       periods: bucketsAt(nowMs, timeZone),
       limits: limitValues(apiKey),
       candidates: asCandidates(candidates, { nowMs, timeZone }),
+      roster: rosterFor(gateway, snapshot.pool, candidates.length),
     })
   } catch (error) {
     // The script may have run although its reply was lost: the tombstone ends its lease either way.

@@ -54,6 +54,8 @@ export interface Declaration<
   keys: Keys
   /** A list of further keys, each record with these names; at most one list. */
   keyRows?: KeyRow
+  /** Further fields of the pool's hash, read as `stored[3]` and so on. */
+  poolFields?: readonly string[]
   args: Args
   /** A list of records of arguments; at most one list. */
   argRows?: ArgRow

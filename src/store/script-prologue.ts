@@ -4,6 +4,7 @@ import type { Fields, KeyRows, Replies, Scalar } from './script-declaration.ts'
 interface Declared {
   keys: readonly string[]
   keyRows?: KeyRows
+  poolFields?: readonly string[]
   args: Fields
   argRows?: Readonly<Record<string, Fields>>
   replies: Replies
@@ -28,15 +29,16 @@ end`
 
 /** The prologue of a script in a store of this format. The first key is that of the pool. */
 export function prologue(declared: Declared, schemaVersion: number): string {
-  const { format = String(schemaVersion) } = declared
+  const { format = String(schemaVersion), poolFields = [] } = declared
   const key: Position = { next: 2 }
   const names = declared.keys.map((name) => `${name} = KEYS[${key.next++}]`)
   const arg: Position = { next: 1 }
+  const poolFieldTexts = ['schema', 'version', ...poolFields].map((field) => `'${field}'`)
   return [
     "local function int(number) return string.format('%.0f', number) end",
     integerLua,
     `local keys = { ${['pool = KEYS[1]', ...names].join(', ')} }`,
-    "local stored = redis.call('HMGET', keys.pool, 'schema', 'version')",
+    `local stored = redis.call('HMGET', keys.pool, ${poolFieldTexts.join(', ')})`,
     ...(format === 'any' ? [] : [refuseOtherFormat(format)]),
     `local args = ${readFields(declared.args, arg, (at) => `ARGV[${at}]`)}`,
     ...readKeyRows(declared.keyRows, key.next),

@@ -1,16 +1,5 @@
 /** Lua: the choice of an account: which candidates can serve, in which order, and why others cannot. */
 
-/** A candidate as a script takes it. */
-export const candidateFields = {
-  accountId: 'text',
-  priority: 'number',
-  maxConcurrency: 'number',
-  family: 'text',
-  quotaNanoUsd: 'number',
-  quotaDay: 'text',
-  quotaEndsMs: 'number',
-} as const
-
 /** A candidate that was passed over; only the first twenty are reported. */
 export const skippedFields = {
   accountId: 'text',

@@ -12,7 +12,7 @@ import { session } from '../records/session.ts'
  * - `preferredAccounts(session, warmMs)`: the accounts to try first
  * - `follow(keys, session, account, warmMs)` writes that the session goes on there, and
  *   answers the affinity
- * - `requiredAccount(keys, args)`: the candidate that alone can serve an id in the request; false if none
+ * - `requiredAccount(keys, args, candidates)`: the candidate that alone can serve an id in the request; false if none
  *   must. An id whose account is no candidate any more binds nothing: any upstream will say that it is unknown
  * - `forgetServing(session, account, startedMs)`: the request that an account took has failed there
  */
@@ -23,9 +23,9 @@ local function preferredAccounts(it, warmMs)
   if it.primary ~= it.current and not isWarm(it, warmMs) then return { it.current } end
   return { it.primary, it.current }
 end
-local function requiredAccount(keys, args)
+local function requiredAccount(keys, args, candidates)
   local issuer = args.hasAffinity and redis.call('GET', keys.affinity)
-  for _, candidate in ipairs(issuer and args.candidates or {}) do
+  for _, candidate in ipairs(issuer and candidates or {}) do
     if candidate.accountId == issuer then return issuer end
   end
   return false

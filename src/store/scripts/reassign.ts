@@ -5,7 +5,8 @@ import { affinities } from '../../domain/affinity.ts'
 import type { Candidate } from '../../domain/candidate.ts'
 import type { GrowingCooldown } from '../../domain/cooldowns.ts'
 import type { Keyspace } from '../keyspace.ts'
-import { candidateFields, choose, noneFields, skippedFields } from '../lua/choose.ts'
+import { candidateArgs, candidateFields, candidates, kindFields } from '../lua/candidates.ts'
+import { choose, noneFields, skippedFields } from '../lua/choose.ts'
 import { failureFields, health, healthChangeFields } from '../lua/health.ts'
 import { leases, load } from '../lua/load.ts'
 import { sticky } from '../lua/sticky.ts'
@@ -47,8 +48,9 @@ const script = defineScript({
     warmMs: 'number',
     hasSession: 'flag',
     only: { cooldownMs: 'number', maxCooldownMs: 'number' },
+    candidates: candidateFields,
   },
-  argRows: { candidates: candidateFields },
+  argRows: { kinds: kindFields },
   replies: {
     ok: {
       accountId: 'text',
@@ -65,7 +67,7 @@ const script = defineScript({
     /** Settled, voided or orphaned meanwhile: nothing may be sent for it any more. */
     gone: { healthChanges: [healthChangeFields] },
   },
-  libraries: [time, periods, health, load, choose, leases, sticky],
+  libraries: [time, periods, health, load, candidates, choose, leases, sticky],
   lua: `
 local request = redis.call('HMGET', keys.request, 'state', 'generation', 'account', 'member', 'startedMs', 'expiresAtMs', 'claimedUntilMs')
 if request[1] ~= 'admitted' then return reply.gone({}) end
@@ -87,7 +89,7 @@ local reservation = lease.reservationNanoUsd
 -- Its own place must not keep it from the same account.
 leaveAccount(keys, member)
 dropReservation(keys, member)
-local outcome = choose(keys, args.candidates, reservation, preferredAccounts(session, args.warmMs), nil)
+local outcome = choose(keys, readCandidates(args, args.candidates.rows), reservation, preferredAccounts(session, args.warmMs), nil)
 local chosen = outcome.best
 if not chosen then
   loads = {}
@@ -138,6 +140,7 @@ export function reassignScript(
     },
     args: {
       ...input,
+      ...candidateArgs(input.candidates),
       only: input.onlyAccountCooldown ?? { cooldownMs: 0, maxCooldownMs: 0 },
       hasSession: sessionKey !== undefined,
     },

@@ -1,0 +1,88 @@
+/** Lua: the candidates of a request, in few bytes, however many there are. */
+import { createHash } from 'node:crypto'
+import type { Candidate } from '../../domain/candidate.ts'
+
+/**
+ * The settings of all accounts that a script needs, kept in the pool's hash, so that a request only says
+ * which of them are its candidates. It is valid for one version of the pool.
+ */
+export interface Roster {
+  /** Version of the pool, and digest of the rows: gateways of two versions may write other rows. */
+  name: string
+  rows: string
+  /** By account id. */
+  positions: ReadonlyMap<string, number>
+}
+
+type RosterRow = Pick<Candidate, 'accountId' | 'priority' | 'maxConcurrency' | 'quotaNanoUsd'>
+
+/** Makes the roster of a pool. */
+export function createRoster(poolVersion: string, accounts: RosterRow[]): Roster {
+  const sorted = accounts.filter(isPlain).sort((a, b) => (a.accountId < b.accountId ? -1 : 1))
+  const rows = sorted.map(packRow).join('')
+  const digest = createHash('sha1').update(rows).digest('hex').slice(0, 16)
+  const positions = new Map(sorted.map(({ accountId }, i) => [accountId, i]))
+  return { name: `${poolVersion} ${digest}`, rows, positions }
+}
+
+/** The field of the pool's hash that holds its roster: the name, then the rows. */
+export const rosterField = 'roster'
+
+/** The name of a stored roster. */
+export const rosterName = (stored: string | undefined): string | undefined =>
+  stored?.split('\n', 1)[0]
+
+/** The candidates as a script takes them, beside the list `kinds`. */
+export const candidateFields = {
+  /** The name of the roster that the kinds refer to; empty where the rows are given here. */
+  roster: 'text',
+  rows: 'text',
+  /** For each row the number of its kind, from 1; 0 = no candidate. */
+  kindOfRow: 'text',
+} as const
+
+/** What candidates have in common, which is all of it for most. */
+export const kindFields = { family: 'text', quotaDay: 'text', quotaEndsMs: 'number' } as const
+
+/** Turns candidates into arguments. @param roster one that the store has; undefined = they are written out. */
+export function candidateArgs(candidates: Candidate[], roster?: Roster) {
+  const kinds: Pick<Candidate, keyof typeof kindFields>[] = []
+  const numbers = new Map<string, number>()
+  const kindOf = ({ family, quotaNanoUsd, ...candidate }: Candidate): number => {
+    const quotaDay = quotaNanoUsd > 0 ? candidate.quotaDay : ''
+    const quotaEndsMs = quotaNanoUsd > 0 ? candidate.quotaEndsMs : 0
+    const name = `${family} ${quotaDay} ${quotaEndsMs}`
+    const number = numbers.get(name) ?? kinds.push({ family, quotaDay, quotaEndsMs })
+    numbers.set(name, number)
+    return number
+  }
+  const plain = candidates.filter(isPlain)
+  const kindOfRow = roster ? new Array<number>(roster.positions.size).fill(0) : plain.map(kindOf)
+  for (const candidate of roster ? plain : []) {
+    const position = roster?.positions.get(candidate.accountId)
+    if (position !== undefined) kindOfRow[position] = kindOf(candidate)
+  }
+  const rows = roster ? '' : plain.map(packRow).join('')
+  return { candidates: { roster: roster?.name ?? '', rows, kindOfRow: kindOfRow.join(',') }, kinds }
+}
+
+const packRow = ({ accountId, priority, maxConcurrency, quotaNanoUsd }: RosterRow) =>
+  `\n${accountId}|${priority}|${maxConcurrency}|${quotaNanoUsd}`
+
+/** An id of another form comes from a damaged record, and would be taken for two. */
+const isPlain = ({ accountId }: RosterRow) => /^[^|\n]+$/.test(accountId)
+
+/** `readCandidates(args, rows)`: the candidates among the rows of `args`, or of a roster, as records. */
+export const candidates = `
+local function readCandidates(args, rows)
+  local candidates, nextKind = {}, args.candidates.kindOfRow:gmatch('%d+')
+  for id, priority, cap, quota in rows:gmatch('\\n([^|\\n]+)|([^|\\n]*)|([^|\\n]*)|([^|\\n]*)') do
+    local kind = args.kinds[tonumber(nextKind() or '0')]
+    if kind then
+      candidates[#candidates + 1] = { accountId = id, priority = tonumber(priority), maxConcurrency = tonumber(cap),
+        quotaNanoUsd = tonumber(quota), family = kind.family, quotaDay = kind.quotaDay, quotaEndsMs = kind.quotaEndsMs }
+    end
+  end
+  return candidates
+end
+`
