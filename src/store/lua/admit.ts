@@ -62,10 +62,10 @@ end
 local refusal = awaitTurn(keys, args, limits.concurrencyLimit) or onlyReserved
 if refusal then return refusal end
 
-local candidates = readCandidates(args, rows)
-local required = requiredAccount(keys, args, candidates)
+local required = requiredCandidate(keys, args, rows)
 local session = args.hasSession and readSession(redis.call('GET', keys.sticky)) or nil
-local outcome = choose(keys, candidates, reservation, preferredAccounts(session, args.warmMs), required)
+local preferred = preferredAccounts(session, args.warmMs)
+local outcome = chooseFrom(keys, args, rows, reservation, preferred, required)
 local chosen = outcome.best
 if not chosen then return reply.none(noneOf(outcome)) end
 

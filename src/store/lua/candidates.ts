@@ -37,8 +37,9 @@ export const candidateFields = {
   /** The name of the roster that the kinds refer to; empty where the rows are given here. */
   roster: 'text',
   rows: 'text',
-  /** For each row the number of its kind, from 1; 0 = no candidate. */
+  /** For each row the number of its kind, from 1, in so many digits; 0 = no candidate. */
   kindOfRow: 'text',
+  digits: 'number',
 } as const
 
 /** What candidates have in common, which is all of it for most. */
@@ -63,7 +64,12 @@ export function candidateArgs(candidates: Candidate[], roster?: Roster) {
     if (position !== undefined) kindOfRow[position] = kindOf(candidate)
   }
   const rows = roster ? '' : plain.map(packRow).join('')
-  return { candidates: { roster: roster?.name ?? '', rows, kindOfRow: kindOfRow.join(',') }, kinds }
+  const digits = String(kinds.length).length
+  const packedKinds = kindOfRow.map((kind) => String(kind).padStart(digits, '0')).join('')
+  return {
+    candidates: { roster: roster?.name ?? '', rows, kindOfRow: packedKinds, digits },
+    kinds,
+  }
 }
 
 const packRow = ({ accountId, priority, maxConcurrency, quotaNanoUsd }: RosterRow) =>
@@ -72,17 +78,31 @@ const packRow = ({ accountId, priority, maxConcurrency, quotaNanoUsd }: RosterRo
 /** An id of another form comes from a damaged record, and would be taken for two. */
 const isPlain = ({ accountId }: RosterRow) => /^[^|\n]+$/.test(accountId)
 
-/** `readCandidates(args, rows)`: the candidates among the rows of `args`, or of a roster, as records. */
+/**
+ * - `allCandidates(args, rows)`: the candidates among the rows of `args`, or of a roster, as records
+ * - `findCandidate(args, rows, id)`: the one of this account; nil where it is none
+ */
 export const candidates = `
-local function readCandidates(args, rows)
-  local candidates, nextKind = {}, args.candidates.kindOfRow:gmatch('%d+')
-  for id, priority, cap, quota in rows:gmatch('\\n([^|\\n]+)|([^|\\n]*)|([^|\\n]*)|([^|\\n]*)') do
-    local kind = args.kinds[tonumber(nextKind() or '0')]
-    if kind then
-      candidates[#candidates + 1] = { accountId = id, priority = tonumber(priority), maxConcurrency = tonumber(cap),
-        quotaNanoUsd = tonumber(quota), family = kind.family, quotaDay = kind.quotaDay, quotaEndsMs = kind.quotaEndsMs }
-    end
+local rowPattern = '\\n([^|\\n]+)|([^|\\n]*)|([^|\\n]*)|([^|\\n]*)'
+local function candidateOf(args, position, id, priority, cap, quota)
+  local digits = args.candidates.digits
+  local kind = args.kinds[tonumber(args.candidates.kindOfRow:sub((position - 1) * digits + 1, position * digits)) or 0]
+  return kind and { accountId = id, priority = tonumber(priority), maxConcurrency = tonumber(cap),
+    quotaNanoUsd = tonumber(quota), family = kind.family, quotaDay = kind.quotaDay, quotaEndsMs = kind.quotaEndsMs }
+end
+local function allCandidates(args, rows)
+  local found, position = {}, 0
+  for id, priority, cap, quota in rows:gmatch(rowPattern) do
+    position = position + 1
+    found[#found + 1] = candidateOf(args, position, id, priority, cap, quota) or nil
   end
-  return candidates
+  return found
+end
+local function findCandidate(args, rows, id)
+  local at = rows:find('\\n' .. id .. '|', 1, true)
+  if not at then return nil end
+  -- The name of a roster has a line of its own before the rows, without a line feed before it.
+  local _, position = rows:sub(1, at):gsub('\\n', '')
+  return candidateOf(args, position, rows:match(rowPattern, at))
 end
 `

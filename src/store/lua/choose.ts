@@ -27,18 +27,22 @@ export const noneFields = {
 } as const
 
 /**
- * `choose(keys, candidates, reservation, preferred, only)` reads two hashes, whatever the number of
- * candidates. Order: the preferred accounts (those of a session), then the lowest priority number,
- * fewest requests in flight, least recently picked. With `only` no other account is considered. A daily
- * quota counts what is spent and what is reserved; while nothing is reserved, one request may always
- * run. Where none can serve, those may whose cooldown is over by the length that it has for an only account.
- * `take(keys, outcome, probeMs, reservation)` puts the request on the chosen account. Where the
- * cooldown of that has just ended, it claims the probe by moving the end on, so that this request tries
- * the account and no other does, and answers the new end as text; else ''. `noneOf(outcome)` are the
- * fields of the answer that no candidate can serve. Needs `time`, `periods`, `health`, `load`.
+ * - `choose(keys, candidates, reservation, preferred, isEveryone)` reads two hashes, whatever the number of
+ *   candidates. Order: the preferred accounts (those of a session), then the lowest priority number, fewest
+ *   requests in flight, least recently picked. A daily quota counts what is spent and what is reserved;
+ *   while nothing is reserved, one request may always run. Where none of everyone can serve, those may
+ *   whose cooldown is over by the length that it has for an only account.
+ * - `chooseFrom(keys, args, rows, …, required)` chooses from the required candidate, or from all. If these
+ *   are many, those of the session are read first, and the others only where none of them can serve.
+ * - `take(keys, outcome, probeMs, reservation)` puts the request on the chosen account. Where the cooldown
+ *   of that has just ended, it claims the probe by moving the end on, so that this request tries the account
+ *   and no other does, and answers the new end as text; else ''.
+ * - `noneOf(outcome)` are the fields of the answer that no candidate can serve.
+ *
+ * Needs `time`, `periods`, `health`, `load`, `candidates`.
  */
 export const choose = `
-local maxSkipped, briefProbeMs = 20, 5000
+local maxSkipped, maxAtOnce, briefProbeMs = 20, 16, 5000
 local coolingKinds = { rate_limited = 'limited', overloaded = 'overloaded', account_refused = 'refused', credential_unreadable = 'refused' }
 local function cooldownOf(whole, family)
   local cooling = whole and whole.untilMs > nowMs and whole
@@ -49,12 +53,12 @@ local function rankOf(candidate, preferred)
   if candidate.accountId == preferred[1] then return -2 end
   return candidate.accountId == preferred[2] and -1 or candidate.priority
 end
-local function isBefore(one, other)
-  if one.rank ~= other.rank then return one.rank < other.rank end
-  if one.load.inflight ~= other.load.inflight then return one.load.inflight < other.load.inflight end
-  return one.load.pickedMs < other.load.pickedMs
+local function isBefore(rank, load, other)
+  if rank ~= other.rank then return rank < other.rank end
+  if load.inflight ~= other.load.inflight then return load.inflight < other.load.inflight end
+  return load.pickedMs < other.load.pickedMs
 end
-local function choose(keys, candidates, reservation, preferred, only)
+local function choose(keys, candidates, reservation, preferred, isEveryone)
   local outcome = { cooling = 0, limited = 0, overloaded = 0, refused = 0, probing = 0, atCapacity = 0, overQuota = 0, soonestMs = 0, newestPickMs = 0, skipped = {} }
   if #candidates == 0 then return outcome end
   local ids, fields = {}, {}
@@ -73,12 +77,13 @@ local function choose(keys, candidates, reservation, preferred, only)
   end
   local function full(candidate, record)
     local cap, quota, reserved = candidate.maxConcurrency, candidate.quotaNanoUsd, record.reservedNanoUsd
+    if cap == 0 and quota == 0 then return nil end
     local spent = quota > 0 and inPeriod(record.day ~= '' and record.day or nil, candidate.quotaDay, record.spentNanoUsd) or 0
     if quota > 0 and spent >= quota then return 'overQuota', 'over_quota', candidate.quotaEndsMs end
     if cap > 0 and record.inflight >= cap then return 'atCapacity', 'at_capacity', 0 end
     if quota > 0 and reserved > 0 and spent + reserved + reservation > quota then return 'atCapacity', 'quota_reserved', 0 end
   end
-  local function consider(candidate, record, whole, family)
+  local function consider(candidate, record, whole, family, familyField)
     local cooling = cooldownOf(whole, family)
     local count, why, untilMs = full(candidate, record)
     local onlyMs = cooling and math.max(onlyEndMs(whole), onlyEndMs(family))
@@ -93,19 +98,17 @@ local function choose(keys, candidates, reservation, preferred, only)
       skip(candidate, why, untilMs, untilMs)
     end
     if count or (cooling and onlyMs > nowMs) then return end
-    local able = { id = candidate.accountId, load = record, rank = rankOf(candidate, preferred),
-      health = { [candidate.accountId] = whole, [healthField(candidate.accountId, candidate.family)] = family } }
-    local place = cooling and 'lastResort' or 'best'
-    if not outcome[place] or isBefore(able, outcome[place]) then outcome[place] = able end
+    local place, rank = cooling and 'lastResort' or 'best', rankOf(candidate, preferred)
+    if outcome[place] and not isBefore(rank, record, outcome[place]) then return end
+    outcome[place] = { id = candidate.accountId, load = record, rank = rank,
+      health = { [candidate.accountId] = whole, [familyField] = family } }
   end
   for i, candidate in ipairs(candidates) do
     local record = loads[candidate.accountId] or loadFrom(packedLoads[i])
     outcome.newestPickMs = math.max(outcome.newestPickMs, record.pickedMs)
-    if not only or candidate.accountId == only then
-      consider(candidate, record, readHealth(records[2 * i - 1]), readHealth(records[2 * i]))
-    end
+    consider(candidate, record, readHealth(records[2 * i - 1]), readHealth(records[2 * i]), fields[2 * i])
   end
-  if not outcome.best and outcome.lastResort then
+  if isEveryone and not outcome.best and outcome.lastResort then
     outcome.best = outcome.lastResort
     for i = #outcome.skipped, 1, -1 do
       if outcome.skipped[i].accountId == outcome.best.id then table.remove(outcome.skipped, i) end
@@ -114,6 +117,18 @@ local function choose(keys, candidates, reservation, preferred, only)
   local best = outcome.best
   if best and not loads[best.id] then loads[best.id] = best.load end
   return outcome
+end
+local function chooseFrom(keys, args, rows, reservation, preferred, required)
+  if required then return choose(keys, { required }, reservation, preferred, true) end
+  if #args.candidates.kindOfRow > maxAtOnce * args.candidates.digits then
+    local first = {}
+    for i, id in ipairs(preferred) do
+      if i == 1 or id ~= preferred[1] then first[#first + 1] = findCandidate(args, rows, id) end
+    end
+    local outcome = choose(keys, first, reservation, preferred, false)
+    if outcome.best then return outcome end
+  end
+  return choose(keys, allCandidates(args, rows), reservation, preferred, true)
 end
 local function noneOf(outcome)
   outcome.nowMs = nowMs

@@ -7,12 +7,12 @@ import { session } from '../records/session.ts'
  * cold, the present account becomes the primary one. An account that only failed the session is neither:
  * a primary account that never served (`servedMs` 0) is not preferred, and `stayWithPrimary` ends the
  * stay at an account that no other could replace. A caller may invent a session with each request, so one is
- * kept for a day until a request follows one that was served. Needs `time`.
+ * kept for a day until a request follows one that was served. Needs `time`, `candidates`.
  *
  * - `preferredAccounts(session, warmMs)`: the accounts to try first
  * - `follow(keys, session, account, warmMs)` writes that the session goes on there, and
  *   answers the affinity
- * - `requiredAccount(keys, args, candidates)`: the candidate that alone can serve an id in the request; false if none
+ * - `requiredCandidate(keys, args, rows)`: the candidate that alone can serve an id in the request; none if none
  *   must. An id whose account is no candidate any more binds nothing: any upstream will say that it is unknown
  * - `forgetServing(session, account, startedMs)`: the request that an account took has failed there
  */
@@ -23,12 +23,9 @@ local function preferredAccounts(it, warmMs)
   if it.primary ~= it.current and not isWarm(it, warmMs) then return { it.current } end
   return { it.primary, it.current }
 end
-local function requiredAccount(keys, args, candidates)
+local function requiredCandidate(keys, args, rows)
   local issuer = args.hasAffinity and redis.call('GET', keys.affinity)
-  for _, candidate in ipairs(issuer and candidates or {}) do
-    if candidate.accountId == issuer then return issuer end
-  end
-  return false
+  return issuer and findCandidate(args, rows, issuer)
 end
 local function writeSession(keys, it, isKnown)
   redis.call('SET', keys.sticky, packSession(it), 'PX', isKnown and ${ttl.stickyMs} or ${ttl.newStickyMs})

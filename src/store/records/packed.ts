@@ -9,7 +9,7 @@ export type PackedValue<Fields extends Shape> = {
 }
 
 export interface PackedRecord<Fields extends Shape> {
-  /** Lua functions `read<Name>(text)`, nil for a text of another form, and `pack<Name>(record)`. Needs `integer`. */
+  /** Lua functions `read<Name>(text)`, nil for a text of another form, and `pack<Name>(record)`. */
   lua: string
   encode(value: PackedValue<Fields>): string
   /** Undefined for a text of another form. */
@@ -49,7 +49,8 @@ function luaFunctions(name: string, entries: [string, Kind][]): string {
   )
   const names = entries.map(([field]) => field)
   const reads = entries.map(([field, kind]) =>
-    kind === 'number' ? `${field} = integer(${field})` : `${field} = ${field}`,
+    // The pattern has seen that these are digits.
+    kind === 'number' ? `${field} = #${field} <= 17 and tonumber(${field})` : `${field} = ${field}`,
   )
   const numbers = entries.flatMap(([field, kind]) => (kind === 'number' ? [`it.${field}`] : []))
   const isWhole = numbers.join(' and ')

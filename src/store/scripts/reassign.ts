@@ -89,7 +89,7 @@ local reservation = lease.reservationNanoUsd
 -- Its own place must not keep it from the same account.
 leaveAccount(keys, member)
 dropReservation(keys, member)
-local outcome = choose(keys, readCandidates(args, args.candidates.rows), reservation, preferredAccounts(session, args.warmMs), nil)
+local outcome = choose(keys, allCandidates(args, args.candidates.rows), reservation, preferredAccounts(session, args.warmMs), true)
 local chosen = outcome.best
 if not chosen then
   loads = {}

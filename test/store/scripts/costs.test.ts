@@ -5,7 +5,7 @@ import { createRoster } from '../../../src/store/lua/candidates.ts'
 import type { Engine } from '../../../src/store/redis.ts'
 import { writeRosterScript } from '../../../src/store/scripts/roster.ts'
 import { openStore, type TestStore } from '../stores.ts'
-import { accounts, createBench } from './setup.ts'
+import { accounts, createBench, failed } from './setup.ts'
 
 const second = 1_000
 let store: TestStore
@@ -79,6 +79,20 @@ it('an admission takes 12 commands, with a session 14, whatever the number of ac
   expect(await commandsOfAdmission(0, many)).toBe(12)
   expect(await commandsOfAdmission(0, { sessionKey })).toBe(14)
   expect(await commandsOfAdmission(0, { ...many, sessionKey })).toBe(14)
+})
+
+it('a session of many accounts whose own cannot serve takes two more', async () => {
+  const { admit, settle, advance } = createBench(store, `costs-${++prefix}:`)
+  const candidates = accounts(...Array.from({ length: 200 }, (_, i) => `account-${i}`))
+  const given = { candidates, sessionKey: 'session' }
+  const first = await admit('first', given)
+  const accountId = first.kind === 'ok' ? first.accountId : ''
+  await admit('failing', given)
+  await advance(10)
+  await settle('failing', { accountId, verdict: failed() })
+  calls = 0
+  expect(await admit('moved', given)).toMatchObject({ kind: 'ok', affinity: 'moved' })
+  expect(calls).toBe(16)
 })
 
 it('a limit of requests in flight takes two more, and so does looking for what expired, once a second', async () => {

@@ -70,6 +70,36 @@ describeOnStores('candidates that are named by their places', (bench) => {
     expect(lost).toMatchObject({ kind: 'stale' })
   })
 
+  it.each([true, false])(
+    'keep a session where it is while that account can serve: %s',
+    async (isNamed) => {
+      const b = bench()
+      const { admit, settle, advance } = b
+      const many = accounts(...Array.from({ length: 40 }, (_, i) => `account-${i + 10}`))
+      const { poolVersion, roster } = await keep(b, many)
+      const named = { poolVersion, candidates: many, roster: isNamed ? roster : undefined }
+      const plan = { ...named, sessionKey: 'session' }
+      const [home, away] = ['account-10', 'account-11']
+      expect(await admit('1', plan)).toMatchObject({ accountId: home, affinity: 'started' })
+      expect(await admit('2', plan)).toMatchObject({ accountId: home, affinity: 'primary' })
+      advance(10)
+      const verdict = failed({ cooldownMs: 15_000, maxCooldownMs: 60_000 })
+      await settle('2', { accountId: home, verdict })
+      // By the rule of an only account its cooldown would be over.
+      advance(1_000)
+      expect(await admit('3', plan)).toMatchObject({
+        accountId: away,
+        affinity: 'moved',
+        skipped: [{ accountId: home, why: 'overloaded' }],
+      })
+      expect(await admit('4', plan)).toMatchObject({ accountId: away, affinity: 'fallback' })
+      const affinityDigest = 'digest'
+      await settle('4', { accountId: away, issuedAffinities: [affinityDigest] })
+      const bound = { ...named, affinityDigest }
+      expect(await admit('5', bound)).toMatchObject({ accountId: away, affinity: 'required' })
+    },
+  )
+
   it('are the others where the id of one could be taken for two', async () => {
     const b = bench()
     const planted = accounts('a|b|1', { accountId: 'a\nb', priority: 1 }, 'sound')
