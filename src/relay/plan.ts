@@ -11,7 +11,7 @@ import { permittedUse } from './permitted-use.ts'
 import type { Hints } from './request/hints.ts'
 import type { Conversation } from './request/session.ts'
 import type { RelayRoute } from './routes.ts'
-import { type Choice, findCandidates, type PlannedAccount } from './scheduling/candidates.ts'
+import { type Choice, findCandidates } from './scheduling/candidates.ts'
 
 export interface Plan extends Choice, Conversation {
   /** Names the request in the ledger; always made here, never taken from the client. */
@@ -77,15 +77,15 @@ export function plan(input: PlanInput): Plan {
     model,
     ...conversation,
     ...choice,
-    reservationNanoUsd: reservation(choice.candidates, input),
+    reservationNanoUsd: reservation(choice.priced, input),
   }
 }
 
 /** For the most expensive model that may be asked for, since accounts may rename it; in nano-USD. */
-function reservation(candidates: PlannedAccount[], input: PlanInput): number {
+function reservation(priced: Choice['priced'], input: PlanInput): number {
   const { hints, bodyBytes, pricer, nowMs: atMs } = input
   const { maxTokens } = hints
-  const reservations = candidates.map(({ platform, upstreamModel: model }) => {
+  const reservations = priced.map(({ platform, upstreamModel: model }) => {
     const { priceProvider: provider } = platform
     return pricer.estimateReservation({ provider, model, bodyBytes, maxTokens, atMs })
   })

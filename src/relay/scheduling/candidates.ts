@@ -27,7 +27,9 @@ export interface Excluded {
 }
 
 export interface Choice {
-  candidates: PlannedAccount[]
+  candidates: readonly PlannedAccount[]
+  /** One of the candidates for each model that any of them may be asked for, by price list. */
+  priced: readonly PlannedAccount[]
   /** The first of the accounts that cannot serve it, and why. */
   excluded: Excluded[]
   /** The answer to the caller when no account can. */
@@ -69,11 +71,30 @@ interface Search {
   onlyAccountId?: string | undefined
 }
 
+/** What was found among the accounts of one version of the pool. Callers name models, so it has a bound. */
+const choices = new WeakMap<Search['accounts'], Map<string, Choice>>()
+const maxChoices = 100
+
 /**
  * The accounts of the pool that may serve `model` for this key: those that the key is bound to, or
  * else the shared ones. If there are none, the refusal `no_account` names the setting that prevents it.
  */
 export function findCandidates(search: Search): Choice {
+  const { accounts, poolId, platforms, model, canProxy, onlyAccountId } = search
+  const known = choices.get(accounts) ?? new Map<string, Choice>()
+  choices.set(accounts, known)
+  const ids = platforms.map(({ id }) => id)
+  const name = JSON.stringify([poolId, ids, canProxy, boundAccountIds(search), model, onlyAccountId])
+  const remembered = known.get(name)
+  if (remembered) return remembered
+  const choice = lookFor(search)
+  if (choice.refusal) return choice
+  if (known.size >= maxChoices) known.clear()
+  known.set(name, choice)
+  return choice
+}
+
+function lookFor(search: Search): Choice {
   const { accounts, platforms, model, onlyAccountId } = search
   const boundIds = boundAccountIds(search)
   const candidates: PlannedAccount[] = []
@@ -91,10 +112,18 @@ export function findCandidates(search: Search): Choice {
       if (closest === undefined || order.indexOf(why) > order.indexOf(closest)) closest = why
     }
   }
-  if (candidates.length > 0) return { candidates, excluded, refusal: undefined }
+  if (candidates.length > 0) {
+    const priced = new Map(
+      candidates.map((planned) => [
+        `${planned.platform.priceProvider} ${planned.upstreamModel}`,
+        planned,
+      ]),
+    )
+    return { candidates, priced: [...priced.values()], excluded, refusal: undefined }
+  }
   if (boundIds.length > 0) closest ??= 'bound_elsewhere'
   const refusal = new GatewayError('no_account', refusalMessage(closest, search.poolId))
-  return { candidates, excluded, refusal }
+  return { candidates, priced: [], excluded, refusal }
 }
 
 function boundAccountIds({ apiKey, platforms }: Search): string[] {
@@ -121,21 +150,33 @@ function obstacle(
   return account.proxy && !canProxy ? 'proxy_unsupported' : undefined
 }
 
+interface Prepared {
+  candidates: Candidate[]
+  timeZone: string
+  /** The quota days in it are the present ones from here to there. */
+  atMs: number
+  untilMs: number
+}
+const prepared = new WeakMap<readonly PlannedAccount[], Prepared>()
+
 /** The accounts in the form that the store's scripts choose from. */
 export function asCandidates(
-  planned: PlannedAccount[],
+  planned: readonly PlannedAccount[],
   { nowMs, timeZone }: { nowMs: number; timeZone: string },
 ): Candidate[] {
-  return planned.map(({ account, family }) => {
-    const { day, endsMs } = quotaDayAt(nowMs, timeZone, account.quotaResetTime)
-    return {
-      accountId: account.id,
-      priority: account.priority,
-      maxConcurrency: account.maxConcurrency,
-      family,
-      quotaNanoUsd: toNanoUsdLimit(account.dailyQuota),
-      quotaDay: day,
-      quotaEndsMs: endsMs,
-    }
+  const known = prepared.get(planned)
+  const isPresent = known && known.atMs <= nowMs && nowMs < known.untilMs
+  if (isPresent && known.timeZone === timeZone) return known.candidates
+  let untilMs = Infinity
+  const candidates = planned.map(({ account, family }) => {
+    const { id: accountId, priority, maxConcurrency } = account
+    const quotaNanoUsd = toNanoUsdLimit(account.dailyQuota)
+    const candidate = { accountId, priority, maxConcurrency, family, quotaNanoUsd }
+    if (quotaNanoUsd === 0) return { ...candidate, quotaDay: '', quotaEndsMs: 0 }
+    const day = quotaDayAt(nowMs, timeZone, account.quotaResetTime)
+    untilMs = Math.min(untilMs, day.endsMs)
+    return { ...candidate, quotaDay: day.day, quotaEndsMs: day.endsMs }
   })
+  prepared.set(planned, { candidates, timeZone, atMs: nowMs, untilMs })
+  return candidates
 }

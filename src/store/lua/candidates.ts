@@ -45,8 +45,27 @@ export const candidateFields = {
 /** What candidates have in common, which is all of it for most. */
 export const kindFields = { family: 'text', quotaDay: 'text', quotaEndsMs: 'number' } as const
 
-/** Turns candidates into arguments. @param roster one that the store has; undefined = they are written out. */
-export function candidateArgs(candidates: Candidate[], roster?: Roster) {
+type CandidateArgs = ReturnType<typeof packCandidates>
+/** Requests that may choose among the same accounts share the list of them. */
+const packed = new WeakMap<
+  readonly Candidate[],
+  { roster: Roster | undefined; args: CandidateArgs }
+>()
+
+/**
+ * Turns candidates into arguments.
+ * @param candidates a list that does not change any more.
+ * @param roster one that the store has; undefined = they are written out.
+ */
+export function candidateArgs(candidates: readonly Candidate[], roster?: Roster): CandidateArgs {
+  const known = packed.get(candidates)
+  if (known && known.roster === roster) return known.args
+  const args = packCandidates(candidates, roster)
+  packed.set(candidates, { roster, args })
+  return args
+}
+
+function packCandidates(candidates: readonly Candidate[], roster: Roster | undefined) {
   const kinds: Pick<Candidate, keyof typeof kindFields>[] = []
   const numbers = new Map<string, number>()
   const kindOf = ({ family, quotaNanoUsd, ...candidate }: Candidate): number => {

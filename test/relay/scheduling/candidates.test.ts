@@ -3,7 +3,7 @@ import type { Account } from '../../../src/catalog/account.ts'
 import { type ApiKey, ApiKeySettings } from '../../../src/catalog/api-key.ts'
 import { claudeConsole } from '../../../src/platforms/claude-console.ts'
 import { codex } from '../../../src/platforms/codex.ts'
-import { findCandidates } from '../../../src/relay/scheduling/candidates.ts'
+import { asCandidates, findCandidates } from '../../../src/relay/scheduling/candidates.ts'
 import { accountOf } from '../../platforms/call.ts'
 
 const poolId = 'claude-console'
@@ -105,5 +105,50 @@ describe('a pool without candidates', () => {
 
   it('says so when the key is bound to an account that does not exist', () => {
     expect(choose([], { key: { codexAccountId: 'gone' } }).message).toMatch(/does not exist/)
+  })
+})
+
+describe('what requests have in common', () => {
+  const searchIn = (accounts: Partial<Account>[]) => {
+    const records = accounts.map((fields) => accountOf(fields))
+    return {
+      accounts: new Map(records.map((record) => [record.id, { record, revision: 1 }])),
+      apiKey: apiKeyOf(),
+      poolId,
+      platforms: [claudeConsole, other],
+      model: 'm',
+      canProxy: true,
+    } satisfies Parameters<typeof findCandidates>[0]
+  }
+  const ids = (search: Parameters<typeof findCandidates>[0]) =>
+    findCandidates(search).candidates.map(({ account }) => account.id)
+
+  it('is found once for each version of the pool, and apart for what differs', () => {
+    const search = searchIn([a, b])
+    expect(findCandidates(search).candidates).toBe(findCandidates({ ...search }).candidates)
+    expect(ids({ ...search, apiKey: apiKeyOf({ codexAccountId: 'b' }) })).toEqual(['b'])
+    expect(ids({ ...search, platforms: [claudeConsole] })).toEqual(['a'])
+    expect(findCandidates({ ...search, model: 'n' }).candidates[0]?.upstreamModel).toBe('n')
+    expect(ids(searchIn([{ ...a, isActive: false }, b]))).toEqual(['b'])
+    for (let i = 0; i < 300; i++) findCandidates({ ...search, model: `invented-${i}` })
+    expect(ids(search)).toEqual(['a', 'b'])
+  })
+
+  it('has the present day of each quota', () => {
+    const { candidates } = findCandidates(
+      searchIn([{ ...a, dailyQuota: 5, quotaResetTime: '08:00' }]),
+    )
+    const dayAt = (time: string) => {
+      const nowMs = Date.parse(`2026-11-22T${time}:00Z`)
+      return asCandidates(candidates, { nowMs, timeZone: 'UTC' })[0]?.quotaDay
+    }
+    const [yesterday, today] = ['2026-11-21T08:00Z', '2026-11-22T08:00Z']
+    expect(['07:58', '07:59', '08:00', '08:01', '07:59'].map(dayAt)).toEqual([
+      yesterday,
+      yesterday,
+      today,
+      today,
+      yesterday,
+    ])
   })
 })
