@@ -5,6 +5,7 @@ import { type Catalog, createCatalog } from './catalog/catalog.ts'
 import type { CatalogContext } from './catalog/context.ts'
 import { createSealer } from './crypto.ts'
 import { createPricer, type Pricer } from './ledger/pricer.ts'
+import { createOrganisations, type Organisations } from './organisations.ts'
 import type { Platform } from './platforms/platform.ts'
 import { createPlatformRegistry, type PlatformRegistry } from './platforms/registry.ts'
 import {
@@ -23,6 +24,8 @@ export interface Gateway extends CatalogContext {
   platforms: PlatformRegistry
   pricer: Pricer
   openSecrets: OpenSecrets
+  /** Which accounts belong together; a session that moves stays among them if it can. */
+  organisations: Organisations
   /** Requests that wait for an account: no limit of their key counts them. */
   waitingRequests: ConcurrencyLimit
   /** Wakes a request that waits for its turn when another of its key has ended. */
@@ -64,6 +67,7 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
     pricer: createPricer(),
     sealer,
     openSecrets: createSecretOpener(sealer),
+    organisations: createOrganisations(),
     waitingRequests: createConcurrencyLimit(maxWaitingPerKey),
     wakeUps: createWakeUps(),
     bodyMemory: createByteBudget({ ...uploads, maxBytes: BODY_MEMORY_BYTES }, runtime),

@@ -8,6 +8,8 @@ export interface Candidate {
   priority: number
   /** Requests in flight at most; 0 = no limit. */
   maxConcurrency: number
+  /** A number that it shares with the accounts of its organisation; undefined where none is known. */
+  organisation?: number | undefined
   /** Of the model that this account would be asked for. */
   family: string
   /** What its day may cost; 0 = no limit. */

@@ -126,7 +126,11 @@ async function decide(
       queue,
       periods: bucketsAt(nowMs, timeZone),
       limits: limitValues(apiKey),
-      candidates: asCandidates(candidates, { nowMs, timeZone }),
+      candidates: asCandidates(candidates, {
+        nowMs,
+        timeZone,
+        organisations: gateway.organisations,
+      }),
       roster: rosterFor(gateway, snapshot.pool, candidates.length),
     })
   } catch (error) {

@@ -41,8 +41,10 @@ export async function dispatch(
   context: AttemptContext,
   first: Admission,
 ): Promise<Exchange> {
-  const { runtime } = gateway
+  const { runtime, organisations } = gateway
   const { ledgerId, requestId, candidates, apiKey } = first.plan
+  const onHeaders: AttemptContext['onHeaders'] = ({ id }, headers) =>
+    organisations.learn(id, headers)
   const waiting = createWaiting(gateway, apiKey.id, context.client.signal)
   const retry = createSoleRetry(gateway, context, { keyId: apiKey.id, ledgerId })
   // An id that only this account knows keeps the request here, whatever else is free.
@@ -55,7 +57,7 @@ export async function dispatch(
     const planned = plannedFor(admission)
     if (tried.has(planned)) retry.noteRetry()
     tried.add(planned)
-    const { outcome, tookMs } = await tracedAttempt(context, admission, planned)
+    const { outcome, tookMs } = await tracedAttempt({ ...context, onHeaders }, admission, planned)
     if (outcome.kind !== 'failure') return { admission, planned, outcome }
     const { failure, status } = outcome
     const { accountId } = admission
@@ -223,7 +225,7 @@ const noOthers = {
 }
 
 function reassign(
-  { runtime, keyspace }: Gateway,
+  { runtime, keyspace, organisations }: Gateway,
   { admission, planned, isCutOff }: Failover,
   { failure, offered }: { failure: AccountFailure; offered: PlannedAccount[] },
 ): Promise<ReassignReply> {
@@ -237,10 +239,11 @@ function reassign(
     generation,
     failure,
     family: planned.family,
+    organisation: organisations.of(planned.account.id),
     leaseMs: LEASE_SECONDS * 1000,
     probeMs,
     warmMs: SESSION_RETURN_SECONDS * 1000,
     onlyAccountCooldown: isCutOff ? undefined : onlyAccountCooldown(failure),
-    candidates: asCandidates(offered, { nowMs: runtime.now(), timeZone }),
+    candidates: asCandidates(offered, { nowMs: runtime.now(), timeZone, organisations }),
   })
 }

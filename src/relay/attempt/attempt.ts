@@ -71,6 +71,7 @@ async function send(
   try {
     const response = await runtime.fetch(url, init)
     status = response.status
+    context.onHeaders?.(planned.account, response.headers)
     const outcome = await readOutcome(context, planned, response, usage, time.onBytes)
     return hideSecrets(outcome, planned.account, context.openSecrets(planned.account))
   } catch (error) {

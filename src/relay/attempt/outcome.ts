@@ -53,6 +53,8 @@ export interface AttemptContext {
   dialect: Dialect
   operation: Operation
   client: ClientRequest
+  /** Gets the headers of each answer of an account. */
+  onHeaders?: (account: Account, headers: Headers) => void
   /** When the last account must have begun to answer, by the monotonic clock. */
   deadlineMonotonicMs: number
 }

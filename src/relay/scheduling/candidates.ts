@@ -9,6 +9,7 @@ import type { PoolId } from '../../domain/platform.ts'
 import { GatewayError } from '../../errors.ts'
 import { quotaDayAt } from '../../ledger/calendar.ts'
 import { toNanoUsdLimit } from '../../money.ts'
+import type { Organisations } from '../../organisations.ts'
 import type { Platform } from '../../platforms/platform.ts'
 
 export interface PlannedAccount {
@@ -153,30 +154,39 @@ function obstacle(
 interface Prepared {
   candidates: Candidate[]
   timeZone: string
+  organisationsVersion: number
   /** The quota days in it are the present ones from here to there. */
   atMs: number
   untilMs: number
+}
+interface Circumstances {
+  nowMs: number
+  timeZone: string
+  organisations: Organisations
 }
 const prepared = new WeakMap<readonly PlannedAccount[], Prepared>()
 
 /** The accounts in the form that the store's scripts choose from. */
 export function asCandidates(
   planned: readonly PlannedAccount[],
-  { nowMs, timeZone }: { nowMs: number; timeZone: string },
+  { nowMs, timeZone, organisations }: Circumstances,
 ): Candidate[] {
   const known = prepared.get(planned)
   const isPresent = known && known.atMs <= nowMs && nowMs < known.untilMs
-  if (isPresent && known.timeZone === timeZone) return known.candidates
+  const { version: organisationsVersion } = organisations
+  const isSame = known?.timeZone === timeZone && known.organisationsVersion === organisationsVersion
+  if (isPresent && isSame) return known.candidates
   let untilMs = Infinity
   const candidates = planned.map(({ account, family }) => {
     const { id: accountId, priority, maxConcurrency } = account
     const quotaNanoUsd = toNanoUsdLimit(account.dailyQuota)
-    const candidate = { accountId, priority, maxConcurrency, family, quotaNanoUsd }
+    const organisation = organisations.of(accountId)
+    const candidate = { accountId, organisation, priority, maxConcurrency, family, quotaNanoUsd }
     if (quotaNanoUsd === 0) return { ...candidate, quotaDay: '', quotaEndsMs: 0 }
     const day = quotaDayAt(nowMs, timeZone, account.quotaResetTime)
     untilMs = Math.min(untilMs, day.endsMs)
     return { ...candidate, quotaDay: day.day, quotaEndsMs: day.endsMs }
   })
-  prepared.set(planned, { candidates, timeZone, atMs: nowMs, untilMs })
+  prepared.set(planned, { candidates, timeZone, organisationsVersion, atMs: nowMs, untilMs })
   return candidates
 }

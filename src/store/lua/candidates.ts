@@ -1,6 +1,7 @@
 /** Lua: the candidates of a request, in few bytes, however many there are. */
 import { createHash } from 'node:crypto'
 import type { Candidate } from '../../domain/candidate.ts'
+import type { ValueOf } from '../script-declaration.ts'
 
 /**
  * The settings of all accounts that a script needs, kept in the pool's hash, so that a request only says
@@ -43,7 +44,12 @@ export const candidateFields = {
 } as const
 
 /** What candidates have in common, which is all of it for most. */
-export const kindFields = { family: 'text', quotaDay: 'text', quotaEndsMs: 'number' } as const
+export const kindFields = {
+  family: 'text',
+  organisation: 'text',
+  quotaDay: 'text',
+  quotaEndsMs: 'number',
+} as const
 
 type CandidateArgs = ReturnType<typeof packCandidates>
 /** Requests that may choose among the same accounts share the list of them. */
@@ -66,13 +72,14 @@ export function candidateArgs(candidates: readonly Candidate[], roster?: Roster)
 }
 
 function packCandidates(candidates: readonly Candidate[], roster: Roster | undefined) {
-  const kinds: Pick<Candidate, keyof typeof kindFields>[] = []
+  const kinds: ValueOf<typeof kindFields>[] = []
   const numbers = new Map<string, number>()
   const kindOf = ({ family, quotaNanoUsd, ...candidate }: Candidate): number => {
     const quotaDay = quotaNanoUsd > 0 ? candidate.quotaDay : ''
     const quotaEndsMs = quotaNanoUsd > 0 ? candidate.quotaEndsMs : 0
-    const name = `${family} ${quotaDay} ${quotaEndsMs}`
-    const number = numbers.get(name) ?? kinds.push({ family, quotaDay, quotaEndsMs })
+    const organisation = organisationText(candidate.organisation)
+    const name = `${family} ${organisation} ${quotaDay} ${quotaEndsMs}`
+    const number = numbers.get(name) ?? kinds.push({ family, organisation, quotaDay, quotaEndsMs })
     numbers.set(name, number)
     return number
   }
@@ -91,6 +98,10 @@ function packCandidates(candidates: readonly Candidate[], roster: Roster | undef
   }
 }
 
+/** Empty: not known. */
+export const organisationText = (organisation: number | undefined): string =>
+  organisation === undefined ? '' : String(organisation)
+
 const packRow = ({ accountId, priority, maxConcurrency, quotaNanoUsd }: RosterRow) =>
   `\n${accountId}|${priority}|${maxConcurrency}|${quotaNanoUsd}`
 
@@ -107,7 +118,7 @@ local function candidateOf(args, position, id, priority, cap, quota)
   local digits = args.candidates.digits
   local kind = args.kinds[tonumber(args.candidates.kindOfRow:sub((position - 1) * digits + 1, position * digits)) or 0]
   return kind and { accountId = id, priority = tonumber(priority), maxConcurrency = tonumber(cap),
-    quotaNanoUsd = tonumber(quota), family = kind.family, quotaDay = kind.quotaDay, quotaEndsMs = kind.quotaEndsMs }
+    quotaNanoUsd = tonumber(quota), family = kind.family, organisation = kind.organisation, quotaDay = kind.quotaDay, quotaEndsMs = kind.quotaEndsMs }
 end
 local function allCandidates(args, rows)
   local found, position = {}, 0

@@ -28,8 +28,8 @@ export const noneFields = {
 
 /**
  * - `choose(keys, candidates, reservation, preferred, isEveryone)` reads two hashes, whatever the number of
- *   candidates. Order: the preferred accounts (those of a session), then the lowest priority number, fewest
- *   requests in flight, least recently picked. A daily quota counts what is spent and what is reserved;
+ *   candidates. Order: the preferred accounts (those of a session), then those of the preferred organisation,
+ *   then the lowest priority number, fewest requests in flight, least recently picked. A daily quota counts what is spent and what is reserved;
  *   while nothing is reserved, one request may always run. Where none of everyone can serve, those may
  *   whose cooldown is over by the length that it has for an only account.
  * - `chooseFrom(keys, args, rows, …, required)` chooses from the required candidate, or from all. If these
@@ -51,7 +51,9 @@ local function cooldownOf(whole, family)
 end
 local function rankOf(candidate, preferred)
   if candidate.accountId == preferred[1] then return -2 end
-  return candidate.accountId == preferred[2] and -1 or candidate.priority
+  if candidate.accountId == preferred[2] then return -1 end
+  local isKin = candidate.organisation ~= '' and candidate.organisation == preferred.organisation
+  return isKin and candidate.priority / 1000 or candidate.priority
 end
 local function isBefore(rank, load, other)
   if rank ~= other.rank then return rank < other.rank end
@@ -120,6 +122,8 @@ local function choose(keys, candidates, reservation, preferred, isEveryone)
 end
 local function chooseFrom(keys, args, rows, reservation, preferred, required)
   if required then return choose(keys, { required }, reservation, preferred, true) end
+  local home = preferred[1] and findCandidate(args, rows, preferred[1])
+  preferred.organisation = home and home.organisation
   if #args.candidates.kindOfRow > maxAtOnce * args.candidates.digits then
     local first = {}
     for i, id in ipairs(preferred) do

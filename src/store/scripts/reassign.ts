@@ -5,7 +5,13 @@ import { affinities } from '../../domain/affinity.ts'
 import type { Candidate } from '../../domain/candidate.ts'
 import type { GrowingCooldown } from '../../domain/cooldowns.ts'
 import type { Keyspace } from '../keyspace.ts'
-import { candidateArgs, candidateFields, candidates, kindFields } from '../lua/candidates.ts'
+import {
+  candidateArgs,
+  candidateFields,
+  candidates,
+  kindFields,
+  organisationText,
+} from '../lua/candidates.ts'
 import { choose, noneFields, skippedFields } from '../lua/choose.ts'
 import { failureFields, health, healthChangeFields } from '../lua/health.ts'
 import { leases, load } from '../lua/load.ts'
@@ -25,6 +31,8 @@ export interface ReassignInput {
   failure: AccountFailure
   /** Of the model that the failed account was asked for. */
   family: string
+  /** Of the account that failed, as its candidates name theirs. */
+  organisation?: number | undefined
   leaseMs: number
   probeMs: number
   warmMs: number
@@ -42,6 +50,7 @@ const script = defineScript({
   args: {
     generation: 'number',
     family: 'text',
+    organisation: 'text',
     failure: failureFields,
     leaseMs: 'number',
     probeMs: 'number',
@@ -89,7 +98,9 @@ local reservation = lease.reservationNanoUsd
 -- Its own place must not keep it from the same account.
 leaveAccount(keys, member)
 dropReservation(keys, member)
-local outcome = choose(keys, allCandidates(args, args.candidates.rows), reservation, preferredAccounts(session, args.warmMs), true)
+local preferred = preferredAccounts(session, args.warmMs)
+preferred.organisation = args.hasSession and args.organisation or ''
+local outcome = choose(keys, allCandidates(args, args.candidates.rows), reservation, preferred, true)
 local chosen = outcome.best
 if not chosen then
   loads = {}
@@ -141,6 +152,7 @@ export function reassignScript(
     args: {
       ...input,
       ...candidateArgs(input.candidates),
+      organisation: organisationText(input.organisation),
       only: input.onlyAccountCooldown ?? { cooldownMs: 0, maxCooldownMs: 0 },
       hasSession: sessionKey !== undefined,
     },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Account } from '../../../src/catalog/account.ts'
 import { type ApiKey, ApiKeySettings } from '../../../src/catalog/api-key.ts'
+import { createOrganisations } from '../../../src/organisations.ts'
 import { claudeConsole } from '../../../src/platforms/claude-console.ts'
 import { codex } from '../../../src/platforms/codex.ts'
 import { asCandidates, findCandidates } from '../../../src/relay/scheduling/candidates.ts'
@@ -138,9 +139,10 @@ describe('what requests have in common', () => {
     const { candidates } = findCandidates(
       searchIn([{ ...a, dailyQuota: 5, quotaResetTime: '08:00' }]),
     )
+    const organisations = createOrganisations()
     const dayAt = (time: string) => {
       const nowMs = Date.parse(`2026-11-22T${time}:00Z`)
-      return asCandidates(candidates, { nowMs, timeZone: 'UTC' })[0]?.quotaDay
+      return asCandidates(candidates, { nowMs, timeZone: 'UTC', organisations })[0]?.quotaDay
     }
     const [yesterday, today] = ['2026-11-21T08:00Z', '2026-11-22T08:00Z']
     expect(['07:58', '07:59', '08:00', '08:01', '07:59'].map(dayAt)).toEqual([

@@ -22,6 +22,31 @@ describeOnStores('a session', (bench) => {
     expect(ttlMs).toBeGreaterThan(14 * day)
   })
 
+  it('that has to leave its account stays in the organisation of that, if it can', async () => {
+    const { admit, reassign, settle, advance } = bench()
+    const candidates = accounts(
+      { accountId: 'a', organisation: 1, priority: 20 },
+      { accountId: 'b', priority: 1 },
+      { accountId: 'c', organisation: 2, priority: 1 },
+      { accountId: 'd', organisation: 1, priority: 30 },
+      { accountId: 'e', organisation: 1, priority: 25 },
+    )
+    const plan = { sessionKey, candidates }
+    await admit('one', { sessionKey, candidates: candidates.slice(0, 1) })
+    expect(await admit('two', plan)).toMatchObject({ accountId: 'a' })
+    advance(10)
+    const others = { candidates: candidates.slice(1), organisation: 1 }
+    expect(await reassign('one', { sessionKey, ...others })).toMatchObject({ accountId: 'e' })
+    expect(await admit('three', plan)).toMatchObject({ accountId: 'e', affinity: 'fallback' })
+    await settle('one', { accountId: 'e', verdict: failed() })
+    await settle('two')
+    expect(await admit('four', plan)).toMatchObject({ accountId: 'd', affinity: 'moved' })
+    expect(await admit('of no session', { candidates })).toMatchObject({ accountId: 'b' })
+    advance(10)
+    const moved = await reassign('of no session', { ...others, candidates: candidates.slice(2) })
+    expect(moved).toMatchObject({ accountId: 'c' })
+  })
+
   it('is kept for a day until a request follows one that was served', async () => {
     const { admit, reassign, settle, redis, keyspace, advance } = bench()
     const ttlMs = () => redis.pttl(keyspace.sticky(poolId, 'key', sessionKey))
