@@ -35,7 +35,7 @@ export type Keyspace = ReturnType<typeof createKeyspace>
 export function createKeyspace(prefix: string) {
   const key = (...parts: string[]) => prefix + parts.join(':')
   return {
-    /** Hash: version, schema, and one `account:<id>` field per upstream account. */
+    /** Hash: version, schema, roster, and one `account:<id>` field per upstream account. */
     pool: key('pool'),
     /** Hash: revision, record. */
     apiKey: (digest: string) => key('apikey', digest),

@@ -4,6 +4,7 @@
  * `untilMs|failures|sinceMs|reason`, with a `p` behind `failures` while one request probes the account:
  * format 1 of the store. An absent record means healthy, and so does `ended|<ms>`: what a record leaves
  * behind when it ends, because an attempt that began before then says nothing of the account any more.
+ * An end that the vendor named never has the length of a grown cooldown: see `onlyEndMs` in `lua/health.ts`.
  */
 export interface HealthRecord {
   untilMs: number
