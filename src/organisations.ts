@@ -1,4 +1,5 @@
 /** Organisations: which accounts are of one, as their answers tell. Each process finds out by itself. */
+import type { HeaderReader } from './http-message.ts'
 
 /** Longer names, and more accounts, come from no vendor. */
 const maxNameCharacters = 100
@@ -6,14 +7,14 @@ const maxAccounts = 10_000
 
 export interface Organisations {
   /** Notes the organisation that an answer of an account names. */
-  learn(accountId: string, headers: Headers): void
+  learn(accountId: string, headers: HeaderReader): void
   /** A number that accounts of one organisation share; undefined where it is not known, or has no other account. */
   of(accountId: string): number | undefined
   /** Changes with each answer that tells something new. */
   readonly version: number
 }
 
-const nameIn = (headers: Headers) =>
+const nameIn = (headers: HeaderReader) =>
   headers.get('anthropic-organization-id') ?? headers.get('openai-organization')
 
 /** Knows nothing at first. What one organisation has signed or cached, its other accounts may open too. */

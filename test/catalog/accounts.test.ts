@@ -1,5 +1,16 @@
 import { describe, expect, it } from 'vitest'
+import { type Account, AccountInput } from '../../src/catalog/account.ts'
 import { readHealth } from '../../src/catalog/account-health.ts'
+
+const account = (supportedModels: unknown): Account => ({
+  ...AccountInput.parse({ name: 'a', apiUrl: 'https://a.example', apiKey: 'k', supportedModels }),
+  id: 'id',
+  platform: 'codex',
+  sealedApiKey: '',
+  proxy: null,
+  createdAt: '',
+  updatedAt: '',
+})
 
 describe('readHealth', () => {
   const until = '1970-01-01T00:00:02.000Z'

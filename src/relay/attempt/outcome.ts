@@ -5,7 +5,7 @@ import type { OpenSecrets } from '../../catalog/account-secrets.ts'
 import type { Dialect, UsageReader } from '../../dialects/dialect.ts'
 import type { AccountFailure } from '../../domain/account-failure.ts'
 import type { Operation } from '../../domain/operation.ts'
-import type { HeaderFields } from '../../http-message.ts'
+import type { HeaderFields, HeaderReader } from '../../http-message.ts'
 import type { Runtime } from '../../runtime.ts'
 import type { ClientRequest } from '../request/client-request.ts'
 import type { OpenStream } from '../stream/gate.ts'
@@ -54,7 +54,7 @@ export interface AttemptContext {
   operation: Operation
   client: ClientRequest
   /** Gets the headers of each answer of an account. */
-  onHeaders?: (account: Account, headers: Headers) => void
+  onHeaders?: (account: Account, headers: HeaderReader) => void
   /** When the last account must have begun to answer, by the monotonic clock. */
   deadlineMonotonicMs: number
 }

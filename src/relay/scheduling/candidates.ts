@@ -85,7 +85,14 @@ export function findCandidates(search: Search): Choice {
   const known = choices.get(accounts) ?? new Map<string, Choice>()
   choices.set(accounts, known)
   const ids = platforms.map(({ id }) => id)
-  const name = JSON.stringify([poolId, ids, canProxy, boundAccountIds(search), model, onlyAccountId])
+  const name = JSON.stringify([
+    poolId,
+    ids,
+    canProxy,
+    boundAccountIds(search),
+    model,
+    onlyAccountId,
+  ])
   const remembered = known.get(name)
   if (remembered) return remembered
   const choice = lookFor(search)

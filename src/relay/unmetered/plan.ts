@@ -27,7 +27,7 @@ export interface Target {
 
 /** The accounts to ask, best first. */
 export interface Ranked {
-  accounts: PlannedAccount[]
+  accounts: readonly PlannedAccount[]
   /** Whether an id in the request was issued by an account that is known. */
   isIssuerKnown: boolean
 }
@@ -99,7 +99,7 @@ const isRefused = (reason: string) =>
   reason === 'account_refused' || reason === 'credential_unreadable'
 
 function rank(
-  candidates: PlannedAccount[],
+  candidates: readonly PlannedAccount[],
   { issuer, cooling, sessionAccount }: Extract<RankReply, { kind: 'ok' }>,
   hasId: boolean,
 ): Ranked {

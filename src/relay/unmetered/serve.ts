@@ -72,7 +72,7 @@ function requireIssuer({ accounts, isIssuerKnown }: Ranked, { id }: StoredRespon
 async function ask(
   gateway: Gateway,
   context: AttemptContext,
-  accounts: PlannedAccount[],
+  accounts: readonly PlannedAccount[],
 ): Promise<RelayAnswer> {
   const { runtime } = gateway
   const { operation, client } = context
