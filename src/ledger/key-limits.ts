@@ -1,6 +1,12 @@
 /** The limits of one key in use: what each allows, what is used of it, and when that begins anew. */
 import type { ApiKey } from '../catalog/api-key.ts'
-import { keyLimits, type LimitField, type LimitPeriod, perLimit } from '../domain/limits.ts'
+import {
+  keyLimits,
+  type LimitField,
+  type LimitPeriod,
+  type PerLimit,
+  perLimit,
+} from '../domain/limits.ts'
 import { toNanoUsdLimit } from '../money.ts'
 import { bucketsAt, periodEndMs } from './calendar.ts'
 
@@ -12,8 +18,21 @@ export function windowMs(apiKey: ApiKey): number {
   return isUsed ? apiKey.rateLimitWindow * minuteMs : 0
 }
 
+type LimitValues = PerLimit<number>
+
+/** The record of a key never changes: an edit makes another one. */
+const known = new WeakMap<ApiKey, LimitValues>()
+
 /** The limits as the scripts compare them: requests, or nano-USD for a cost; 0 = none. */
-export function limitValues(apiKey: ApiKey) {
+export function limitValues(apiKey: ApiKey): LimitValues {
+  const remembered = known.get(apiKey)
+  if (remembered) return remembered
+  const values = computeLimits(apiKey)
+  known.set(apiKey, values)
+  return values
+}
+
+function computeLimits(apiKey: ApiKey): LimitValues {
   return perLimit(({ field, unit, period }) => {
     if (period === 'window' && windowMs(apiKey) === 0) return 0
     return unit === 'usd' ? toNanoUsdLimit(apiKey[field]) : apiKey[field]

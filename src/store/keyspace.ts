@@ -33,7 +33,11 @@ export type Keyspace = ReturnType<typeof createKeyspace>
 
 /** Names every key under `prefix`; ids are generated here and digests are hex, so none can forge a separator. */
 export function createKeyspace(prefix: string) {
-  const key = (...parts: string[]) => prefix + parts.join(':')
+  const key = (first: string, ...parts: string[]) => {
+    let name = prefix + first
+    for (const part of parts) name += `:${part}`
+    return name
+  }
   return {
     /** Hash: version, schema, roster, and one `account:<id>` field per upstream account. */
     pool: key('pool'),
