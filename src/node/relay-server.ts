@@ -53,8 +53,13 @@ async function answer(
   const request = asHttpRequest(incoming, client)
   const requestId = requestIdOf(request.headers, clock.now())
   const given = await serve(route, request, { requestId, onStopping })
-  endUnreadUpload(incoming, outgoing, clock)
-  send(given, outgoing)
+  try {
+    endUnreadUpload(incoming, outgoing, clock)
+    send(given, outgoing)
+  } catch {
+    // An answer that HTTP cannot carry; no other could be given by now.
+    outgoing.destroy()
+  }
   await closed
   // One turn later, listeners for a broken connection have deferred what is left to do.
   setImmediate(end)

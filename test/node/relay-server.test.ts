@@ -143,6 +143,18 @@ describe('a request of the relay', () => {
     await running.settled()
   })
 
+  it('ends its connection alone when its answer cannot be sent', async () => {
+    const unfit = new HeaderList([['x-answer', 'a\nb']])
+    serve = async () => ({ status: 200, headers: unfit, body: null })
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write('POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n')
+    await new Promise((resolve) => socket.once('close', resolve))
+    await running.settled()
+    serve = async () => saying('well')
+    expect(await exchange('POST /v1/messages HTTP/1.1\r\nhost: x')).toMatch(/well$/)
+  })
+
   it('runs until its answer was sent, and is told when the host can wait no longer', async () => {
     const told = Promise.withResolvers<void>()
     const asked = Promise.withResolvers<void>()
