@@ -1,4 +1,4 @@
-/** The processes around a measurement: a fast upstream, a bare proxy, and the probe in each of them. */
+/** The processes around a measurement: a fast upstream, a bare proxy, a redis-server; each Node program with the probe inside. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -6,27 +6,18 @@ import { Agent, createServer as createHttpServer, request } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-
-/** What a process tells of itself when its parent asks. */
-interface Reading {
-  /** User and system time of all its threads. */
-  cpuMicroseconds: number
-  /** Resident memory, after a collection where one was asked for. */
-  residentBytes: number
-  /** Living objects and buffers of JavaScript: steadier than the pages that hold them. */
-  heapBytes: number
-}
-
-/** What the parent asks: a reading, after a full collection or as things are. */
-type Question = { collect: boolean }
+import type { Question, Reading } from './probe.ts'
 
 const contentDeltas = 200
 /** Far apart enough that every delta travels in a chunk of its own. */
 const deltaIntervalMs = 2
 /** In a request's path: the stream falls silent after its first deltas. */
 export const idleQuery = '?idle'
+/** In a request's path: how many milliseconds the answer takes. */
+export const afterQuery = '?after='
 
 export const peers = import.meta.filename
+const probe = join(import.meta.dirname, 'probe.ts')
 let workspace: string | undefined
 const children: ChildProcess[] = []
 
@@ -82,10 +73,13 @@ function startUpstream(): Server {
       const bodyStart = received.indexOf('\r\n\r\n') + 4
       const length = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1] ?? 0)
       if (bodyStart < 4 || received.length < bodyStart + length) return
-      const isIdle = received.slice(0, received.indexOf('\r\n')).includes(idleQuery)
+      const firstLine = received.slice(0, received.indexOf('\r\n'))
+      const isIdle = firstLine.includes(idleQuery)
+      const afterMs = Number(/[?]after=(\d+)/.exec(firstLine)?.[1] ?? 0)
       const isStream = received.includes('"stream":true', bodyStart)
       received = ''
       if (isStream) stream(socket, isIdle)
+      else if (afterMs > 0) setTimeout(() => socket.write(jsonAnswer), afterMs)
       else socket.write(jsonAnswer)
     })
   })
@@ -126,21 +120,6 @@ function serve(server: Server): void {
   })
 }
 
-/** Answers the parent's questions; preloaded into processes that know nothing of being measured. */
-function installProbe(): void {
-  process.on('message', ({ collect }: Question) => {
-    if (collect) globalThis.gc?.()
-    const { user, system } = process.cpuUsage()
-    const { rss, heapUsed, external } = process.memoryUsage()
-    const reading: Reading = {
-      cpuMicroseconds: user + system,
-      residentBytes: rss,
-      heapBytes: heapUsed + external,
-    }
-    process.send?.(reading)
-  })
-}
-
 /** Where this run keeps its files; only a directory that was made here is ever removed. */
 export function directory(): string {
   workspace ??= mkdtempSync(join(tmpdir(), 'relay-bench-'))
@@ -149,7 +128,7 @@ export function directory(): string {
 
 /** Starts a Node program with the probe inside; resolves when it has printed its address. */
 export async function start(args: string[], settings: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['--expose-gc', '--import', peers, ...args], {
+  const child = spawn(process.execPath, ['--expose-gc', '--import', probe, ...args], {
     cwd: directory(),
     env: { PATH: process.env.PATH ?? '', ...settings },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -202,7 +181,6 @@ export async function end(): Promise<void> {
   if (workspace) rmSync(workspace, { recursive: true, force: true })
 }
 
-if (process.send) installProbe()
 if (process.argv[1] === import.meta.filename) {
   const [, , role, upstreamUrl = ''] = process.argv
   serve(role === 'proxy' ? startProxy(upstreamUrl) : startUpstream())

@@ -1,241 +1,214 @@
 /**
- * Measures the relay against a bare proxy in one run: `node test/bench/relay.ts`. Only the ratios mean
- * something on another machine. Prints, and judges nothing.
+ * Measures the relay against a bare proxy in one run, and prints what is over its budget:
+ * `npm run bench -- [--quick] [--json]`. Ends with 1 where anything is.
  */
-import type { ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { Pool } from 'undici'
-import { ask, directory, end, hasRedis, idleQuery, peers, start, startRedis } from './peers.ts'
+import { parseArgs } from 'node:util'
+import { deltas, json, saturate } from './load.ts'
+import { cpuRatio, measureJson, measurePaced, measureStreams } from './measures/cpu.ts'
+import { folderBytes, measureDisk } from './measures/disk.ts'
+import { measureAddedP99 } from './measures/latency.ts'
+import { measureLists } from './measures/lists.ts'
+import { watchRedis } from './measures/redis-server.ts'
+import { measureSilentStreams } from './measures/silent-streams.ts'
+import { end, hasRedis, startRedis } from './peers.ts'
+import { format, judge, machine, type Results } from './table.ts'
+import {
+  type GatewayTarget,
+  startBareProxy,
+  startGateway,
+  startUpstream,
+  type Target,
+} from './targets.ts'
 
-const concurrency = 32
-const rounds = 3
-const idleStreams = 200
-/** Settlements outlive their answers and belong to the cost of the request. */
-const settleMs = 150
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+})
+const { quick } = options
 
-const gateway = join(import.meta.dirname, '..', '..', 'src', 'node.ts')
-const adminPassword = 'a password for the benchmark'
-
-interface Kind {
-  name: string
-  stream: boolean
-  requestsPerRound: number
-  /** The last thing that a complete answer says. */
-  ending: string
-}
-
-const kinds: Kind[] = [
-  { name: 'JSON', stream: false, requestsPerRound: 6_000, ending: '"usage":' },
-  { name: '200-delta stream', stream: true, requestsPerRound: 96, ending: 'message_stop' },
-]
-
-interface Target {
-  name: string
-  process: ChildProcess
-  pool: Pool
-  key: string
-  /** How many times the baseline each kind may cost, by its name. */
-  budgets: Record<string, number>
-}
-
-interface Round {
-  requestsPerSecond: number
-  cpuMicroseconds: number
-  latenciesMs: number[]
-}
-
-const print = (line: string) => process.stdout.write(`${line}\n`)
-const median = (values: number[]) => percentile(values, 50)
-
-function percentile(values: number[], percent: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? Number.NaN
-}
-
-async function startBaseline(upstreamUrl: string): Promise<Target> {
-  const { process, url } = await start([peers, 'proxy', upstreamUrl])
-  return { name: 'bare proxy', process, pool: poolTo(url), key: '', budgets: {} }
-}
-
-/** Starts a gateway and sets it up as an administrator does. */
-async function startGateway(
-  store: string,
-  upstreamUrl: string,
-  settings: Record<string, string>,
-  budgets: Target['budgets'],
-): Promise<Target> {
-  const { process, url } = await start([gateway], {
-    PORT: '0',
-    ADMIN_PASSWORD: adminPassword,
-    ALLOW_PRIVATE_UPSTREAMS: 'true',
-    DATA_DIR: join(directory(), store),
-    ...settings,
-  })
-  const post = async (path: string, body: object, token = ''): Promise<Record<string, string>> => {
-    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
-    const init = { method: 'POST', headers, body: JSON.stringify(body) }
-    const response = await fetch(`${url}/api/v2${path}`, init)
-    const text = await response.text()
-    if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${text}`)
-    return JSON.parse(text)
-  }
-  const credentials = { username: 'admin', password: adminPassword }
-  const { token } = await post('/auth/admin/login', credentials)
-  const account = { name: 'bench', apiUrl: upstreamUrl, apiKey: 'sk-ant-bench' }
-  await post('/accounts/claude-console', account, token)
-  const { key = '' } = await post('/keys', { name: 'bench' }, token)
-  return { name: `gateway on ${store}`, process, pool: poolTo(url), key, budgets }
-}
-
-const poolTo = (url: string) => new Pool(url, { connections: idleStreams, headersTimeout: 30_000 })
-
-/** A request as the vendor's SDK sends it, with a body of some 0.8 KB. */
-function messageRequest({ key }: Target, stream: boolean, query = '') {
-  return {
-    method: 'POST' as const,
-    path: `/v1/messages${query}`,
-    headers: {
-      accept: 'application/json',
-      'content-type': 'application/json',
-      'x-api-key': key,
-      'anthropic-version': '2023-06-01',
-      'user-agent': 'Anthropic/JS 1.12.0',
-      'x-stainless-arch': 'x64',
-      'x-stainless-lang': 'js',
-      'x-stainless-os': 'Linux',
-      'x-stainless-package-version': '1.12.0',
-      'x-stainless-retry-count': '0',
-      'x-stainless-runtime': 'node',
-      'x-stainless-timeout': '600',
-    },
-    body: JSON.stringify({
-      model: 'claude-sonnet-4-5-20250929',
-      max_tokens: 1024,
-      system: 'You answer in one sentence. '.repeat(10),
-      messages: [{ role: 'user', content: 'What is the answer to this question? '.repeat(10) }],
-      stream,
-    }),
-  }
-}
-
-/** Sends `count` requests, `concurrency` at a time. @throws Error on an answer that is not whole. */
-async function drive(target: Target, kind: Kind, count: number): Promise<number[]> {
-  const request = messageRequest(target, kind.stream)
-  const latenciesMs: number[] = []
-  let left = count
-  const member = async () => {
-    while (left-- > 0) {
-      const startMs = performance.now()
-      const { statusCode, body } = await target.pool.request(request)
-      const text = await body.text()
-      latenciesMs.push(performance.now() - startMs)
-      if (statusCode === 200 && text.includes(kind.ending)) continue
-      throw new Error(`${target.name} answered ${statusCode}: ${text.slice(0, 200)}`)
+const size = quick
+  ? {
+      warmUp: 600,
+      json: { rounds: 3, count: 400 },
+      streams: { rounds: 3, count: 64 },
+      paced: { rounds: 3, seconds: 1 },
+      latency: { rounds: 3, perConnection: { 1: 20, 16: 10, 64: 6 } },
+      sized: { rounds: 3, count: 200, warmUp: 300, keysInUse: 100 },
+      lists: 5,
+      silentStreams: 1_000,
+      disk: 500,
     }
-  }
-  await Promise.all(Array.from({ length: concurrency }, member))
-  return latenciesMs
+  : {
+      warmUp: 4_000,
+      json: { rounds: 5, count: 4_000 },
+      streams: { rounds: 5, count: 96 },
+      paced: { rounds: 3, seconds: 4 },
+      latency: { rounds: 5, perConnection: { 1: 100, 16: 60, 64: 40 } },
+      sized: { rounds: 5, count: 3_000, warmUp: 4_000, keysInUse: 2_000 },
+      lists: 15,
+      silentStreams: 10_000,
+      disk: 10_000,
+    }
+const many = { accounts: 200, keys: 2_000 }
+const longestMs = quick ? 5 * 60_000 : 30 * 60_000
+const megabyte = 1_000_000
+
+const results: Results = {}
+/** Beside the table: what its rows do not say. */
+const notes: string[] = []
+/** To standard error, so that `--json` prints nothing else. */
+const progress = (text: string) => void process.stderr.write(`${text}\n`)
+
+async function measureStreamMemory(upstreamUrl: string): Promise<void> {
+  progress('silent streams')
+  const gateway = await startGateway({ name: 'silent-streams', upstreamUrl })
+  const measured = await measureSilentStreams(gateway, size.silentStreams)
+  if (!quick) results.streamsServed = measured.served
+  results.streamKiB = measured.kibibytesEach
+  const heap = measured.heapKibibytesEach.toFixed(1)
+  notes.push(`${measured.served} silent streams; of each ${heap} KiB are heap and buffers`)
+  await stopTarget(gateway)
 }
 
-async function measure(target: Target, kind: Kind): Promise<Round> {
-  const before = await ask(target.process, { collect: false })
-  const startMs = performance.now()
-  const latenciesMs = await drive(target, kind, kind.requestsPerRound)
-  const elapsedSeconds = (performance.now() - startMs) / 1000
-  await delay(settleMs)
-  const after = await ask(target.process, { collect: false })
-  const cpuMicroseconds = (after.cpuMicroseconds - before.cpuMicroseconds) / kind.requestsPerRound
-  return { requestsPerSecond: kind.requestsPerRound / elapsedSeconds, cpuMicroseconds, latenciesMs }
-}
-
-/** What one stream holds while it is open and silent. */
-async function memoryPerStream(target: Target) {
-  const request = messageRequest(target, true, idleQuery)
-  for (const kind of kinds) await drive(target, kind, concurrency)
-  const before = await ask(target.process, { collect: true })
-  const open = await Promise.all(
-    Array.from({ length: idleStreams }, async () => {
-      const { body } = await target.pool.request(request)
-      body.on('error', () => {}).on('data', () => {})
-      return body
-    }),
-  )
-  await delay(300)
-  const after = await ask(target.process, { collect: true })
-  for (const body of open) body.destroy()
-  await delay(settleMs)
-  const kibibytes = (bytes: number) => (bytes / idleStreams / 1024).toFixed(1)
-  return {
-    resident: kibibytes(after.residentBytes - before.residentBytes),
-    heap: kibibytes(after.heapBytes - before.heapBytes),
-  }
-}
-
-function report(kind: Kind, targets: Target[], results: Map<Target, Round[]>): void {
-  print(`\n${kind.name}: ${rounds} rounds of ${kind.requestsPerRound}, ${concurrency} at a time`)
-  print(row(['', 'req/s', 'CPU µs/req', 'p50 ms', 'p99 ms', 'ratio', 'budget']))
-  const roundsOf = (target: Target | undefined) => (target && results.get(target)) ?? []
-  const baseline = roundsOf(targets[0]).map((round) => round.cpuMicroseconds)
+async function measureLoads(gateways: Gateways, redisUrl: string | undefined): Promise<void> {
+  const { bare, redis, embedded } = gateways
+  const targets = [bare, embedded, ...(redis ? [redis] : [])]
+  progress('warm-up')
   for (const target of targets) {
-    const measured = roundsOf(target)
-    const latenciesMs = measured.flatMap((round) => round.latenciesMs)
-    const ratios = measured.map((round, i) => round.cpuMicroseconds / (baseline[i] ?? Number.NaN))
-    const budget = target.budgets[kind.name]
-    print(
-      row([
-        target.name,
-        median(measured.map((round) => round.requestsPerSecond)).toFixed(0),
-        median(measured.map((round) => round.cpuMicroseconds)).toFixed(1),
-        percentile(latenciesMs, 50).toFixed(2),
-        percentile(latenciesMs, 99).toFixed(2),
-        `${median(ratios).toFixed(2)}×`,
-        budget === undefined ? '' : `≤ ${budget}×`,
-      ]),
-    )
+    await saturate(target, json, { count: size.warmUp, connections: 32 })
+    await saturate(target, deltas, { count: 32, connections: 32 })
+  }
+  progress('JSON')
+  const server = redisUrl === undefined ? undefined : watchRedis(redisUrl)
+  const served = { requests: 0, cpuMicroseconds: 0, commands: 0 }
+  const saturated = await measureJson(targets, size.json, async (target, run) => {
+    if (target !== redis || !server) return run()
+    const before = await server.usage()
+    const round = await run()
+    const after = await server.usage()
+    served.requests += size.json.count
+    served.cpuMicroseconds += after.cpuMicroseconds - before.cpuMicroseconds
+    served.commands += after.commands - before.commands
+    return round
+  })
+  server?.close()
+  results.jsonRedis = cpuRatio(saturated, redis, bare)
+  results.jsonEmbedded = cpuRatio(saturated, embedded, bare)
+  if (redis) {
+    results.redisCpu = served.cpuMicroseconds / served.requests
+    results.redisCommands = served.commands / served.requests
+  }
+  progress('JSON, paced')
+  const { perSecond, results: paced } = await measurePaced(targets, saturated, size.paced)
+  notes.push(`paced at ${perSecond} requests a second`)
+  results.pacedRedis = cpuRatio(paced, redis, bare)
+  results.pacedEmbedded = cpuRatio(paced, embedded, bare)
+  progress('streams')
+  const streams = await measureStreams(targets, size.streams)
+  results.streamRedis = cpuRatio(streams, redis, bare)
+  results.streamEmbedded = cpuRatio(streams, embedded, bare)
+}
+
+async function measureLatency({ upstream, bare, redis, embedded }: Gateways): Promise<void> {
+  const targets = [bare, embedded, ...(redis ? [redis] : [])]
+  for (const connections of [1, 16, 64] as const) {
+    progress(`latency, ${connections} connections`)
+    const count = connections * size.latency.perConnection[connections]
+    const load = { rounds: size.latency.rounds, count, connections }
+    const multiples = await measureAddedP99(targets, { upstream, baseline: bare }, load)
+    results[`p99Embedded${connections}`] = multiples.get(embedded)
+    if (redis) results[`p99Redis${connections}`] = multiples.get(redis)
   }
 }
 
-const row = ([name = '', ...cells]: string[]) =>
-  name.padEnd(22) + cells.map((cell) => cell.padStart(11)).join('')
+/** Relay and lists with many accounts and keys, on a store of each kind. */
+async function measureSize(gateways: Gateways): Promise<void> {
+  for (const store of ['redis', 'embedded'] as const) {
+    const small = gateways[store]
+    if (!small) continue
+    progress(`many accounts and keys, ${store}`)
+    const settings = store === 'redis' ? { REDIS_URL: await startRedis() } : {}
+    const upstreamUrl = gateways.upstream.url
+    const large = await startGateway({ name: `${store}-large`, upstreamUrl, settings, ...many })
+    if (store === 'embedded') {
+      const { coldStretchMs, cpuMs, stretchMs } = await measureLists(large, size.lists)
+      results.listCold = coldStretchMs
+      results.listStretch = stretchMs
+      results.listSort = cpuMs.sort
+      results.listSearch = cpuMs.search
+      results.listTag = cpuMs.tag
+    }
+    large.keys.splice(size.sized.keysInUse)
+    await saturate(large, json, { count: size.sized.warmUp, connections: 32 })
+    const rounds = await measureJson([small, large], size.sized)
+    const ratio = cpuRatio(rounds, large, small)
+    if (store === 'redis') results.sizeRedis = ratio
+    else results.sizeEmbedded = ratio
+    await stopTarget(large)
+  }
+}
+
+async function measureDisks({ upstream, redis }: Gateways): Promise<void> {
+  progress('disk')
+  const gateway = await startGateway({ name: 'disk', upstreamUrl: upstream.url })
+  const { bytes, shareLeft } = await measureDisk(gateway, size.disk)
+  results.diskEmbedded = bytes / megabyte
+  results.diskShrinks = shareLeft
+  if (redis) results.diskJournal = folderBytes(redis.dataDir) / megabyte
+  notes.push(`disk after ${size.disk} requests on the embedded store`)
+}
+
+interface Gateways {
+  upstream: Target & { url: string }
+  bare: Target
+  redis: GatewayTarget | undefined
+  embedded: GatewayTarget
+}
+
+async function stopTarget({ process, pool }: Target): Promise<void> {
+  await pool.destroy()
+  process.kill('SIGKILL')
+}
 
 async function run(): Promise<void> {
-  const upstream = await start([peers, 'upstream'])
-  const targets = [
-    await startBaseline(upstream.url),
-    await startGateway('embedded', upstream.url, {}, { JSON: 4, '200-delta stream': 1.5 }),
-  ]
-  if (hasRedis()) {
-    const settings = { REDIS_URL: await startRedis() }
-    const budgets = { JSON: 2, '200-delta stream': 1.5 }
-    targets.push(await startGateway('redis', upstream.url, settings, budgets))
-  } else print('No redis-server on the PATH: measuring the embedded store alone.')
-
-  // Before the load: afterwards the heap has room to spare, and streams would seem to cost nothing.
-  print(`Memory per open stream, ${idleStreams} of them`)
-  print(row(['', 'RSS KiB', 'heap KiB', 'budget']))
-  for (const target of targets) {
-    const { resident, heap } = await memoryPerStream(target)
-    print(row([target.name, resident, heap, target === targets[0] ? '' : '≤ 64']))
+  const upstream = await startUpstream()
+  const upstreamUrl = upstream.url
+  await measureStreamMemory(upstreamUrl)
+  const redisUrl = hasRedis() ? await startRedis() : undefined
+  if (redisUrl === undefined) notes.push('no redis-server on the PATH: embedded store alone')
+  const gateways: Gateways = {
+    upstream,
+    bare: await startBareProxy(upstreamUrl),
+    embedded: await startGateway({ name: 'embedded', upstreamUrl }),
+    redis: redisUrl
+      ? await startGateway({ name: 'redis', upstreamUrl, settings: { REDIS_URL: redisUrl } })
+      : undefined,
   }
-
-  const results = new Map(kinds.map((kind) => [kind, new Map<Target, Round[]>()]))
-  for (const target of targets) {
-    for (const kind of kinds) await drive(target, kind, kind.requestsPerRound)
-  }
-  for (let round = 0; round < rounds; round++) {
-    for (const [kind, byTarget] of results) {
-      for (const target of targets) {
-        byTarget.set(target, [...(byTarget.get(target) ?? []), await measure(target, kind)])
-      }
-    }
-  }
-  for (const [kind, byTarget] of results) report(kind, targets, byTarget)
-  await Promise.all(targets.map(({ pool }) => pool.destroy()))
+  await measureLoads(gateways, redisUrl)
+  await measureLatency(gateways)
+  await measureSize(gateways)
+  await measureDisks(gateways)
 }
 
+const tooLong = setTimeout(async () => {
+  progress('The benchmark takes too long.')
+  await end()
+  process.exit(1)
+}, longestMs)
 try {
   await run()
+  const rows = judge(results)
+  const date = new Date().toISOString().slice(0, 10)
+  const command = `npm run bench${quick ? ' -- --quick' : ''}`
+  const report = options.json
+    ? JSON.stringify({ date, command, machine: machine(), rows, notes }, null, 2)
+    : [`${command}, ${date}, ${machine()}`, '', format(rows), '', ...notes].join('\n')
+  process.stdout.write(`${report}\n`)
+  process.exitCode = rows.some(({ verdict }) => verdict === 'over budget') ? 1 : 0
 } finally {
+  clearTimeout(tooLong)
   await end()
+  process.exit()
 }
