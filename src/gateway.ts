@@ -1,6 +1,7 @@
 /** The parts that the relay and the administration share, composed over one runtime. */
 import { type ByteBudget, createByteBudget } from './byte-budget.ts'
 import { createSecretOpener, type OpenSecrets } from './catalog/account-secrets.ts'
+import { type ApiKeyDirectory, createApiKeyDirectory } from './catalog/api-key-directory.ts'
 import { type Catalog, createCatalog } from './catalog/catalog.ts'
 import type { CatalogContext } from './catalog/context.ts'
 import { createSealer } from './crypto.ts'
@@ -21,6 +22,8 @@ import { createWakeUps, type WakeUps } from './wake-ups.ts'
 
 export interface Gateway extends CatalogContext {
   catalog: Catalog
+  /** All keys, for the lists of the administration. */
+  apiKeyDirectory: ApiKeyDirectory
   platforms: PlatformRegistry
   pricer: Pricer
   openSecrets: OpenSecrets
@@ -63,6 +66,7 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
       (accountId) => runtime.observe({ type: 'account_unreadable', accountId }),
       !runtime.isolatesRequests,
     ),
+    apiKeyDirectory: createApiKeyDirectory({ runtime, keyspace }),
     platforms: createPlatformRegistry(platforms),
     pricer: createPricer(),
     sealer,

@@ -47,6 +47,8 @@ export function createKeyspace(prefix: string) {
     apiKeyDigest: (keyId: string) => key('apikey-digest', keyId),
     /** Sorted set of key ids, all of score 0: ids sort by creation time. */
     apiKeyIndex: key('apikeys'),
+    /** Sorted set of key ids: when each was last written, in microseconds of the store's clock. */
+    apiKeyChanges: key('apikeys-changed'),
     /** Hash: activatedAtMs, lastUsedAtMs, windowEndsMs, windowRequests, heldNanoUsd, spentNanoUsd. */
     keyCounters: (keyId: string) => key('key', keyId),
     /** Sorted set: lease member → expiry. */

@@ -2,7 +2,7 @@
 import type { Account } from '../../catalog/account.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
-import { keysBoundTo } from '../keys/walk.ts'
+import { keysBoundTo } from '../keys/bound.ts'
 import { retryConflicts } from '../patch.ts'
 import { requirePermission } from '../permissions.ts'
 import { type AccountRequest, findAccount } from './find.ts'

@@ -32,6 +32,7 @@ export function changeApiKey(
     if (!changed) return stored
     const record: ApiKey = { ...next, updatedAt }
     const reply = await updateApiKeyScript(runtime.redis, keyspace, {
+      keyId,
       digest: record.digest,
       expectedRevision: stored.revision,
       record: JSON.stringify(record),

@@ -25,6 +25,21 @@ local function bump(keys)
 end
 `
 
+/**
+ * `noteChange(keys, keyId)`: dates the change of a key, later than every change before it, so that lists
+ * read only what has changed.
+ */
+const noteChange = `
+local lastChange
+local function noteChange(keys, keyId)
+  if not lastChange then
+    lastChange = integer(redis.call('ZRANGE', keys.apiKeyChanges, 0, 0, 'REV', 'WITHSCORES')[2]) or 0
+  end
+  lastChange = math.max(tonumber(clock[1]) * 1000000 + tonumber(clock[2]), lastChange + 1)
+  redis.call('ZADD', keys.apiKeyChanges, int(lastChange), keyId)
+end
+`
+
 const writeAccount = defineScript({
   keys: ['health', 'audit'],
   args: {
@@ -65,12 +80,12 @@ return reply.ok({ healthChanges = healthChanges })
 })
 
 const createApiKeys = defineScript({
-  keys: ['apiKeyIndex', 'audit'],
+  keys: ['apiKeyIndex', 'apiKeyChanges', 'audit'],
   keyRows: { created: ['apiKey', 'digest'] },
   args: {},
   argRows: { created: { keyId: 'text', digest: 'text', record: 'text', entry: 'text' } },
   replies: written,
-  libraries: [audit],
+  libraries: [time, noteChange, audit],
   lua: `
 for _, names in ipairs(keys.created) do
   if redis.call('EXISTS', names.apiKey) > 0 or redis.call('EXISTS', names.digest) > 0 then return reply.conflict({}) end
@@ -80,6 +95,7 @@ for i, new in ipairs(args.created) do
   redis.call('HSET', names.apiKey, 'revision', '1', 'record', new.record)
   redis.call('SET', names.digest, new.digest)
   redis.call('ZADD', keys.apiKeyIndex, 0, new.keyId)
+  noteChange(keys, new.keyId)
   audit(keys, new.entry)
 end
 return reply.ok({})
@@ -87,30 +103,38 @@ return reply.ok({})
 })
 
 const updateApiKey = defineScript({
-  keys: ['apiKey', 'audit'],
-  args: { expectedRevision: 'number', record: 'text', entry: 'text' },
+  keys: ['apiKey', 'apiKeyChanges', 'audit'],
+  args: { keyId: 'text', expectedRevision: 'number', record: 'text', entry: 'text' },
   replies: written,
-  libraries: [audit],
+  libraries: [time, noteChange, audit],
   lua: `
 if tonumber(redis.call('HGET', keys.apiKey, 'revision') or '-1') ~= args.expectedRevision then return reply.conflict({}) end
 redis.call('HINCRBY', keys.apiKey, 'revision', 1)
 redis.call('HSET', keys.apiKey, 'record', args.record)
+noteChange(keys, args.keyId)
 audit(keys, args.entry)
 return reply.ok({})
 `,
 })
 
 const rotateApiKey = defineScript({
-  keys: ['oldApiKey', 'apiKey', 'digest', 'audit'],
-  args: { expectedRevision: 'number', digest: 'text', record: 'text', entry: 'text' },
+  keys: ['oldApiKey', 'apiKey', 'digest', 'apiKeyChanges', 'audit'],
+  args: {
+    keyId: 'text',
+    expectedRevision: 'number',
+    digest: 'text',
+    record: 'text',
+    entry: 'text',
+  },
   replies: written,
-  libraries: [audit],
+  libraries: [time, noteChange, audit],
   lua: `
 local revision = tonumber(redis.call('HGET', keys.oldApiKey, 'revision') or '-1')
 if revision ~= args.expectedRevision or redis.call('EXISTS', keys.apiKey) > 0 then return reply.conflict({}) end
 redis.call('DEL', keys.oldApiKey)
 redis.call('HSET', keys.apiKey, 'revision', int(revision + 1), 'record', args.record)
 redis.call('SET', keys.digest, args.digest)
+noteChange(keys, args.keyId)
 audit(keys, args.entry)
 return reply.ok({})
 `,
@@ -183,6 +207,7 @@ export async function createApiKeysScript(
   const reply = await runScript(redis, keyspace, createApiKeys, {
     keys: {
       apiKeyIndex: keyspace.apiKeyIndex,
+      apiKeyChanges: keyspace.apiKeyChanges,
       audit: keyspace.audit,
       created: inputs.map(({ keyId, digest }) => ({
         apiKey: keyspace.apiKey(digest),
@@ -198,12 +223,13 @@ export async function createApiKeysScript(
 export async function updateApiKeyScript(
   redis: Redis,
   keyspace: Keyspace,
-  input: { digest: string; expectedRevision: number; record: string; entry?: string },
+  input: NewApiKey & { expectedRevision: number },
 ): Promise<WriteReply> {
-  const { digest, expectedRevision, record, entry = '' } = input
+  const { keyId, digest, expectedRevision, record, entry = '' } = input
+  const { apiKeyChanges, audit } = keyspace
   const reply = await runScript(redis, keyspace, updateApiKey, {
-    keys: { apiKey: keyspace.apiKey(digest), audit: keyspace.audit },
-    args: { expectedRevision, record, entry },
+    keys: { apiKey: keyspace.apiKey(digest), apiKeyChanges, audit },
+    args: { keyId, expectedRevision, record, entry },
   })
   return reply.kind
 }
@@ -223,9 +249,10 @@ export async function rotateApiKeyScript(
       oldApiKey: keyspace.apiKey(oldDigest),
       apiKey: keyspace.apiKey(digest),
       digest: keyspace.apiKeyDigest(keyId),
+      apiKeyChanges: keyspace.apiKeyChanges,
       audit: keyspace.audit,
     },
-    args: { expectedRevision, digest, record, entry },
+    args: { keyId, expectedRevision, digest, record, entry },
   })
   return reply.kind
 }

@@ -58,6 +58,7 @@ describeOnStores('writing an API key', (bench) => {
     createApiKeysScript(bench().redis, bench().keyspace, [{ keyId, digest, record: '{"n":1}' }])
   const update = (expectedRevision: number, digest = 'digest') =>
     updateApiKeyScript(bench().redis, bench().keyspace, {
+      keyId: 'key',
       digest,
       expectedRevision,
       record: '{"n":2}',
