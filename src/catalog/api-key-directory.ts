@@ -11,7 +11,7 @@ const maxAgeMs = 10 * 60_000
 /** Changes that are read one by one; after more of them everything is read again. */
 const maxChanges = 200
 /** Keys that are put in order at a stretch: well under 5 ms. */
-const maxStretch = 250
+const maxStretch = 100
 
 /** The keys at one moment; never changed, so that a reader may pause. */
 export interface KeyListing {
