@@ -14,7 +14,14 @@ import { type ClientRequest, clientClosed } from './request/client-request.ts'
 import { issuedAffinities } from './request/session.ts'
 import { tellHealthChanges } from './scheduling/health-events.ts'
 import { noteFailure } from './settlement/last-failure.ts'
-import { type Ending, settleFinal, settleVoid, type VoidEnding } from './settlement/settle.ts'
+import {
+  type Ending,
+  type SettledPart,
+  settledPart,
+  settleFinal,
+  settleVoid,
+  type VoidEnding,
+} from './settlement/settle.ts'
 import { meter, type StreamEnd } from './stream/meter.ts'
 import { rewriteEvents } from './stream/rewrite-events.ts'
 
@@ -48,6 +55,9 @@ export function respond(gateway: Gateway, client: ClientRequest, exchange: Excha
   }
 }
 
+/** What is left to do of an exchange: its settlement. */
+type Served = Omit<Exchange, 'admission'> & { admission: SettledPart }
+
 type StreamOutcome = Extract<Outcome, { kind: 'stream' }>
 
 function streamResponse(
@@ -58,6 +68,10 @@ function streamResponse(
 ): RelayAnswer {
   const { runtime } = gateway
   const { plan } = exchange.admission
+  // What a stream keeps for as long as it is open: no candidates, and no headers of the client.
+  const served = { ...exchange, admission: settledPart(exchange.admission) }
+  const { dialect, requestId } = plan
+  const { signal } = client
   const idleTimeoutMs = runtime.config.UPSTREAM_IDLE_TIMEOUT_SECONDS * 1000
   const { status, headers, stream, usage, abort } = outcome
   headers.set('cache-control', 'no-cache')
@@ -67,19 +81,19 @@ function streamResponse(
     stream,
     usage,
     cutEvent: () => {
-      const { reason } = client.signal
+      const { reason } = signal
       const error = reason instanceof GatewayError ? reason : brokenOff
-      return plan.dialect.errorEvent(error, plan.requestId)
+      return dialect.errorEvent(error, requestId)
     },
     abort,
-    clientSignal: client.signal,
+    clientSignal: signal,
     watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime, timeoutMs, onTimeout),
     idleTimeoutMs,
     keepAlive: { timers: runtime, intervalMs: runtime.config.STREAM_KEEPALIVE_SECONDS * 1000 },
     onEnd: (how) => {
       renewal.clear()
-      if (stream.isRefusal) return refuse(gateway, exchange)
-      settle(gateway, exchange, outcome, { how, verdict: verdictOf(gateway, exchange, how) })
+      if (stream.isRefusal) return refuse(gateway, served)
+      settle(gateway, served, outcome, { how, verdict: verdictOf(gateway, served, how) })
     },
   })
   const { adaptation } = client
@@ -92,7 +106,7 @@ const brokenOff = new GatewayError('upstream_failed', 'The upstream broke off it
 /** What the end of a stream says of its account; an error that it names itself says it best. */
 function verdictOf(
   gateway: Gateway,
-  { outcome, planned }: Exchange,
+  { outcome, planned }: Served,
   how: StreamEnd,
 ): Ending['verdict'] {
   if (how !== 'upstream_truncated') return 'success'
@@ -128,7 +142,7 @@ type Billed = Pick<StreamOutcome, 'usage'> & { kind: Outcome['kind']; headers?: 
 
 function settle(
   gateway: Gateway,
-  { admission, planned }: Exchange,
+  { admission, planned }: Served,
   { kind, usage, headers }: Billed,
   ending: Pick<Ending, 'how' | 'verdict'>,
 ): void {
@@ -142,12 +156,12 @@ function settle(
 }
 
 /** The caller's request was at fault: nothing is charged, and the account is healthy. */
-const refuse = (gateway: Gateway, exchange: Exchange) =>
-  release(gateway, exchange, { how: 'refused', verdict: 'success' })
+const refuse = (gateway: Gateway, served: Served) =>
+  release(gateway, served, { how: 'refused', verdict: 'success' })
 
 function release(
   gateway: Gateway,
-  { admission, planned }: Exchange,
+  { admission, planned }: Served,
   ending: Pick<VoidEnding, 'how' | 'verdict'>,
 ): void {
   const { plan, accountId, trace } = admission

@@ -9,7 +9,7 @@ import { folderBytes, measureDisk } from './measures/disk.ts'
 import { measureAddedP99 } from './measures/latency.ts'
 import { measureLists } from './measures/lists.ts'
 import { watchRedis } from './measures/redis-server.ts'
-import { measureSilentStreams } from './measures/silent-streams.ts'
+import { measureSilentStreams, mostStreams } from './measures/silent-streams.ts'
 import { end, hasRedis, startRedis } from './peers.ts'
 import { format, judge, machine, type Results } from './table.ts'
 import {
@@ -64,8 +64,11 @@ const progress = (text: string) => void process.stderr.write(`${text}\n`)
 async function measureStreamMemory(upstreamUrl: string): Promise<void> {
   progress('silent streams')
   const gateway = await startGateway({ name: 'silent-streams', upstreamUrl })
-  const measured = await measureSilentStreams(gateway, size.silentStreams)
-  if (!quick) results.streamsServed = measured.served
+  const possible = mostStreams()
+  const measured = await measureSilentStreams(gateway, Math.min(size.silentStreams, possible))
+  if (possible < size.silentStreams) {
+    notes.push(`the limit of open files of this machine allows ${possible} streams at most`)
+  } else if (!quick) results.streamsServed = measured.served
   results.streamKiB = measured.kibibytesEach
   const heap = measured.heapKibibytesEach.toFixed(1)
   notes.push(`${measured.served} silent streams; of each ${heap} KiB are heap and buffers`)
@@ -192,11 +195,13 @@ async function run(): Promise<void> {
   await measureDisks(gateways)
 }
 
-const tooLong = setTimeout(async () => {
-  progress('The benchmark takes too long.')
+const stop = async (why: string) => {
+  progress(why)
   await end()
   process.exit(1)
-}, longestMs)
+}
+const tooLong = setTimeout(() => stop('The benchmark takes too long.'), longestMs)
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop('Stopped.'))
 try {
   await run()
   const rows = judge(results)

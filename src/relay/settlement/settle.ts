@@ -34,7 +34,7 @@ export interface Ending {
 }
 
 /** Settles a request in the background; the host waits for that. */
-export function settleFinal(gateway: Gateway, admission: Admission, ending: Ending): void {
+export function settleFinal(gateway: Gateway, admission: SettledPart, ending: Ending): void {
   const { runtime } = gateway
   const { plan, accountId } = admission
   const { usage, estimated, planned, verdict } = ending
@@ -91,6 +91,17 @@ type NamedRequest = Pick<Plan, 'ledgerId' | 'requestId' | 'plannedAtMs' | 'poolI
   apiKey: Pick<Plan['apiKey'], 'id'>
 }
 
+/** What a settlement reads of an admission. */
+export interface SettledPart extends Pick<Admission, 'accountId' | 'trace'> {
+  plan: NamedRequest
+}
+
+/** That part alone, for a request that stays open for long: a plan holds every account of its pool. */
+export function settledPart({ plan, accountId, trace }: Admission): SettledPart {
+  const { ledgerId, requestId, plannedAtMs, poolId, model, apiKey } = plan
+  return { accountId, trace, plan: { ledgerId, requestId, plannedAtMs, poolId, model, apiKey } }
+}
+
 /** What is known of a request that consumed nothing: how it went, and what that says of its account. */
 export interface VoidEnding {
   how: End
@@ -101,7 +112,7 @@ export interface VoidEnding {
 }
 
 /** Ends a request that consumed nothing: releases what it holds and bars a late admission. */
-export function settleVoid(gateway: Gateway, plan: Plan, ending?: VoidEnding): void {
+export function settleVoid(gateway: Gateway, plan: NamedRequest, ending?: VoidEnding): void {
   endVoid(gateway, plan, ending, ttl.requestMs)
 }
 
@@ -154,7 +165,7 @@ function observeVoid({ runtime }: Gateway, plan: NamedRequest, ending: VoidEndin
 
 function endVoid(
   gateway: Gateway,
-  plan: Plan,
+  plan: NamedRequest,
   ending: VoidEnding | undefined,
   keepMs: number,
 ): void {

@@ -8,6 +8,20 @@ import type { Target } from '../targets.ts'
 const opening = 64
 const warmUp = { count: 200, connections: 32 }
 
+/** How many streams the limit of open files allows: each is two connections of the gateway. */
+export function mostStreams(): number {
+  const { userLimits } = process.report.getReport() as unknown as Report
+  const limit = Number(userLimits.open_files.hard)
+  return Number.isFinite(limit) ? Math.floor((limit - otherFiles) / 2) : Infinity
+}
+
+interface Report {
+  userLimits: { open_files: { hard: number | 'unlimited' } }
+}
+
+/** Files that a process has open besides its streams, at most. */
+const otherFiles = 200
+
 /**
  * Opens `count` streams that fall silent after their first deltas. To be measured on a gateway without a
  * load before: afterwards its memory has room to spare, and streams would seem to cost nothing.
