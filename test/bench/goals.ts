@@ -37,7 +37,7 @@ const table = {
   streamsServed: { what: 'silent streams on one process', must: 10_000, unit: '', atLeast: true },
   streamKiB: { what: 'memory of each of them', must: 56, aim: 40, unit: ' KiB' },
   diskEmbedded: { what: 'disk of the embedded store', must: 8, unit: ' MB' },
-  diskShrinks: { what: 'of it left 3 days later', must: 0.9, unit: times },
+  diskShrinks: { what: 'share of it left 3 days later', must: 0.9, unit: '' },
   diskJournal: { what: 'disk of the journal beside Redis', must: 8, unit: ' MB' },
 } as const satisfies Record<string, Goal>
 
