@@ -52,7 +52,7 @@ describe.each(keyLimits.map((limit) => [limit.field, limit] as const))('%s', (fi
     const refusal = await read(await send(key))
     expect(refusal.status).toBe(429)
     expect(test.logged('denied')).toMatchObject([{ cause: limit.cause, limit: expect.any(Number) }])
-    const wanted = limit.unit === 'usd' ? limit.name : 'requests'
+    const wanted = limit.unit === 'usd' ? limit.name : 'request'
     expect(refusal.json.error.message).toContain(wanted)
     const me = await test.app.request('/api/v2/me', { headers: { 'x-api-key': key } })
     const { limits } = (await read(me)).json
