@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dataCommands } from '../../src/node/engines/embedded/commands/table.ts'
 import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import { describeEngine } from './contract.ts'
-import { check, refused, result, send } from './steps.ts'
+import { check, result, send } from './steps.ts'
 
 let directory = ''
 let files = 0
@@ -201,52 +201,5 @@ describe('a process that is killed while it writes', () => {
       await engine.close()
       before = left
     }
-  })
-})
-
-describe('a script without an end', () => {
-  const STOPPED = /script stopped|not enough memory/
-
-  const scripts = {
-    'never ends': 'while true do end',
-    'never ends and catches its errors':
-      'while true do pcall(function() while true do end end) end',
-    'never stops calling': 'while true do redis.call("GET", "k") end',
-    'doubles a string for ever': 'local s = "x" while true do s = s .. s end',
-    'fills memory and catches its errors':
-      'while true do pcall(function() local s = "x" while true do s = s .. s end end) end',
-    'repeats a string without end': 'return #string.rep("x", 1e9)',
-    'calls itself for ever': 'local function f() return 1 + f() end return f()',
-  }
-  for (const [what, script] of Object.entries(scripts)) {
-    it(`is stopped when it ${what}`, async () => {
-      const engine = createEmbeddedEngine({ path: ':memory:' })
-      const { error } = await send(engine, 'EVAL', script, 0)
-      expect(error).toMatch(what.startsWith('calls') ? /stack overflow/ : STOPPED)
-      await check(engine, [
-        [
-          ['EVAL', 'return redis.call("HINCRBY", "h", "n", 1) + #string.rep("x", 1e6)', 0],
-          1_000_001,
-        ],
-      ])
-      await engine.close()
-    })
-  }
-
-  it('is refused an answer that contains itself', async () => {
-    const engine = createEmbeddedEngine({ path: ':memory:' })
-    await check(engine, [
-      [['EVAL', 'local t = {} t[1] = t return t', 0], refused('ERR reached lua stack limit')],
-    ])
-    await engine.close()
-  })
-
-  it('cannot reach around the limits', async () => {
-    const engine = createEmbeddedEngine({ path: ':memory:' })
-    for (const name of ['os', 'io', 'debug', 'require', 'coroutine', 'loadstring', 'xpcall']) {
-      const { error } = await send(engine, 'EVAL', `return ${name}`, 0)
-      expect(error).toMatch(`nonexistent global variable '${name}'`)
-    }
-    await engine.close()
   })
 })

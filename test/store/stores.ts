@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import { createTcpEngine } from '../../src/node/engines/tcp.ts'
 import type { Engine } from '../../src/store/redis.ts'
+import { createEngineBesideRealLua } from '../engines/beside-real-lua.ts'
 import { startRedisServer } from '../engines/redis-server.ts'
 import { has } from '../support/lanes.ts'
 
@@ -12,24 +13,29 @@ export interface TestStore {
   advance(ms: number): void | Promise<void>
 }
 
-export type StoreName = 'the embedded engine' | 'redis-server'
+export type StoreName = 'the embedded engine' | 'both kinds of Lua' | 'redis-server'
 
-export const storeNames: StoreName[] = has('redis-server')
-  ? ['the embedded engine', 'redis-server']
-  : ['the embedded engine']
+export const storeNames: StoreName[] = [
+  'the embedded engine',
+  ...(has('long runs') ? (['both kinds of Lua'] as const) : []),
+  ...(has('redis-server') ? (['redis-server'] as const) : []),
+]
 
 const startMs = Date.UTC(2026, 10, 22, 10, 20)
 
 /** Opens an empty store whose clock stands still until the test advances it. */
 export async function openStore(name: StoreName): Promise<TestStore> {
   const clock = { nowMs: startMs }
+  const now = () => clock.nowMs
   const engine =
     name === 'redis-server'
       ? withClock(await openRedis(), clock)
-      : createEmbeddedEngine({ path: ':memory:', now: () => clock.nowMs })
+      : name === 'both kinds of Lua'
+        ? await createEngineBesideRealLua(now)
+        : createEmbeddedEngine({ path: ':memory:', now })
   return {
     engine,
-    nowMs: () => clock.nowMs,
+    nowMs: now,
     advance: (ms) => {
       clock.nowMs += ms
     },

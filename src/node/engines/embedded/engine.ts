@@ -6,8 +6,7 @@ import { createScriptCommands } from './commands/scripts.ts'
 import { callFromScript, createLookup, dataCommands, resolve } from './commands/table.ts'
 import { openDatabase } from './database.ts'
 import { createStore } from './keyspace.ts'
-import { loadLuaModule } from './lua/api.ts'
-import { createLua, type LuaEngine } from './lua/interpreter.ts'
+import { createLua } from './lua/engine.ts'
 import { CommandError, type Reply, toResult } from './reply.ts'
 
 export interface EmbeddedOptions {
@@ -17,6 +16,8 @@ export interface EmbeddedOptions {
   now?: () => number
   /** 'full': a commit waits for the disk; 'normal': it survives the process, not the machine. */
   synchronous?: 'normal' | 'full'
+  /** What runs scripts; tests compare it with real Lua. */
+  lua?: typeof createLua
 }
 
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.'
@@ -31,22 +32,11 @@ function toErrorEntry(error: unknown): Entry {
 
 /** Opens the file and answers the commands of the typed client from it. */
 export function createEmbeddedEngine(options: EmbeddedOptions): Engine {
-  const { path, now = Date.now, synchronous = 'normal' } = options
+  const { path, now = Date.now, synchronous = 'normal', lua = createLua } = options
   const database = openDatabase({ path, synchronous })
   const store = createStore(database)
-  let lua: LuaEngine | undefined
-
-  const scripts = createScriptCommands(() => {
-    if (lua === undefined) throw new Error('The script engine has not been loaded')
-    return lua
-  })
+  const scripts = createScriptCommands(lua((words) => callFromScript(store, words)))
   const lookup = createLookup(dataCommands, scripts)
-
-  const loading = loadLuaModule().then((module) => {
-    lua = createLua(module, (words) => callFromScript(store, words))
-  })
-  // The first request rejects with the error; until then it must not count as unhandled.
-  loading.catch(() => undefined)
 
   /** Runs one command; an error reply does not undo what the command or script wrote before it. */
   function run(command: Command, args: string[]): Entry {
@@ -102,7 +92,6 @@ export function createEmbeddedEngine(options: EmbeddedOptions): Engine {
   return {
     readYourWrites: false,
     async request<T>(request: Parameters<Engine['request']>[0]) {
-      if (lua === undefined) await loading
       const answer = encodeAnswer<{ result?: T }>(perform(decodeRequest(request)))
       // No write is confirmed, or shown to another reader, while a crash could still undo it.
       await database.committed()

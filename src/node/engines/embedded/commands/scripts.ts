@@ -1,6 +1,6 @@
-/** EVAL and EVALSHA: the cache of scripts in front of the interpreter. */
+/** EVAL and EVALSHA: the cache of compiled scripts. */
 import { hash } from 'node:crypto'
-import type { LuaEngine, Script } from '../lua/interpreter.ts'
+import type { LuaEngine, Script } from '../lua/engine.ts'
 import { integerArgument } from '../numbers.ts'
 import { CommandError, type Reply } from '../reply.ts'
 import { at, type CommandTable, write } from './command.ts'
@@ -9,8 +9,8 @@ const CACHE_LIMIT = 1_000
 
 const noScript = () => new CommandError('NOSCRIPT No matching script. Please use EVAL.')
 
-/** Builds the scripting commands over an interpreter that may still be loading. */
-export function createScriptCommands(lua: () => LuaEngine): CommandTable {
+/** Builds the scripting commands over what compiles and runs scripts. */
+export function createScriptCommands(lua: LuaEngine): CommandTable {
   const bySha = new Map<string, Script>()
   const bySource = new Map<string, Script>()
 
@@ -18,7 +18,7 @@ export function createScriptCommands(lua: () => LuaEngine): CommandTable {
     const known = bySource.get(source)
     if (known !== undefined) return known
     const script: Script = { sha: hash('sha1', source), source, compiled: undefined }
-    lua().compile(script)
+    lua.compile(script)
     // Clients send a script again when it is missing, so the cache may be emptied.
     if (bySha.size >= CACHE_LIMIT) {
       bySha.clear()
@@ -35,7 +35,7 @@ export function createScriptCommands(lua: () => LuaEngine): CommandTable {
       throw new CommandError("ERR Number of keys can't be greater than number of args")
     }
     if (count < 0) throw new CommandError("ERR Number of keys can't be negative")
-    return lua().run(find(), args.slice(3, 3 + count), args.slice(3 + count))
+    return lua.run(find(), args.slice(3, 3 + count), args.slice(3 + count))
   }
 
   return {

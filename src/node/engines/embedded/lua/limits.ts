@@ -1,98 +1,54 @@
-/** What stops a script that never ends or never stops allocating. */
-import { COLLECT, type LuaModule, type LuaState, MASK_COUNT } from './api.ts'
+/** What stops a script that never ends, never stops allocating, or calls itself too deeply. */
 
-const CHECK_EVERY = 100_000
-/** Lua instructions that one script may execute: a fraction of a second. */
-export const INSTRUCTION_LIMIT = 20_000_000
-const INSTRUCTIONS_PER_CALL = 200
-/** Memory of the Lua state, garbage included. */
-export const MEMORY_LIMIT_BYTES = 64 * 1024 * 1024
+/** Steps that one script may take: iterations, calls and, by their weights, allocations. */
+export const STEP_LIMIT = 20_000_000
+/** Bytes of the longest string. */
+export const LONGEST_STRING = 64 * 1024 * 1024
+/** Calls inside each other of functions that may come back to themselves. */
+export const DEEPEST_CALL = 200
 
-/** The error of a script that exceeds a limit. */
-export const STOPPED = 'script stopped: it exceeded its instructions or its memory'
-
-export interface LuaLimits {
-  /** The allocator to create a state with. */
-  allocator: number
-  /** Starts the count of memory at zero, for a new state. */
-  reset(): void
-  /** Starts to count instructions; once per state. */
-  arm(state: LuaState): void
-  /** A script starts: it has the whole limits. */
-  begin(state: LuaState): void
-  /** A script has ended: outside of scripts an allocation cannot be refused safely. */
-  end(state: LuaState): void
-  /** Counts one call into the engine; false when the limit is reached. */
-  countCall(): boolean
+/** Weights of what takes more than a step. */
+export const steps = {
+  command: 200,
+  error: 2_000,
+  function: 20,
+  table: 20,
+  item: 2,
+  key: 40,
+  bytesPerStep: 4,
 }
 
-/** Counts instructions, not time: a slow machine must not stop a script that has written. */
-export function createLuaLimits(
-  lua: LuaModule,
-  raise: (state: LuaState, message: string) => number,
-): LuaLimits {
-  let usedBytes = 0
-  let instructions = 0
-  let running: LuaState = 0
-  let isStopped = false
+/** The error of a script that exceeds a limit. No `pcall` of the script catches it. */
+export class Stopped extends Error {
+  constructor() {
+    super('script stopped: it exceeded its steps or its memory')
+  }
+}
 
-  /** From here on every instruction fails, so that no pcall of the script can continue. */
-  function stop(state: LuaState): void {
-    isStopped = true
-    lua._lua_sethook(state, hook, MASK_COUNT, 1)
+/** What is left of the limits. Compiled code counts on the fields themselves. */
+export class Budget {
+  left = 0
+  depth = 0
+
+  begin(): void {
+    this.left = STEP_LIMIT
+    this.depth = 0
   }
 
-  const allocate = (_data = 0, pointer = 0, oldSize = 0, newSize = 0): number => {
-    if (newSize === 0) {
-      usedBytes -= oldSize
-      lua._free(pointer)
-      return 0
-    }
-    const next = usedBytes + newSize - oldSize
-    if (running !== 0 && newSize > oldSize && next > MEMORY_LIMIT_BYTES) {
-      stop(running)
-      return 0
-    }
-    const moved = lua._realloc(pointer, newSize)
-    if (moved !== 0) usedBytes = next
-    return moved
+  /** @throws Stopped where no steps are left. */
+  charge(count: number): void {
+    this.left -= count
+    if (this.left < 0) this.stop()
   }
 
-  const onCount = (state = 0): undefined => {
-    if (running === 0) return
-    instructions += CHECK_EVERY
-    if (!isStopped && instructions < INSTRUCTION_LIMIT) return
-    stop(state)
-    raise(state, STOPPED)
+  /** Counts a string of this length, before it is made. @throws Stopped where it must not be. */
+  chargeText(length: number): void {
+    if (!(length <= LONGEST_STRING)) this.stop()
+    this.charge(1 + length / steps.bytesPerStep)
   }
 
-  const allocator = lua.addFunction(allocate, 'iiiii')
-  const hook = lua.addFunction(onCount, 'vii')
-
-  const arm = (state: LuaState) => {
-    isStopped = false
-    lua._lua_sethook(state, hook, MASK_COUNT, CHECK_EVERY)
-  }
-
-  return {
-    allocator,
-    reset() {
-      usedBytes = 0
-    },
-    arm,
-    begin(state) {
-      instructions = 0
-      if (isStopped) arm(state)
-      running = state
-    },
-    end(state) {
-      running = 0
-      // Lua does not collect garbage when an allocation fails; the next script needs the memory.
-      if (usedBytes > MEMORY_LIMIT_BYTES / 2) lua._lua_gc(state, COLLECT, 0)
-    },
-    countCall() {
-      instructions += INSTRUCTIONS_PER_CALL
-      return !isStopped && instructions < INSTRUCTION_LIMIT
-    },
+  stop(): never {
+    this.left = -1
+    throw new Stopped()
   }
 }

@@ -1,25 +1,10 @@
-/** Runs Redis scripts in real Lua 5.1, with `redis.call` bound to the engine synchronously. */
+/** Runs Redis scripts in real Lua 5.1, compiled to WebAssembly: what compiled scripts are compared with. */
 import { hash } from 'node:crypto'
-import { CommandError, type Reply } from '../reply.ts'
-import { GLOBALS, type LuaModule, type LuaState, REGISTRY } from './api.ts'
-import { createLuaLimits, STOPPED } from './limits.ts'
+import type { LuaEngine, Script } from '../../../src/node/engines/embedded/lua/engine.ts'
+import { CommandError, type Reply } from '../../../src/node/engines/embedded/reply.ts'
+import { GLOBALS, type LuaModule, type LuaState, loadLuaModule, REGISTRY } from './api.ts'
 import { CHUNK_NAME, PRELUDE } from './prelude.ts'
 import { createLuaValues, type LuaValues } from './values.ts'
-
-/** A script that has been compiled once; the reference is valid within one Lua state only. */
-export interface Script {
-  readonly sha: string
-  readonly source: string
-  /** Belongs to the interpreter. */
-  compiled: { state: LuaState; reference: number } | undefined
-}
-
-export interface LuaEngine {
-  /** Compiles the text; throws Redis's error where it does not parse. */
-  compile(script: Script): void
-  /** Runs a script; the reply is converted as Redis does, an error is thrown. */
-  run(script: Script, keys: string[], args: string[]): Reply
-}
 
 interface Machine {
   state: LuaState
@@ -30,13 +15,15 @@ interface Machine {
 const BAD_WORDS = 'ERR Lua redis lib command arguments must be strings or integers'
 const NO_WORDS = 'ERR Please specify at least one argument for this redis lib call'
 
-/** Binds an interpreter to the function that executes the commands of scripts. */
-export function createLua(lua: LuaModule, execute: (words: string[]) => Reply): LuaEngine {
+/** Loads the interpreter; the function that it gives binds it to what executes commands. */
+export async function loadRealLua(): Promise<(execute: (words: string[]) => Reply) => LuaEngine> {
+  const module = await loadLuaModule()
+  return (execute) => createRealLua(module, execute)
+}
+
+function createRealLua(lua: LuaModule, execute: (words: string[]) => Reply): LuaEngine {
   const values = createLuaValues(lua)
-  const limits = createLuaLimits(lua, (state, message) => {
-    values.pushText(state, message)
-    return lua._lua_error(state)
-  })
+  const references = new WeakMap<Script, number>()
   // A failure of the store itself: the script must end, and its transaction is rolled back.
   let fault: { error: unknown } | undefined
   let machine: Machine | undefined
@@ -46,7 +33,6 @@ export function createLua(lua: LuaModule, execute: (words: string[]) => Reply): 
     if (words === undefined) return BAD_WORDS
     if (words.length === 0) return NO_WORDS
     if (fault !== undefined) return 'ERR the store failed'
-    if (!limits.countCall()) return `ERR ${STOPPED}`
     let reply: Reply
     try {
       reply = execute(words)
@@ -92,8 +78,7 @@ export function createLua(lua: LuaModule, execute: (words: string[]) => Reply): 
   }
 
   function boot(): Machine {
-    limits.reset()
-    const state = lua._lua_newstate(limits.allocator, 0)
+    const state = lua._luaL_newstate()
     lua._luaL_openlibs(state)
     const error = load(state, PRELUDE, '@prelude')
     for (const binding of bindings) lua._lua_pushcclosure(state, binding, 0)
@@ -104,19 +89,19 @@ export function createLua(lua: LuaModule, execute: (words: string[]) => Reply): 
     const globals = lua._luaL_ref(state, REGISTRY)
     // Every chunk loaded from now on has the read-only environment as its globals.
     lua._lua_replace(state, GLOBALS)
-    limits.arm(state)
     return { state, handler, globals }
   }
 
   function referenceTo(script: Script, { state }: Machine): number {
-    if (script.compiled?.state === state) return script.compiled.reference
+    const known = references.get(script)
+    if (known !== undefined) return known
     const error = load(state, script.source, CHUNK_NAME)
     if (error !== undefined) {
       lua._lua_settop(state, 0)
       throw new CommandError(`ERR Error compiling script (new function): ${error}`)
     }
     const reference = lua._luaL_ref(state, REGISTRY)
-    script.compiled = { state, reference }
+    references.set(script, reference)
     return reference
   }
 
@@ -165,16 +150,10 @@ export function createLua(lua: LuaModule, execute: (words: string[]) => Reply): 
       fault = undefined
       try {
         prepare(script, machine, keys, args)
-        limits.begin(state)
         const failed = lua._lua_pcall(state, 0, 1, 1) !== 0
-        limits.end(state)
         return outcome(script, state, failed)
-      } catch (error) {
-        // A trap leaves the interpreter in an unknown state: the next script gets a new one.
-        if (!(error instanceof CommandError) && fault === undefined) machine = undefined
-        throw error
       } finally {
-        if (machine !== undefined) lua._lua_settop(state, 0)
+        lua._lua_settop(state, 0)
       }
     },
   }

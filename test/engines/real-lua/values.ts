@@ -1,7 +1,7 @@
 /** Converts values between Lua and the engine, by the rules of Redis. */
 
-import { formatDouble } from '../numbers.ts'
-import { CommandError, type Reply } from '../reply.ts'
+import { formatDouble } from '../../../src/node/engines/embedded/numbers.ts'
+import { CommandError, type Reply } from '../../../src/node/engines/embedded/reply.ts'
 import { BOOLEAN, type LuaModule, type LuaState, NUMBER, STRING, TABLE } from './api.ts'
 
 export interface LuaValues {

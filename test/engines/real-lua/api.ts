@@ -1,4 +1,4 @@
-/** The part of Lua's own C API that the script engine calls, as WebAssembly exports it. */
+/** The part of Lua's own C API that the tests call, as WebAssembly exports it. */
 import { LuaApi } from 'wasmoon-lua5.1'
 
 /** A pointer to a Lua state. */
@@ -11,18 +11,15 @@ export interface LuaModule {
   HEAPU32: Uint32Array
   addFunction(callback: Callback, signature: string): number
   _malloc(size: number): number
-  _realloc(pointer: number, size: number): number
   _free(pointer: number): void
-  _lua_newstate(allocator: number, data: number): LuaState
+  _luaL_newstate(): LuaState
   _luaL_openlibs(state: LuaState): void
   _luaL_loadbuffer(state: LuaState, text: number, length: number, name: number): number
   _luaL_ref(state: LuaState, table: number): number
   _lua_checkstack(state: LuaState, slots: number): number
   _lua_createtable(state: LuaState, items: number, fields: number): void
   _lua_error(state: LuaState): number
-  _lua_gc(state: LuaState, action: number, data: number): number
   _lua_gettop(state: LuaState): number
-  _lua_insert(state: LuaState, index: number): void
   _lua_pcall(state: LuaState, args: number, results: number, handler: number): number
   _lua_pushboolean(state: LuaState, value: number): void
   _lua_pushcclosure(state: LuaState, callback: number, upvalues: number): void
@@ -33,7 +30,6 @@ export interface LuaModule {
   _lua_rawseti(state: LuaState, index: number, item: number): void
   _lua_rawset(state: LuaState, index: number): void
   _lua_replace(state: LuaState, index: number): void
-  _lua_sethook(state: LuaState, hook: number, mask: number, count: number): number
   _lua_settop(state: LuaState, index: number): void
   _lua_toboolean(state: LuaState, index: number): number
   _lua_tolstring(state: LuaState, index: number, length: number): number
@@ -43,8 +39,6 @@ export interface LuaModule {
 
 export const REGISTRY = -10000
 export const GLOBALS = -10002
-export const MASK_COUNT = 8
-export const COLLECT = 2
 
 export const BOOLEAN = 1
 export const NUMBER = 3
