@@ -139,18 +139,17 @@ describe('the file of the embedded engine', () => {
     await second.close()
   })
 
-  it('can be shared by two engines', async () => {
+  it('belongs to one engine: another one is refused with the setting at fault', async () => {
     const path = freshPath()
     const one = createEmbeddedEngine({ path })
-    const two = createEmbeddedEngine({ path })
-    const script = 'return redis.call("HINCRBY", KEYS[1], "n", 1)'
-    for (let index = 0; index < 50; index++) {
-      await result(one, 'EVAL', script, 1, 'h')
-      await result(two, 'EVAL', script, 1, 'h')
-    }
-    await check(one, [['HGET h n', '100']])
-    await check(two, [['HGET h n', '100']])
-    await Promise.all([one.close(), two.close()])
+    await result(one, 'HSET', 'h', 'n', '1')
+    const inUse = `DATA_DIR: the data file ${path} is in use by another process`
+    expect(() => createEmbeddedEngine({ path })).toThrow(inUse)
+    await check(one, [['HGET h n', '1']])
+    await one.close()
+    const next = createEmbeddedEngine({ path })
+    await check(next, [['HGET h n', '1']])
+    await next.close()
   })
 
   it('names the setting and the path when it cannot be opened', () => {
@@ -168,9 +167,10 @@ describe('the file of the embedded engine', () => {
 })
 
 describe('a process that is killed while it writes', () => {
-  async function writeAndKill(path: string, delayMs: number): Promise<number> {
-    const writer = join(import.meta.dirname, 'crash-writer.ts')
-    const child = spawn(process.execPath, [writer, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  /** The lines that a writer printed until it was killed; the last one may have been cut off. */
+  async function writeAndKill(delayMs: number, writer: string, ...args: string[]) {
+    const words = [join(import.meta.dirname, writer), ...args]
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] })
     const exited = once(child, 'exit')
     let output = ''
     const closed = once(child.stdout, 'close')
@@ -181,15 +181,14 @@ describe('a process that is killed while it writes', () => {
     await sleep(delayMs)
     child.kill('SIGKILL')
     await Promise.all([exited, closed])
-    // The last line may have been cut off.
-    return Number(output.split('\n').at(-2))
+    return output.split('\n').slice(0, -1)
   }
 
   it('leaves whole scripts and transactions, and every one that was confirmed', async () => {
     const path = freshPath()
     let before = 0
     for (const delayMs of [1, 20 + Math.random() * 30, 60 + Math.random() * 60]) {
-      const confirmed = await writeAndKill(path, delayMs)
+      const confirmed = Number((await writeAndKill(delayMs, 'crash-writer.ts', path)).at(-1))
       const engine = createEmbeddedEngine({ path })
       const left = Number(await result(engine, 'HGET', 'left', 'count'))
       expect(confirmed).toBeGreaterThan(before)
@@ -200,6 +199,26 @@ describe('a process that is killed while it writes', () => {
       expect(await result(engine, 'HGET', 'two', 'count')).toBe(one)
       await engine.close()
       before = left
+    }
+  })
+
+  it('leaves every write that was confirmed, of all who wrote at once', async () => {
+    const path = freshPath()
+    const writers = 40
+    for (const delayMs of [5, 30 + Math.random() * 30]) {
+      const lines = await writeAndKill(delayMs, 'burst-writer.ts', path, String(writers))
+      const confirmed = new Map(lines.map((line) => line.split(' ') as [string, string]))
+      const engine = createEmbeddedEngine({ path })
+      const members: string[] = []
+      for (let writer = 0; writer < writers; writer++) {
+        const left = String(await result(engine, 'HGET', `hash-${writer}`, 'count'))
+        expect(Number(left)).toBeGreaterThanOrEqual(Number(confirmed.get(String(writer)) ?? 1))
+        expect(await result(engine, 'GET', `string-${writer}`)).toBe(left)
+        members.push(`hash-${writer}|${left}`)
+      }
+      const shared = (await result(engine, 'ZRANGE', 'shared', '0', '-1')) as string[]
+      expect(shared.toSorted()).toEqual(members.toSorted())
+      await engine.close()
     }
   })
 })

@@ -1,5 +1,6 @@
-/** The SQLite file under the engine: schema, cached statements and transactions. */
+/** The SQLite file under the engine: one owner, cached statements and transactions. */
 import { DatabaseSync } from 'node:sqlite'
+import { prepareFormat } from './format.ts'
 
 type Parameter = string | number | bigint | null | Uint8Array
 
@@ -10,20 +11,11 @@ export interface Statement<Row> {
   run(...parameters: Parameter[]): { changes: number | bigint; lastInsertRowid: number | bigint }
 }
 
-export type TransactionMode = 'none' | 'read' | 'write'
-
 export interface Database {
   /** Prepares once and returns the cached statement from then on. */
   sql<Row = []>(text: string): Statement<Row>
-  /**
-   * Runs the work in a transaction; nested calls join it. Writes are shared with others of the same
-   * turn of the event loop, and an exception rolls all of these back.
-   */
-  transact<T>(mode: TransactionMode, work: () => T): T
-  /** Resolves when what was written so far is durable; rejects when it was rolled back. */
-  committed(): Promise<void>
-  /** Whether a write transaction is open. */
-  writing(): boolean
+  /** Runs the work in a transaction. @throws what the work or the disk throws; then nothing is written. */
+  write(work: () => void): void
   close(): void
 }
 
@@ -32,67 +24,50 @@ export interface DatabaseOptions {
   synchronous: 'normal' | 'full'
 }
 
-const BUSY_TIMEOUT_MS = 5_000
+/** Pages in the log before they are written back to the file. */
+const CHECKPOINT_PAGES = 1_000
+// Most commits touch a few short rows, and every page touched is written to the log as a whole.
+const PAGE_BYTES = 2_048
 
-// Ids are never reused, so a reader that raced with a deletion finds nothing, never another key.
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS keys (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    key TEXT NOT NULL UNIQUE,
-    type INTEGER NOT NULL,
-    expires_at INTEGER,
-    value TEXT
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS keys_by_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;
-  CREATE TABLE IF NOT EXISTS fields (
-    id INTEGER NOT NULL,
-    field TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (id, field)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS members (
-    id INTEGER NOT NULL,
-    member TEXT NOT NULL,
-    score REAL NOT NULL,
-    PRIMARY KEY (id, member)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS members_by_score ON members (id, score, member);
-  CREATE TRIGGER IF NOT EXISTS keys_contents AFTER DELETE ON keys WHEN old.type <> 1 BEGIN
-    DELETE FROM fields WHERE id = old.id;
-    DELETE FROM members WHERE id = old.id;
-  END;
-`
+/** SQLITE_BUSY, whose extended codes have the same last byte (sqlite.org/rescode.html). */
+const BUSY = 5
 
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && Number(error.errcode) % 256 === BUSY
+}
+
+/** @throws Error that begins with DATA_DIR, also where another process has the file open. */
 function open({ path, synchronous }: DatabaseOptions): DatabaseSync {
+  let connection: DatabaseSync | undefined
   try {
-    const connection = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, returnArrays: true })
-    // Most commits touch a few short rows, and every page touched is written to the log as a whole.
-    connection.exec('PRAGMA page_size = 2048')
+    connection = new DatabaseSync(path, { timeout: 0, returnArrays: true })
+    connection.exec(`PRAGMA page_size = ${PAGE_BYTES}`)
+    connection.exec('PRAGMA auto_vacuum = INCREMENTAL')
+    // What is in memory must be all that changes the file, so nothing else may open it.
+    connection.exec('PRAGMA locking_mode = EXCLUSIVE')
     connection.exec('PRAGMA journal_mode = WAL')
-    connection.exec('PRAGMA wal_autocheckpoint = 2000')
+    connection.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    connection.exec(`PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * PAGE_BYTES}`)
     connection.exec(`PRAGMA synchronous = ${synchronous}`)
-    connection.exec('PRAGMA journal_size_limit = 67108864')
-    connection.exec(SCHEMA)
+    prepareFormat(connection)
     return connection
   } catch (cause) {
+    connection?.close()
+    if (isBusy(cause)) {
+      throw new Error(
+        `DATA_DIR: the data file ${path} is in use by another process; stop that one, or give each its own DATA_DIR`,
+        { cause },
+      )
+    }
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Error(`DATA_DIR: the data file ${path} cannot be opened: ${reason}`, { cause })
   }
 }
 
-/** Writes of one turn of the event loop, which share one commit. */
-interface Group {
-  done: Promise<void>
-  resolve(): void
-  reject(error: unknown): void
-}
-
-/** Opens the file, creating it where it does not exist. */
+/** Opens the file for this process alone, creating it where it does not exist. */
 export function openDatabase(options: DatabaseOptions): Database {
   const connection = open(options)
   const statements = new Map<string, unknown>()
-  let group: Group | undefined
-  let isNested = false
 
   function sql<Row>(text: string): Statement<Row> {
     let statement = statements.get(text)
@@ -103,74 +78,23 @@ export function openDatabase(options: DatabaseOptions): Database {
     return statement as Statement<Row>
   }
 
-  const begin = { read: sql('BEGIN'), write: sql('BEGIN IMMEDIATE') }
+  const begin = sql('BEGIN IMMEDIATE')
   const commit = sql('COMMIT')
-
-  function rollBack() {
-    // A full disk may already have ended the transaction.
-    if (connection.isTransaction) connection.exec('ROLLBACK')
-  }
-
-  function openGroup(): Group {
-    begin.write.run()
-    const { promise: done, resolve, reject } = Promise.withResolvers<void>()
-    // Those who wrote in the group await it; without any, a rejection must not count as unhandled.
-    done.catch(() => undefined)
-    setImmediate(commitGroup)
-    return { done, resolve, reject }
-  }
-
-  /** Half the cost of a small write is its commit, so writes of one turn share one. */
-  function commitGroup() {
-    const ending = group
-    group = undefined
-    try {
-      if (ending) commit.run()
-      ending?.resolve()
-    } catch (error) {
-      rollBack()
-      ending?.reject(error)
-    }
-  }
-
-  function writeInGroup<T>(work: () => T): T {
-    group ??= openGroup()
-    try {
-      return work()
-    } catch (error) {
-      rollBack()
-      group.reject(error)
-      group = undefined
-      throw error
-    }
-  }
-
-  function readAlone<T>(work: () => T): T {
-    begin.read.run()
-    try {
-      return work()
-    } finally {
-      rollBack()
-    }
-  }
-
-  function transact<T>(mode: TransactionMode, work: () => T): T {
-    if (mode === 'none' || isNested) return work()
-    isNested = true
-    try {
-      return mode === 'read' && !group ? readAlone(work) : writeInGroup(work)
-    } finally {
-      isNested = false
-    }
-  }
 
   return {
     sql,
-    transact,
-    committed: () => group?.done ?? Promise.resolve(),
-    writing: () => group !== undefined,
+    write(work) {
+      begin.run()
+      try {
+        work()
+        commit.run()
+      } catch (error) {
+        // A full disk may already have ended the transaction.
+        if (connection.isTransaction) connection.exec('ROLLBACK')
+        throw error
+      }
+    },
     close() {
-      commitGroup()
       if (connection.isOpen) connection.close()
     },
   }

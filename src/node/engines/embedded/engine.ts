@@ -1,13 +1,16 @@
 /** The embedded engine: the data model of Redis over one durable SQLite file, in this process. */
 import type { Engine } from '../../../store/redis.ts'
 import { decodeRequest, type Entry, encodeAnswer } from '../request.ts'
+import { createCache } from './cache.ts'
 import type { Command } from './commands/command.ts'
 import { createScriptCommands } from './commands/scripts.ts'
 import { callFromScript, createLookup, dataCommands, resolve } from './commands/table.ts'
 import { openDatabase } from './database.ts'
-import { createStore } from './keyspace.ts'
+import { createDisk } from './disk.ts'
+import { createKeyspace } from './keyspace.ts'
 import { createLua } from './lua/engine.ts'
 import { CommandError, type Reply, toResult } from './reply.ts'
+import { createTurns } from './turns.ts'
 
 export interface EmbeddedOptions {
   /** The SQLite file, or ':memory:'. */
@@ -18,7 +21,11 @@ export interface EmbeddedOptions {
   synchronous?: 'normal' | 'full'
   /** What runs scripts; tests compare it with real Lua. */
   lua?: typeof createLua
+  /** About how much memory the keys may take that were used last. */
+  cacheBytes?: number
 }
+
+const CACHE_BYTES = 64 * 1024 * 1024
 
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.'
 
@@ -33,8 +40,11 @@ function toErrorEntry(error: unknown): Entry {
 /** Opens the file and answers the commands of the typed client from it. */
 export function createEmbeddedEngine(options: EmbeddedOptions): Engine {
   const { path, now = Date.now, synchronous = 'normal', lua = createLua } = options
+  const { cacheBytes = CACHE_BYTES } = options
   const database = openDatabase({ path, synchronous })
-  const store = createStore(database)
+  const cache = createCache(cacheBytes)
+  const store = createKeyspace(cache, createDisk(database), () => turns.begin())
+  const turns = createTurns(() => database.write(store.save), store.discard)
   const scripts = createScriptCommands(lua((words) => callFromScript(store, words)))
   const lookup = createLookup(dataCommands, scripts)
 
@@ -47,19 +57,25 @@ export function createEmbeddedEngine(options: EmbeddedOptions): Engine {
     }
   }
 
-  function single(args: string[]): Entry {
+  /** What a fault of the engine would leave half-done is discarded, with all of its turn. */
+  function whole<T>(work: () => T): T {
     try {
-      const command = resolve(lookup, args)
-      store.nowMs = Math.floor(now())
-      if (command.mode === 'none') return run(command, args)
-      return database.transact(command.mode, () => {
-        const entry = run(command, args)
-        if (command.mode === 'write') store.sweep()
-        return entry
-      })
+      return work()
+    } catch (error) {
+      turns.fail(error)
+      throw error
+    }
+  }
+
+  function single(args: string[]): Entry {
+    let command: Command
+    try {
+      command = resolve(lookup, args)
     } catch (error) {
       return toErrorEntry(error)
     }
+    store.nowMs = Math.floor(now())
+    return command.mode === 'write' ? whole(() => run(command, args)) : run(command, args)
   }
 
   /** Resolves every command before any runs: one that cannot be called discards them all. */
@@ -75,13 +91,11 @@ export function createEmbeddedEngine(options: EmbeddedOptions): Engine {
       return resolved.map((command) => ('error' in command ? command : { error: ABORTED }))
     }
     store.nowMs = Math.floor(now())
-    return database.transact('write', () => {
-      const entries = resolved.map((command, index) =>
+    return whole(() =>
+      resolved.map((command, index) =>
         'run' in command ? run(command, commands[index] ?? []) : command,
-      )
-      store.sweep()
-      return entries
-    })
+      ),
+    )
   }
 
   function perform(batch: ReturnType<typeof decodeRequest>): Entry | Entry[] {
@@ -93,11 +107,14 @@ export function createEmbeddedEngine(options: EmbeddedOptions): Engine {
     readYourWrites: false,
     async request<T>(request: Parameters<Engine['request']>[0]) {
       const answer = encodeAnswer<{ result?: T }>(perform(decodeRequest(request)))
+      store.trim()
       // No write is confirmed, or shown to another reader, while a crash could still undo it.
-      await database.committed()
+      await turns.committed()
       return answer
     },
     async close() {
+      turns.end()
+      store.discard()
       database.close()
     },
   }

@@ -1,12 +1,12 @@
 /** The shape of an entry in a command table. */
-import type { TransactionMode } from '../database.ts'
 import type { Store } from '../keyspace.ts'
 import type { Reply } from '../reply.ts'
 
 export interface Command {
   /** The number of words including the name; negative where it is a minimum, as Redis counts. */
   arity: number
-  mode: TransactionMode
+  /** After a fault of the engine, what a command that writes has changed so far is discarded. */
+  mode: 'none' | 'read' | 'write'
   run(store: Store, args: string[]): Reply
 }
 

@@ -6,9 +6,9 @@ export const keyCommands: CommandTable = {
   del: write(-2, (store, args) => {
     let removed = 0
     for (let index = 1; index < args.length; index++) {
-      const row = store.find(at(args, index))
-      if (row === undefined) continue
-      store.remove(row[0])
+      const entry = store.find(at(args, index))
+      if (entry === undefined) continue
+      store.remove(entry)
       removed++
     }
     return removed
@@ -24,16 +24,16 @@ export const keyCommands: CommandTable = {
 
   pexpire: write(3, (store, args) => {
     const expiresAtMs = expiryMs(at(args, 2), 1, store.nowMs, 'pexpire')
-    const row = store.find(at(args, 1))
-    if (row === undefined) return 0
-    if (expiresAtMs <= store.nowMs) store.remove(row[0])
-    else store.sql('UPDATE keys SET expires_at = ? WHERE id = ?').run(expiresAtMs, row[0])
+    const entry = store.find(at(args, 1))
+    if (entry === undefined) return 0
+    if (expiresAtMs <= store.nowMs) store.remove(entry)
+    else store.expire(entry, expiresAtMs)
     return 1
   }),
 
   pttl: read(2, (store, args) => {
-    const row = store.find(at(args, 1))
-    if (row === undefined) return -2
-    return row[2] === null ? -1 : row[2] - store.nowMs
+    const entry = store.find(at(args, 1))
+    if (entry === undefined) return -2
+    return entry.expiresAtMs === null ? -1 : entry.expiresAtMs - store.nowMs
   }),
 }

@@ -15,10 +15,7 @@ export const serverCommands: CommandTable = {
 
   flushall: write(-1, (store, args) => {
     if (args.length > 1) throw syntaxError()
-    // Contents first: then the trigger on keys finds nothing to remove.
-    store.sql('DELETE FROM fields').run()
-    store.sql('DELETE FROM members').run()
-    store.sql('DELETE FROM keys').run()
+    store.clear()
     return OK
   }),
 }

@@ -1,17 +1,18 @@
 /** Commands on ranges of a sorted set: by index, by score and by member. */
-import { type Store, ZSET } from '../keyspace.ts'
+import type { Store } from '../keyspace.ts'
 import { formatDouble, integerArgument, parseDouble } from '../numbers.ts'
 import { CommandError, type Reply, syntaxError } from '../reply.ts'
+import { compareText, type Item, type SortedSet } from '../sorted-set.ts'
 import { at, type CommandTable, read } from './command.ts'
 
 /** One end of a range. */
 interface Bound {
-  value: number | string | Uint8Array
+  /** Below 0 for an item before the bound, 0 for one at it. */
+  compare(item: Item): number
   isExclusive: boolean
 }
 
 interface Range {
-  by: 'score' | 'member'
   min: Bound
   max: Bound
 }
@@ -22,77 +23,73 @@ interface View {
   count: number
 }
 
-type Row = [member: string, score: number]
-
-const memberOf = (row: Row) => row[0]
-
-function where({ by, min, max }: Range): string {
-  const from = min.isExclusive ? '>' : '>='
-  const to = max.isExclusive ? '<' : '<='
-  return `members WHERE id = ? AND ${by} ${from} ? AND ${by} ${to} ?`
-}
+const memberOf = ({ member }: Item) => member
 
 function scoreBound(text: string): Bound {
   const isExclusive = text.startsWith('(')
   const value = parseDouble(isExclusive ? text.slice(1) : text)
   if (value === undefined) throw new CommandError('ERR min or max is not a float')
-  return { value, isExclusive }
+  return { compare: ({ score }) => (score === value ? 0 : score - value), isExclusive }
 }
 
-// SQLite sorts every BLOB behind every TEXT, so an empty one is the bound above all members.
-const ABOVE_ALL = new Uint8Array(0)
-
 function memberBound(text: string): Bound {
-  if (text === '-') return { value: '', isExclusive: false }
-  if (text === '+') return { value: ABOVE_ALL, isExclusive: false }
+  if (text === '-') return { compare: () => 1, isExclusive: false }
+  if (text === '+') return { compare: () => -1, isExclusive: false }
   const mark = text[0]
-  if (mark === '[' || mark === '(') return { value: text.slice(1), isExclusive: mark === '(' }
-  throw new CommandError('ERR min or max not valid string range item')
+  if (mark !== '[' && mark !== '(') {
+    throw new CommandError('ERR min or max not valid string range item')
+  }
+  const value = text.slice(1)
+  return { compare: ({ member }) => compareText(member, value), isExclusive: mark === '(' }
 }
 
 const scoreRange = (min: string, max: string): Range => ({
-  by: 'score',
   min: scoreBound(min),
   max: scoreBound(max),
 })
 
 const memberRange = (min: string, max: string): Range => ({
-  by: 'member',
   min: memberBound(min),
   max: memberBound(max),
 })
 
+/** The indices of the first item in the range, and of the first one behind it. */
+function limitsOf(set: SortedSet, { min, max }: Range): [start: number, end: number] {
+  const start = set.firstIndex((item) => {
+    const place = min.compare(item)
+    return place < 0 || (place === 0 && min.isExclusive)
+  })
+  const end = set.firstIndex((item) => {
+    const place = max.compare(item)
+    return place < 0 || (place === 0 && !max.isExclusive)
+  })
+  return [start, Math.max(start, end)]
+}
+
+/** Items by index, up to and without `end`; of the reverse order when asked. */
+function slice({ items }: SortedSet, start: number, end: number, reverse: boolean): Item[] {
+  if (!reverse) return items.slice(start, end)
+  return items.slice(Math.max(0, items.length - end), items.length - start).reverse()
+}
+
 function select(store: Store, key: string, range: Range, view: View): Reply {
-  const id = store.idOf(key, ZSET)
-  if (id === 0 || view.offset < 0) return []
-  const direction = view.reverse ? 'DESC' : 'ASC'
-  const order =
-    range.by === 'score' ? `score ${direction}, member ${direction}` : `member ${direction}`
-  const text = `SELECT member, score FROM ${where(range)} ORDER BY ${order} LIMIT ? OFFSET ?`
-  const { min, max } = range
-  return store.sql<Row>(text).all(id, min.value, max.value, view.count, view.offset).map(memberOf)
+  const set = store.findSortedSet(key)?.contents
+  if (set === undefined || view.offset < 0) return []
+  const [first, behind] = limitsOf(set, range)
+  const [from, to] = view.reverse ? [set.size - behind, set.size - first] : [first, behind]
+  const start = Math.min(to, from + view.offset)
+  const end = view.count < 0 ? to : Math.min(to, start + view.count)
+  return slice(set, start, end, view.reverse).map(memberOf)
 }
 
-const BY_INDEX = {
-  forward: `SELECT member, score FROM members WHERE id = ?
-    ORDER BY score, member LIMIT ? OFFSET ?`,
-  backward: `SELECT member, score FROM members WHERE id = ?
-    ORDER BY score DESC, member DESC LIMIT ? OFFSET ?`,
-}
-const COUNT = 'SELECT COUNT(*) FROM members WHERE id = ?'
-
-function selectByIndex(store: Store, args: string[], reverse: boolean): Row[] {
-  let start = integerArgument(at(args, 2))
-  let stop = integerArgument(at(args, 3))
-  const id = store.idOf(at(args, 1), ZSET)
-  if (id === 0) return []
-  if (start < 0 || stop < 0) {
-    const length = store.sql<[number]>(COUNT).get(id)?.[0] ?? 0
-    start = start < 0 ? Math.max(0, length + start) : start
-    stop = stop < 0 ? length + stop : stop
-  }
-  if (stop < start) return []
-  return store.sql<Row>(BY_INDEX[reverse ? 'backward' : 'forward']).all(id, stop - start + 1, start)
+function selectByIndex(store: Store, args: string[], reverse: boolean): Item[] {
+  const start = integerArgument(at(args, 2))
+  const stop = integerArgument(at(args, 3))
+  const set = store.findSortedSet(at(args, 1))?.contents
+  if (set === undefined) return []
+  const first = start < 0 ? Math.max(0, set.size + start) : start
+  const end = Math.min(set.size, (stop < 0 ? set.size + stop : stop) + 1)
+  return first < end ? slice(set, first, end, reverse) : []
 }
 
 interface Options extends View {
@@ -144,10 +141,10 @@ export const sortedSetRangeCommands: CommandTable = {
     const options = rangeOptions(args, ['BYLEX', 'REV', 'LIMIT', 'WITHSCORES'])
     checkRange(options)
     if (!options.byMember) {
-      const rows = selectByIndex(store, args, options.reverse)
+      const items = selectByIndex(store, args, options.reverse)
       return options.withScores
-        ? rows.flatMap(([member, score]) => [member, formatDouble(score)])
-        : rows.map(memberOf)
+        ? items.flatMap(({ member, score }) => [member, formatDouble(score)])
+        : items.map(memberOf)
     }
     const [min, max] = options.reverse ? [at(args, 3), at(args, 2)] : [at(args, 2), at(args, 3)]
     return select(store, at(args, 1), memberRange(min, max), options)
@@ -160,9 +157,9 @@ export const sortedSetRangeCommands: CommandTable = {
 
   zcount: read(4, (store, args) => {
     const range = scoreRange(at(args, 2), at(args, 3))
-    const id = store.idOf(at(args, 1), ZSET)
-    if (id === 0) return 0
-    const text = `SELECT COUNT(*) FROM ${where(range)}`
-    return store.sql<[number]>(text).get(id, range.min.value, range.max.value)?.[0] ?? 0
+    const set = store.findSortedSet(at(args, 1))?.contents
+    if (set === undefined) return 0
+    const [start, end] = limitsOf(set, range)
+    return end - start
   }),
 }

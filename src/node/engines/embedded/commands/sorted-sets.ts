@@ -1,20 +1,7 @@
 /** Commands on sorted sets that touch single members: adding, removing and scores. */
-import { type Store, ZSET } from '../keyspace.ts'
 import { formatDouble, parseDouble, parseInteger } from '../numbers.ts'
 import { CommandError, syntaxError } from '../reply.ts'
 import { at, type CommandTable, read, write } from './command.ts'
-
-const SCORE = 'SELECT score FROM members WHERE id = ? AND member = ?'
-const INSERT = 'INSERT INTO members (id, member, score) VALUES (?, ?, ?)'
-const UPDATE = 'UPDATE members SET score = ?3 WHERE id = ?1 AND member = ?2'
-const DELETE = 'DELETE FROM members WHERE id = ? AND member = ?'
-const COUNT = 'SELECT COUNT(*) FROM members WHERE id = ?'
-const LOWEST = `SELECT member, score FROM members WHERE id = ?
-  ORDER BY score, member LIMIT ?`
-
-function scoreOf(store: Store, id: number, member: string): number | undefined {
-  return id === 0 ? undefined : store.sql<[number]>(SCORE).get(id, member)?.[0]
-}
 
 function scoreArgument(text: string): number {
   const score = parseDouble(text)
@@ -35,24 +22,22 @@ function scorePairs(args: string[]): [score: number, member: string][] {
 export const sortedSetCommands: CommandTable = {
   zadd: write(-4, (store, args) => {
     const pairs = scorePairs(args)
-    const id = store.obtain(at(args, 1), ZSET)
+    const entry = store.obtainSortedSet(at(args, 1))
     let added = 0
     for (const [score, member] of pairs) {
-      const old = scoreOf(store, id, member)
-      if (old === undefined) added++
-      if (score !== old) store.sql(old === undefined ? INSERT : UPDATE).run(id, member, score)
+      if (store.setMember(entry, member, score)) added++
     }
     return added
   }),
 
   zrem: write(-3, (store, args) => {
-    const id = store.idOf(at(args, 1), ZSET)
-    if (id === 0) return 0
+    const entry = store.findSortedSet(at(args, 1))
+    if (entry === undefined) return 0
     let removed = 0
     for (let index = 2; index < args.length; index++) {
-      removed += Number(store.sql(DELETE).run(id, at(args, index)).changes)
+      if (store.removeMember(entry, at(args, index))) removed++
     }
-    if (removed > 0) store.removeIfEmpty(id, ZSET)
+    store.removeIfEmpty(entry)
     return removed
   }),
 
@@ -62,21 +47,18 @@ export const sortedSetCommands: CommandTable = {
     if (count === undefined || count < 0) {
       throw new CommandError('ERR value is out of range, must be positive')
     }
-    const id = store.idOf(at(args, 1), ZSET)
-    if (id === 0 || count === 0) return []
-    const rows = store.sql<[string, number]>(LOWEST).all(id, count)
-    for (const [member] of rows) store.sql(DELETE).run(id, member)
-    store.removeIfEmpty(id, ZSET)
-    return rows.flatMap(([member, score]) => [member, formatDouble(score)])
+    const entry = store.findSortedSet(at(args, 1))
+    if (entry === undefined) return []
+    const popped = entry.contents.items.slice(0, Number(count))
+    for (const { member } of popped) store.removeMember(entry, member)
+    store.removeIfEmpty(entry)
+    return popped.flatMap(({ member, score }) => [member, formatDouble(score)])
   }),
 
   zscore: read(3, (store, args) => {
-    const score = scoreOf(store, store.idOf(at(args, 1), ZSET), at(args, 2))
+    const score = store.findSortedSet(at(args, 1))?.contents.scoreOf(at(args, 2))
     return score === undefined ? null : formatDouble(score)
   }),
 
-  zcard: read(2, (store, args) => {
-    const id = store.idOf(at(args, 1), ZSET)
-    return id === 0 ? 0 : (store.sql<[number]>(COUNT).get(id)?.[0] ?? 0)
-  }),
+  zcard: read(2, (store, args) => store.findSortedSet(at(args, 1))?.contents.size ?? 0),
 }
