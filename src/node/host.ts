@@ -130,7 +130,7 @@ function compose(
 ): Composition {
   // The embedded store is on the same disk: a journal beside it would keep nothing safer.
   const journal =
-    name === 'embedded' ? undefined : openJournal(join(config.DATA_DIR, 'journal.sqlite'))
+    name === 'embedded' ? undefined : openJournal(join(config.DATA_DIR, 'journal.log'))
   const connections = {
     connectTimeoutMs: config.UPSTREAM_CONNECT_TIMEOUT_SECONDS * 1000,
     allowPrivateUpstreams: config.ALLOW_PRIVATE_UPSTREAMS,
@@ -158,7 +158,7 @@ function compose(
   const closeStore = async () => {
     await Promise.all([transport.close(), sockets.close()])
     await engine.close()
-    journal?.close()
+    await journal?.close()
   }
   return { gateway: createGateway(runtime), running, closeStore }
 }

@@ -1,116 +1,154 @@
-/** The file of the settlement journal: opened, read row by row, and replaced where it is damaged. */
-import { existsSync, renameSync } from 'node:fs'
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
-import type { JournalEntry } from '../runtime.ts'
+/** The file of the settlement journal: read at start, appended to, and written anew when mostly confirmed. */
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs'
+import { type FileHandle, open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { headLine, putLine, readLine, type WholeEntry } from './journal-lines.ts'
 
-/** What a damaged file was replaced by. */
-export interface JournalDamage {
-  /** Where the damaged file is now. */
-  setAside: string
-  /** Entries that could be read, and are in the new file. */
-  rescued: number
+export interface JournalFile {
+  /** What stands in it, by ledger id; only until the first change. */
+  entries: Map<string, WholeEntry>
+  /** The lines that could not be read, and where they are kept; they go when the file is written anew. */
+  damage: { lines: string[]; setAside: string } | undefined
+  bytes(): number
+  /** Appends the lines, and syncs them with the disk. @throws what the disk throws; the file is then as before. */
+  append(lines: string): Promise<void>
+  /** Writes the file anew, with these entries only. @throws what the disk throws; the file is then as before. */
+  rewrite(entries: WholeEntry[]): Promise<void>
+  close(): Promise<void>
 }
+
+const endOfLine = 10
+const chunkEntries = 1_000
+
+// Where the system can, a write returns when it is on the disk: one call instead of two.
+const syncOnWrite = constants.O_DSYNC ?? 0
+const appending = constants.O_WRONLY | constants.O_APPEND | syncOnWrite
 
 /**
- * Opens the file at `path`, creating it when missing. A damaged file is renamed, and what can be read of
- * it is in the new one: the settlements of other requests must not be lost with one bad page.
- * @param nowMs makes the name of a damaged file unique.
- * @throws what SQLite throws, unless it says that the file is damaged.
+ * Opens the file at `path`, creating it when missing. An unfinished last line was never confirmed to
+ * anyone, and is cut off. Damaged lines are copied to a file beside it.
+ * @param nowMs makes the name of that file unique.
+ * @throws what the disk throws; Error where a newer version has written the journal.
  */
-export function openJournalFile(
-  path: string,
-  nowMs: number,
-): { database: DatabaseSync; damage: JournalDamage | undefined } {
-  let damaged: DatabaseSync | undefined
-  try {
-    damaged = openTable(path)
-    if (isSound(damaged)) return { database: damaged, damage: undefined }
-  } catch (error) {
-    if (!isDamage(error)) throw error
-  }
-  const entries = damaged ? readEntries(damaged) : []
-  closeQuietly(damaged)
+export function openJournalFile(path: string, nowMs: number): JournalFile {
+  if (!existsSync(path)) create(path)
+  const contents = readFileSync(path)
+  const end = contents.lastIndexOf(endOfLine) + 1
+  if (end < contents.length) truncateSync(path, end)
+  const { entries, damaged } = read(contents.subarray(0, end))
   const setAside = `${path}.damaged-${nowMs}`
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix)
+  if (damaged.length > 0) appendFileSync(setAside, `${damaged.join('\n')}\n`, { mode: 0o600 })
+  let bytes = end
+  let handle: FileHandle | undefined
+  /** After a failure that could not be undone, the last line has no end. */
+  let isTorn = false
+
+  async function write(lines: string): Promise<number> {
+    handle ??= await open(path, appending)
+    const data = Buffer.from(isTorn ? `\n${lines}` : lines)
+    await handle.writeFile(data)
+    if (syncOnWrite === 0) await handle.datasync()
+    return data.length
   }
-  const database = openTable(path)
-  const insert = database.prepare('INSERT INTO settlements VALUES (?, ?, ?)')
-  const rescued = entries.flatMap(({ ledgerId, payload, createdAtMs }) =>
-    payload === undefined ? [] : [insert.run(ledgerId, payload, createdAtMs)],
-  )
-  return { database, damage: { setAside, rescued: rescued.length } }
-}
 
-function openTable(path: string): DatabaseSync {
-  const database = new DatabaseSync(path)
-  try {
-    // FULL: without it a commit in WAL mode is not on the disk yet when it returns.
-    database.exec(`
-      PRAGMA busy_timeout = 1000;
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
-      CREATE TABLE IF NOT EXISTS settlements (
-        ledgerId TEXT PRIMARY KEY, payload TEXT NOT NULL, createdAtMs INTEGER NOT NULL
-      ) WITHOUT ROWID;
-    `)
-    return database
-  } catch (error) {
-    closeQuietly(database)
-    throw error
-  }
-}
-
-function isSound(database: DatabaseSync): boolean {
-  const [first] = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})
-  return first === 'ok'
-}
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB, whose extended codes have the same last byte (sqlite.org/rescode.html). */
-const damageCodes: ReadonlySet<number> = new Set([11, 26])
-
-function isDamage(error: unknown): boolean {
-  const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
-  return damageCodes.has(code % 256)
-}
-
-/** A scan ends at a damaged page, so another one reads from the far end. */
-function readEntries(database: DatabaseSync): JournalEntry[] {
-  const entries = new Map<string, JournalEntry>()
-  for (const order of ['ASC', 'DESC']) {
-    try {
-      const rows = database.prepare(`${selectRow} ORDER BY ledgerId ${order}`).iterate()
-      for (const row of rows) {
-        const entry = asEntry(row)
-        entries.set(entry.ledgerId, entry)
-      }
-    } catch {
-      // What was read before the damage counts.
-    }
-  }
-  return [...entries.values()]
-}
-
-/** One row at a time; the age is null where it is no integer, which SQLite lets any column hold. */
-export const selectRow = `SELECT ledgerId, payload,
-  CASE typeof(createdAtMs) WHEN 'integer' THEN CAST(createdAtMs AS REAL) END AS createdAtMs
-  FROM settlements`
-
-/** A row of `selectRow` as an entry, without a payload where the row is damaged. */
-export function asEntry(row: Record<string, SQLOutputValue>): JournalEntry {
-  const { ledgerId, payload, createdAtMs } = row
-  const isWhole = typeof payload === 'string' && typeof createdAtMs === 'number'
   return {
-    ledgerId: String(ledgerId),
-    payload: isWhole ? payload : undefined,
-    createdAtMs: Number(createdAtMs ?? 0),
+    entries,
+    damage: damaged.length > 0 ? { lines: damaged, setAside } : undefined,
+    bytes: () => bytes,
+    async append(lines) {
+      try {
+        bytes += await write(lines)
+        isTorn = false
+      } catch (error) {
+        isTorn =
+          (await handle?.truncate(bytes).then(
+            () => false,
+            () => true,
+          )) ?? isTorn
+        throw error
+      }
+    },
+    async rewrite(kept) {
+      const draft = `${path}.new`
+      const size = await writeDraft(draft, kept)
+      await rename(draft, path)
+      const last = handle
+      handle = undefined
+      isTorn = false
+      bytes = size
+      syncDirectory(path)
+      await last?.close()
+    },
+    async close() {
+      await handle?.close()
+      handle = undefined
+    },
   }
 }
 
-function closeQuietly(database: DatabaseSync | undefined): void {
+function create(path: string): void {
+  const descriptor = openSync(path, 'a', 0o600)
   try {
-    database?.close()
+    writeSync(descriptor, headLine)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+  syncDirectory(path)
+}
+
+function read(contents: Buffer): { entries: Map<string, WholeEntry>; damaged: string[] } {
+  const entries = new Map<string, WholeEntry>()
+  const damaged: string[] = []
+  for (let start = 0; start < contents.length; ) {
+    const end = contents.indexOf(endOfLine, start)
+    const text = contents.toString('utf8', start, end)
+    start = end + 1
+    if (text === '') continue
+    const record = readLine(text)
+    if (record === undefined) damaged.push(text)
+    else if (record !== null && 'put' in record) entries.set(record.put.ledgerId, record.put)
+    else if (record !== null) for (const ledgerId of record.confirmed) entries.delete(ledgerId)
+  }
+  return { entries, damaged }
+}
+
+/** @returns how many bytes the file has, all of them on the disk. */
+async function writeDraft(path: string, entries: WholeEntry[]): Promise<number> {
+  const draft = await open(path, 'w', 0o600)
+  try {
+    await draft.writeFile(headLine)
+    for (let index = 0; index < entries.length; index += chunkEntries) {
+      const lines = entries.slice(index, index + chunkEntries).map(putLine)
+      await draft.writeFile(lines.join(''))
+    }
+    await draft.sync()
+    return (await draft.stat()).size
+  } finally {
+    await draft.close()
+  }
+}
+
+/** A file that was made or renamed is on the disk only with its directory. */
+function syncDirectory(path: string): void {
+  try {
+    const descriptor = openSync(dirname(path), 'r')
+    try {
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
   } catch {
-    // A damaged file may not even be closed in order.
+    // Not every system lets a directory be synced; those that do not need it least.
   }
 }

@@ -161,14 +161,14 @@ try {
   await engine.close()
   print(`store when it is closed: ${mebibytes(bytesOnDisk('store'))}`)
 
-  const journal = openJournal(join(directory, 'journal.sqlite'))
+  const journal = openJournal(join(directory, 'journal.log'))
   await timed('journal: put and remove', requests, async (index) => {
     const ledgerId = uuidv7()
     await journal.put(ledgerId, JSON.stringify(settlement(ledgerId, index)), Date.now())
     journal.remove(ledgerId)
   })
   print(`journal after ${requests} requests: ${mebibytes(bytesOnDisk('journal'))}`)
-  journal.close()
+  await journal.close()
   print(`journal when it is closed: ${mebibytes(bytesOnDisk('journal'))}`)
   print(`budget: ${budgetMiB} MiB after 10,000 requests`)
 } finally {

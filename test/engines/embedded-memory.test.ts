@@ -219,7 +219,7 @@ describe('the size of the file', () => {
     const whole = await bytesLater()
     await result(engine, 'DEL', ...names('deleted-'))
     const withoutDeleted = await bytesLater()
-    expect(withoutDeleted).toBeLessThan(whole * 0.6)
+    expect(withoutDeleted).toBeLessThan(whole * 0.7)
     nowMs += 2_000
     expect(await bytesLater()).toBeLessThan(withoutDeleted * 0.6)
     await engine.close()

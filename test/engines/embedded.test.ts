@@ -143,7 +143,7 @@ describe('the file of the embedded engine', () => {
     const path = freshPath()
     const one = createEmbeddedEngine({ path })
     await result(one, 'HSET', 'h', 'n', '1')
-    const inUse = `DATA_DIR: the data file ${path} is in use by another process`
+    const inUse = `DATA_DIR: ${path} is in use by another process`
     expect(() => createEmbeddedEngine({ path })).toThrow(inUse)
     await check(one, [['HGET h n', '1']])
     await one.close()

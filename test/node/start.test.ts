@@ -76,6 +76,27 @@ function delayStore() {
 const url = () => `http://127.0.0.1:${settings.PORT}`
 const ask = (path: string, method = 'GET') => fetch(`${url()}${path}`, { method })
 
+describe('a second gateway with the same DATA_DIR', () => {
+  it('does not start, and names the setting; when the first has ended, it does', async () => {
+    const first = await start()
+    settings.PORT = '0'
+    await expect(start()).rejects.toThrow(
+      /^DATA_DIR: .*journal\.log.* is in use by another process/,
+    )
+    await first.close()
+    await (await start()).close()
+  })
+
+  it('does not start on the embedded store either', async () => {
+    settings = { DATA_DIR: directory, PORT: '0', LOG_LEVEL: 'silent' }
+    const first = await start()
+    await expect(start()).rejects.toThrow(/^DATA_DIR: .*store\.sqlite is in use by another process/)
+    expect((await fetch(`${first.url}/health`)).status).toBe(200)
+    await first.close()
+    await (await start()).close()
+  })
+})
+
 describe('a gateway whose store is not prepared yet', () => {
   it('answers /health with 503 and `starting`, and with 200 as soon as it can serve', async () => {
     const release = delayStore()

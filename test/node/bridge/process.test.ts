@@ -67,6 +67,15 @@ describe.runIf(has('processes'))('a bridge of its own', () => {
     expect(await again.exited).toBe(0)
   })
 
+  it('does not start while another process has the embedded store open', async () => {
+    const first = await start()
+    const { code, stderr } = await refusal({})
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^DATA_DIR: .*store\.sqlite is in use by another process/)
+    first.process.kill('SIGTERM')
+    expect(await first.exited).toBe(0)
+  })
+
   it.runIf(has('redis-server'))(
     'serves the Redis of REDIS_URL, which .dev.vars may name',
     async () => {

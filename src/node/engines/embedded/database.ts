@@ -1,5 +1,6 @@
 /** The SQLite file under the engine: one owner, cached statements and transactions. */
 import { DatabaseSync } from 'node:sqlite'
+import { inUse, isBusy } from '../../lock-file.ts'
 import { prepareFormat } from './format.ts'
 
 type Parameter = string | number | bigint | null | Uint8Array
@@ -29,13 +30,6 @@ const CHECKPOINT_PAGES = 1_000
 // Most commits touch a few short rows, and every page touched is written to the log as a whole.
 const PAGE_BYTES = 2_048
 
-/** SQLITE_BUSY, whose extended codes have the same last byte (sqlite.org/rescode.html). */
-const BUSY = 5
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && Number(error.errcode) % 256 === BUSY
-}
-
 /** @throws Error that begins with DATA_DIR, also where another process has the file open. */
 function open({ path, synchronous }: DatabaseOptions): DatabaseSync {
   let connection: DatabaseSync | undefined
@@ -53,12 +47,7 @@ function open({ path, synchronous }: DatabaseOptions): DatabaseSync {
     return connection
   } catch (cause) {
     connection?.close()
-    if (isBusy(cause)) {
-      throw new Error(
-        `DATA_DIR: the data file ${path} is in use by another process; stop that one, or give each its own DATA_DIR`,
-        { cause },
-      )
-    }
+    if (isBusy(cause)) throw new Error(inUse(path), { cause })
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Error(`DATA_DIR: the data file ${path} cannot be opened: ${reason}`, { cause })
   }

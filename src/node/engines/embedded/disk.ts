@@ -18,9 +18,8 @@ import { SortedSet } from './sorted-set.ts'
 const INLINE_SIZE = 1_024
 /** The same for keys that expire: they are written a few times, and then only kept. */
 const EXPIRING_INLINE_SIZE = 4_096
-/** Of keys that expire, longer texts than this are compressed: they are most of the file. */
+/** Longer texts of keys that expire, most of the file, are compressed when they are written again. */
 const COMPRESS_SIZE = 200
-const SWEEP_LIMIT = 128
 /** Freed pages are used again; only where they are many, and most of the file, it gets smaller. */
 const FREE_PAGES = 128
 const FREE_SHARE = 0.2
@@ -36,11 +35,11 @@ export interface Disk {
   /** Inside a transaction: removes everything. */
   clear(): void
   /**
-   * Inside a transaction: removes a bounded number of keys that expired before a time, and gives a
-   * bounded number of free pages back.
+   * Inside a transaction: removes at most `limit` keys that expired before a time, and gives a bounded
+   * number of free pages back.
    * @returns the keys, and whether there may be more to do.
    */
-  sweep(beforeMs: number): { keys: string[]; isDone: boolean }
+  sweep(beforeMs: number, limit: number): { keys: string[]; isDone: boolean }
   /** Forgets what may have been rolled back. */
   discard(): void
 }
@@ -60,7 +59,7 @@ const PUT_MEMBER = 'INSERT OR REPLACE INTO members (id, member, value) VALUES (?
 const REMOVE_FIELD = 'DELETE FROM fields WHERE id = ? AND field = ?'
 const REMOVE_MEMBER = 'DELETE FROM members WHERE id = ? AND member = ?'
 const SWEEP = `DELETE FROM keys WHERE id IN
-  (SELECT id FROM keys WHERE expires_at < ? ORDER BY expires_at LIMIT ${SWEEP_LIMIT}) RETURNING key`
+  (SELECT id FROM keys WHERE expires_at < ? ORDER BY expires_at LIMIT ?) RETURNING key`
 
 export function createDisk({ sql }: Pick<Database, 'sql'>): Disk {
   const find = sql<Row>(FIND)
@@ -85,13 +84,28 @@ export function createDisk({ sql }: Pick<Database, 'sql'>): Disk {
 
   function saveRow(entry: Entry, contents: Contents, text: string | null) {
     const { key, rowId, expiresAtMs } = entry
-    const isCompressed = text !== null && expiresAtMs !== null && text.length > COMPRESS_SIZE
-    const value = isCompressed ? compression.compress(text) : text
+    const isEnding = rowId !== 0 && expiresAtMs !== null
+    if (isEnding && text !== null && text.length > COMPRESS_SIZE) return saveCompressed(entry, text)
     if (rowId === 0) {
-      const made = insert.run(key, typeOf(contents), expiresAtMs, value)
+      const made = insert.run(key, typeOf(contents), expiresAtMs, text)
       entry.rowId = Number(made.lastInsertRowid)
-    } else if (entry.isExpiryChanged) replace.run(expiresAtMs, value, rowId)
-    else update.run(value, rowId)
+    } else if (entry.isExpiryChanged) replace.run(expiresAtMs, text, rowId)
+    else update.run(text, rowId)
+    entry.isCompressed = false
+  }
+
+  function saveCompressed(entry: Entry, text: string) {
+    const { key, rowId, expiresAtMs, contents } = entry
+    const bytes = compression.compress(text)
+    if (entry.isCompressed) {
+      replace.run(expiresAtMs, bytes, rowId)
+      return
+    }
+    // Made again at the end of the file: shrunk in its place, it would leave a gap there.
+    remove.run(rowId)
+    const made = insert.run(key, typeOf(contents ?? ''), expiresAtMs, bytes)
+    entry.rowId = Number(made.lastInsertRowid)
+    entry.isCompressed = true
   }
 
   function putOne(id: number, contents: Hash | SortedSet, name: string) {
@@ -138,7 +152,8 @@ export function createDisk({ sql }: Pick<Database, 'sql'>): Disk {
       if (row === undefined) return entryOf(key)
       const [rowId, type, expiresAtMs, value] = row
       const hasRows = type !== STRING && value === null
-      return entryOf(key, { contents: contentsOf(row), expiresAtMs, rowId, hasRows })
+      const isCompressed = value instanceof Uint8Array
+      return entryOf(key, { contents: contentsOf(row), expiresAtMs, rowId, hasRows, isCompressed })
     },
     save(entry) {
       const { contents, hasRows, size, expiresAtMs } = entry
@@ -160,11 +175,11 @@ export function createDisk({ sql }: Pick<Database, 'sql'>): Disk {
       sql('DELETE FROM members').run()
       sql('DELETE FROM keys').run()
     },
-    sweep(beforeMs) {
-      const keys = sweep.all(beforeMs).map(([key]) => key)
+    sweep(beforeMs, limit) {
+      const keys = sweep.all(beforeMs, limit).map(([key]) => key)
       const isFree = hasManyFreePages()
       if (isFree) vacuum.all()
-      return { keys, isDone: keys.length < SWEEP_LIMIT && !isFree }
+      return { keys, isDone: keys.length < limit && !isFree }
     },
   }
 }

@@ -13,6 +13,8 @@ export interface Entry {
   rowId: number
   /** Whether the contents have rows of their own on disk, instead of a place in the row of the key. */
   hasRows: boolean
+  /** Whether the row has its contents compressed. */
+  isCompressed: boolean
   /** Whether it differs from what is on disk. */
   isChanged: boolean
   /** Whether its expiry has changed. */
@@ -30,7 +32,13 @@ const NOTHING: Set<string> = new Set()
 /** A key that is the same in memory and on disk; without contents it is in neither. */
 export function entryOf(
   key: string,
-  onDisk?: { contents: Contents; expiresAtMs: number | null; rowId: number; hasRows: boolean },
+  onDisk?: {
+    contents: Contents
+    expiresAtMs: number | null
+    rowId: number
+    hasRows: boolean
+    isCompressed: boolean
+  },
 ): Entry {
   return {
     key,
@@ -39,6 +47,7 @@ export function entryOf(
     size: onDisk ? sizeOf(onDisk.contents) : 0,
     rowId: onDisk?.rowId ?? 0,
     hasRows: onDisk?.hasRows ?? false,
+    isCompressed: onDisk?.isCompressed ?? false,
     isChanged: false,
     isExpiryChanged: false,
     changed: NOTHING,

@@ -14,6 +14,7 @@ import { wrongType } from './reply.ts'
 import { SortedSet } from './sorted-set.ts'
 
 const SWEEP_EVERY = 64
+const SWEEP_LIMIT = 128
 
 /** What commands find and change the data with. */
 export interface Store {
@@ -110,8 +111,10 @@ export function createKeyspace(cache: Cache, disk: Disk, onChange: () => void): 
     change(entry, characters)
   }
 
-  function sweep() {
-    const { keys, isDone } = disk.sweep(store.nowMs)
+  /** Where a turn changes more keys, more may have expired: fewer removed than made would pile up. */
+  function sweep(changes: number) {
+    const limit = Math.max(SWEEP_LIMIT, 2 * changes)
+    const { keys, isDone } = disk.sweep(store.nowMs, limit)
     for (const key of keys) cache.delete(key)
     // Where there may be more, the next commit continues with it.
     if (isDone) changesSinceSweep = 0
@@ -205,10 +208,11 @@ export function createKeyspace(cache: Cache, disk: Disk, onChange: () => void): 
         disk.save(entry)
         noteWritten(entry)
       }
-      changesSinceSweep += changed.length
+      const changes = changed.length
+      changesSinceSweep += changes
       changed = []
       removedRows = []
-      if (changesSinceSweep >= SWEEP_EVERY) sweep()
+      if (changesSinceSweep >= SWEEP_EVERY) sweep(changes)
       cache.trim()
     },
     trim() {
