@@ -26,6 +26,8 @@ export interface ByteReader {
   read(): Promise<ByteRead>
   /** Ends the body: what has not been read is dropped. */
   cancel(reason?: unknown): Promise<void>
+  /** Whether one read may bring together what arrived in several parts. */
+  joinsParts?: boolean
 }
 
 /** A body that arrives part by part; it has one reader. */

@@ -11,11 +11,15 @@ export const toNanoUsdLimit = (usd: number): number => (usd > 0 ? Math.max(1, to
 /** Nano-USD → USD, for answers; a difference of two such numbers is not exact. */
 export const toUsd = (nanoUsd: number): number => nanoUsd / nanoPerUsd
 
-const currency = new Intl.NumberFormat('en-US', {
-  style: 'currency',
-  currency: 'USD',
-  maximumFractionDigits: 6,
-})
+// Made at first use: it loads the data of a language, and a Worker should not start slower for it.
+let currency: Intl.NumberFormat | undefined
 
 /** Nano-USD as people read it, such as `$1.25`, to a millionth of a dollar. */
-export const formatUsd = (nanoUsd: number): string => currency.format(toUsd(nanoUsd))
+export function formatUsd(nanoUsd: number): string {
+  currency ??= new Intl.NumberFormat('en-US', {
+    style: 'currency',
+    currency: 'USD',
+    maximumFractionDigits: 6,
+  })
+  return currency.format(toUsd(nanoUsd))
+}

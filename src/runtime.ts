@@ -63,6 +63,8 @@ export interface Runtime extends Clock {
   canProxy: boolean
   /** Where a request comes from, as the host itself knows it; undefined where it does not. */
   clientAddress: (c: Context) => string | undefined
+  /** What a fast stream brings within so many milliseconds is sent as one, where each write is dear. */
+  gatherMs?: number
   /** How often a waiting request may ask the store, where that is few; absent: as often as it likes. */
   waitingPollLimit?: number
   /** On Workers, where a request must not wait for what another one has asked for. */

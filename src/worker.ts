@@ -1,12 +1,19 @@
 /** Entry of the Workers host: composes a Runtime once per isolate. */
 import { waitUntil } from 'cloudflare:workers'
-import { createApp } from './app.ts'
+import { getPath } from 'hono/utils/url'
+import type { createApp } from './app.ts'
+import { openByobReader } from './byob-reader.ts'
 import type { Clock } from './clock.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
-import { createGateway } from './gateway.ts'
+import { createGateway, type Gateway } from './gateway.ts'
+import { asResponse } from './http-message.ts'
 import { type AcceptSocket, type MessageSocket, messageSocket } from './message-socket.ts'
 import { fanOut } from './observe/fan-out.ts'
 import { createLog } from './observe/log.ts'
+import { createBasePaths } from './relay/base-path.ts'
+import { requestIdOf } from './relay/request/request-id.ts'
+import { relayRoutes } from './relay/routes.ts'
+import { createRelay, type ServeRelay } from './relay/serve.ts'
 import type { Runtime, UpstreamRequest } from './runtime.ts'
 import { createRedis } from './store/redis.ts'
 import { createUpstashEngine } from './store/upstash.ts'
@@ -14,18 +21,40 @@ import { createUpstashEngine } from './store/upstash.ts'
 /** Variables and secrets of the Worker; anything that is no text is not a setting. */
 type Environment = Record<string, unknown>
 
-let app: ReturnType<typeof createApp> | undefined
+interface Host {
+  gateway: Gateway
+  serveRelay: ServeRelay
+  /** Serves everything but the relay; made when it is first asked for, since that takes long. */
+  app?: ReturnType<typeof createApp>
+}
+
+let host: Host | undefined
+const { routeOf } = createBasePaths(relayRoutes)
 
 export default {
   fetch(request: Request, environment: Environment): Response | Promise<Response> {
     try {
-      app ??= createApp(createGateway(createRuntime(readConfig(environment))))
+      host ??= createHost(environment)
     } catch (error) {
       if (error instanceof ConfigError) return misconfigured(error)
       throw error
     }
-    return app.fetch(request, { acceptSocket })
+    const route = request.method === 'POST' ? routeOf(getPath(request)) : undefined
+    if (!route) return serveOthers(host, request)
+    const requestId = requestIdOf(request.headers, clock.now())
+    return host.serveRelay(route, request, { requestId }).then(asResponse)
   },
+}
+
+function createHost(environment: Environment): Host {
+  const gateway = createGateway(createRuntime(readConfig(environment)))
+  return { gateway, serveRelay: createRelay(gateway, () => true) }
+}
+
+async function serveOthers(host: Host, request: Request): Promise<Response> {
+  const { createApp } = await import('./app.ts')
+  host.app ??= createApp(host.gateway)
+  return host.app.fetch(request, { acceptSocket })
 }
 
 function readConfig(environment: Environment): Config & { url: string; token: string } {
@@ -56,12 +85,19 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
     ...clock,
     config,
     redis: createRedis(createUpstashEngine({ url, token, timeoutMs, clock })),
-    fetch: (address, { headers, body, ...request }) =>
-      fetch(address, { ...request, headers: [...headers], body: body ?? null }),
+    async fetch(address, { headers, body, ...request }) {
+      const init = { ...request, headers: [...headers], body: body ?? null }
+      const { status, headers: answerHeaders, body: stream } = await fetch(address, init)
+      // What the network brings is a stream of bytes.
+      const answerBody = stream && { getReader: () => openByobReader(stream) }
+      return { status, headers: answerHeaders, body: answerBody }
+    },
     openSocket,
     // The subrequests and the CPU time of an invocation are bounded, and a socket is one invocation.
     socketResponseLimit: 20,
     canProxy: false,
+    // Each read and each write of a stream costs as much as reading fifty events.
+    gatherMs: 19,
     dropsAbandoned: true,
     // Each poll is a subrequest, and the smallest plan grants 50 to a request.
     waitingPollLimit: 30,

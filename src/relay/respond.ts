@@ -89,7 +89,9 @@ function streamResponse(
     clientSignal: signal,
     watchdog: (timeoutMs, onTimeout) => createWatchdog(runtime, timeoutMs, onTimeout),
     idleTimeoutMs,
-    keepAlive: { timers: runtime, intervalMs: runtime.config.STREAM_KEEPALIVE_SECONDS * 1000 },
+    clock: runtime,
+    gatherMs: runtime.gatherMs ?? 0,
+    keepAliveMs: runtime.config.STREAM_KEEPALIVE_SECONDS * 1000,
     onEnd: (how) => {
       renewal.clear()
       if (stream.isRefusal) return refuse(gateway, served)

@@ -21,7 +21,7 @@ const withoutSettlement = (engine: Engine): Engine => ({
       : engine.request(request),
 })
 
-// Side by side: one of them waits for half a minute.
+// Side by side: one of them waits for more than a minute.
 inWorkerd.concurrent('workerd', () => {
   const start = async (...options: Parameters<typeof startWorkerHost>) => {
     const upstream = await startUpstream()
@@ -53,16 +53,16 @@ inWorkerd.concurrent('workerd', () => {
     expect((await sendMessage(host, key)).status).toBe(200)
   })
 
-  it('settles a stream that ends more than 30 s after its answer began', async () => {
+  it('settles a stream that ends more than a minute after its answer began', async () => {
     const { host, upstream, admin, id, key } = await start({ UPSTREAM_IDLE_TIMEOUT_SECONDS: '10' })
-    const deltas = Array.from({ length: 16 }, () => 'slow')
+    const deltas = Array.from({ length: 40 }, () => 'slow')
     upstream.respond(anthropicStream({ deltas, delayMs: 1_500, usage: { output_tokens: 99 } }))
     const begun = Date.now()
     const response = await sendMessage(host, key, messageBody({ stream: true }))
     expect(await response.text()).toContain('message_stop')
-    expect(Date.now() - begun).toBeGreaterThan(30_000)
+    expect(Date.now() - begun).toBeGreaterThan(60_000)
     await eventually(async () =>
       expect((await admin.stats(id)).total).toMatchObject({ requests: 1, outputTokens: 99 }),
     )
-  }, 120_000)
+  }, 180_000)
 })

@@ -15,10 +15,16 @@ export function createWatchdog(
 ): Watchdog {
   let dueMs = monotonicMs() + timeoutMs
   let timer = setTimer(check, timeoutMs)
+  let timerMs = dueMs
+  function checkIn(leftMs: number) {
+    timerMs = monotonicMs() + leftMs
+    timer = setTimer(check, leftMs)
+  }
   function check() {
     const leftMs = dueMs - monotonicMs()
+    if (leftMs > 0) return checkIn(leftMs)
     // Timers go before sockets: what arrived while this process was busy deserves one more turn.
-    timer = leftMs > 0 ? setTimer(check, leftMs) : setTimer(confirm, 0)
+    timer = setTimer(confirm, 0)
   }
   function confirm() {
     if (dueMs > monotonicMs()) check()
@@ -26,12 +32,11 @@ export function createWatchdog(
   }
   return {
     touch(nextTimeoutMs) {
-      const nextDueMs = monotonicMs() + nextTimeoutMs
-      const isSooner = nextDueMs < dueMs
-      dueMs = nextDueMs
-      if (!isSooner) return
+      dueMs = monotonicMs() + nextTimeoutMs
+      // A timer that runs is kept: it finds out by itself that there is more time.
+      if (dueMs >= timerMs) return
       timer.clear()
-      timer = setTimer(check, nextTimeoutMs)
+      checkIn(nextTimeoutMs)
     },
     stop: () => timer.clear(),
   }
