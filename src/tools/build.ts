@@ -4,8 +4,12 @@ import { join, relative, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { runWrangler, withTemporaryDirectory } from './worker/wrangler.ts'
 
-/** The largest size of the bundle, and the most CPU time before the first request. */
-const budgets = { gzippedKiB: 400, startupMs: 50 }
+/**
+ * The largest size of the bundle, and what Cloudflare allows the top level of a Worker
+ * (developers.cloudflare.com/workers/platform/limits): milliseconds here depend on the machine, so
+ * that `npm run bench:workerd` compares them with an empty Worker.
+ */
+const budgets = { gzippedKiB: 265, startupMs: 1_000 }
 
 /** Other work of the machine can only add to a profile: the lowest one counts. */
 const profiles = 3

@@ -15,6 +15,8 @@ const deltaIntervalMs = 2
 export const idleQuery = '?idle'
 /** In a request's path: how many milliseconds the answer takes. */
 export const afterQuery = '?after='
+/** In a request's path: each delta says when it was sent, in nanoseconds of this machine's clock. */
+export const stampedQuery = '?stamped'
 
 export const peers = import.meta.filename
 const probe = join(import.meta.dirname, 'probe.ts')
@@ -60,7 +62,10 @@ const jsonAnswer = Buffer.from(
   head('application/json', `content-length: ${Buffer.byteLength(json)}`) + json,
 )
 const streamHead = head('text/event-stream; charset=utf-8', 'transfer-encoding: chunked')
-const chunks = events.map((text) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`)
+const chunkOf = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`
+const chunks = events.map(chunkOf)
+const deltaChunk = chunkOf(delta)
+const stampedDelta = () => delta.replace(' a few words', `@${process.hrtime.bigint()}@`)
 
 /** Answers on the raw socket: an HTTP server would take the time that is to be measured. */
 function startUpstream(): Server {
@@ -73,24 +78,26 @@ function startUpstream(): Server {
       const bodyStart = received.indexOf('\r\n\r\n') + 4
       const length = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1] ?? 0)
       if (bodyStart < 4 || received.length < bodyStart + length) return
-      const firstLine = received.slice(0, received.indexOf('\r\n'))
-      const isIdle = firstLine.includes(idleQuery)
-      const afterMs = Number(/[?]after=(\d+)/.exec(firstLine)?.[1] ?? 0)
+      const path = received.slice(0, received.indexOf('\r\n'))
+      const afterMs = Number(/[?]after=(\d+)/.exec(path)?.[1] ?? 0)
       const isStream = received.includes('"stream":true', bodyStart)
       received = ''
-      if (isStream) stream(socket, isIdle)
+      if (isStream) stream(socket, path)
       else if (afterMs > 0) setTimeout(() => socket.write(jsonAnswer), afterMs)
       else socket.write(jsonAnswer)
     })
   })
 }
 
-function stream(socket: Socket, isIdle: boolean): void {
+function stream(socket: Socket, path: string): void {
+  const isIdle = path.includes(idleQuery)
+  const isStamped = path.includes(stampedQuery)
   socket.write(streamHead)
   let sent = 0
   const timer = setInterval(() => {
     if (isIdle && sent === idleAfterEvents) return clearInterval(timer)
-    const chunk = chunks[sent++]
+    const planned = chunks[sent++]
+    const chunk = isStamped && planned === deltaChunk ? chunkOf(stampedDelta()) : planned
     if (chunk !== undefined && !socket.destroyed) return void socket.write(chunk)
     clearInterval(timer)
     socket.write('0\r\n\r\n')
