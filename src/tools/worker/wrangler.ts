@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 
 /** The directory of package.json and wrangler.toml. */
 export const root = join(import.meta.dirname, '..', '..', '..')
@@ -17,9 +17,15 @@ export const quietly = {
   WRANGLER_HIDE_BANNER: 'true',
 }
 
+/** The environment with this Node first on the PATH: the build command of wrangler.toml starts `node`. */
+function withThisNode(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const paths = [dirname(process.execPath), env.PATH ?? ''].filter((path) => path !== '')
+  return { ...env, PATH: paths.join(delimiter) }
+}
+
 /** Runs wrangler to its end. @throws Error with its output, if it fails. */
 export function runWrangler(args: string[], signal?: AbortSignal): Promise<void> {
-  const env = { ...process.env, ...quietly }
+  const env = withThisNode({ ...process.env, ...quietly })
   return new Promise((resolve, reject) => {
     execFile(
       process.execPath,
@@ -35,7 +41,8 @@ export function runWrangler(args: string[], signal?: AbortSignal): Promise<void>
 
 /** Starts a wrangler that runs until it is stopped. */
 export function spawnWrangler(args: string[], options: SpawnOptions): ChildProcess {
-  return spawn(process.execPath, [entry, ...args], { cwd: root, ...options })
+  const env = withThisNode(options.env ?? process.env)
+  return spawn(process.execPath, [entry, ...args], { cwd: root, ...options, env })
 }
 
 /** Gives `work` a directory that only its owner can read, and removes it afterwards. */
