@@ -7,6 +7,8 @@ import type { Clock } from './clock.ts'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { asResponse } from './http-message.ts'
+import { rollUp } from './ledger/roll-up.ts'
+import { checkTimeZone } from './ledger/time-zone.ts'
 import { type AcceptSocket, type MessageSocket, messageSocket } from './message-socket.ts'
 import { fanOut } from './observe/fan-out.ts'
 import { createLog } from './observe/log.ts'
@@ -30,20 +32,46 @@ interface Host {
 
 let host: Host | undefined
 const { routeOf } = createBasePaths(relayRoutes)
+/** What the store says of the settings; undefined until it was asked. */
+let checked: Promise<void> | undefined
+let fault: ConfigError | undefined
+
+function hostOf(environment: Environment): Host {
+  host ??= createHost(environment)
+  return host
+}
 
 export default {
   fetch(request: Request, environment: Environment): Response | Promise<Response> {
     try {
-      host ??= createHost(environment)
+      host = hostOf(environment)
     } catch (error) {
       if (error instanceof ConfigError) return misconfigured(error)
       throw error
     }
+    checkOnce(host.gateway)
+    if (fault) return misconfigured(fault)
     const route = request.method === 'POST' ? routeOf(getPath(request)) : undefined
     if (!route) return serveOthers(host, request)
     const requestId = requestIdOf(request.headers, clock.now())
     return host.serveRelay(route, request, { requestId }).then(asResponse)
   },
+
+  /** Called by the cron trigger of wrangler.toml. */
+  async scheduled(_controller: unknown, environment: Environment): Promise<void> {
+    const { runtime, keyspace } = hostOf(environment).gateway
+    await rollUp(runtime.redis, keyspace)
+  },
+}
+
+/** Beside the first request, which does not wait for it: later ones are refused where a setting is wrong. */
+function checkOnce({ runtime, keyspace }: Gateway): void {
+  if (checked) return
+  checked = checkTimeZone(runtime.redis, keyspace, runtime.config.TIMEZONE).catch((error) => {
+    if (error instanceof ConfigError) fault = error
+    else checked = undefined
+  })
+  waitUntil(checked)
 }
 
 function createHost(environment: Environment): Host {

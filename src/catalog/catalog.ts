@@ -4,7 +4,7 @@ import type { Keyspace } from '../store/keyspace.ts'
 import { rosterField, rosterName } from '../store/lua/candidates.ts'
 import { migrate } from '../store/migrate.ts'
 import { toFields } from '../store/rows.ts'
-import { readSchema, type Schema } from '../store/schema.ts'
+import { type Schema, storedSchema } from '../store/schema.ts'
 import type { Account } from './account.ts'
 import type { ApiKey } from './api-key.ts'
 import { createSharedLoads } from './shared-loads.ts'
@@ -72,8 +72,10 @@ export function createCatalog(
     evictOldest(unknown)
   }
 
-  const isConverted = (schema: string | null | undefined) => convert(readSchema(schema))
-  const schemaIn = (poolRows: string[] | null) => toFields(poolRows ?? []).get('schema')
+  const isConverted = (poolRows: string[] | null) => {
+    const fields = toFields(poolRows ?? [])
+    return convert(storedSchema(fields.get('schema'), fields.get('version')))
+  }
 
   const readPool = (rows: string[]): Pool => {
     const fields = toFields(rows)
@@ -95,7 +97,7 @@ export function createCatalog(
       .hgetall(keyspace.pool)
       .hgetall(keyspace.apiKey(digest))
       .exec()) as unknown as [string[] | null, string[] | null]
-    if (await isConverted(schemaIn(poolRows))) return loadAll(digest)
+    if (await isConverted(poolRows)) return loadAll(digest)
     pool = readPool(poolRows ?? [])
     const apiKey = readApiKey(keyRows ?? [])
     remember(digest, apiKey)
@@ -106,12 +108,13 @@ export function createCatalog(
   async function loadApiKey(digest: string): Promise<{ snapshot: Snapshot; isWhole: boolean }> {
     if (!pool) return { snapshot: await loadAll(digest), isWhole: true }
     const known = pool
-    const [schema, rows] = (await redis
+    const [formats, rows] = (await redis
       .pipeline()
-      .hget(keyspace.pool, 'schema')
+      .hmget(keyspace.pool, 'schema', 'version')
       .hgetall(keyspace.apiKey(digest))
-      .exec()) as unknown as [string | null, string[] | null]
-    if (await isConverted(schema)) return { snapshot: await loadAll(digest), isWhole: true }
+      .exec()) as unknown as [(string | null)[], string[] | null]
+    if (await convert(storedSchema(formats[0], formats[1])))
+      return { snapshot: await loadAll(digest), isWhole: true }
     const apiKey = readApiKey(rows ?? [])
     remember(digest, apiKey)
     return { snapshot: { digest, pool: known, apiKey }, isWhole: false }
@@ -171,7 +174,7 @@ export function createCatalog(
     /** Reads the pool alone, for administration. @throws GatewayError `store_incompatible` */
     async loadPool(): Promise<Pool> {
       const rows = (await redis.hgetall(keyspace.pool)) as unknown as string[] | null
-      if (await isConverted(schemaIn(rows))) return this.loadPool()
+      if (await isConverted(rows)) return this.loadPool()
       pool = readPool(rows ?? [])
       return pool
     },

@@ -132,6 +132,12 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     },
     state: () => state,
     failure: () => failure,
+    reported() {
+      if (inputSum(input) === 0 && !output) return undefined
+      const { input: inputTokens = 0 } = input
+      const outputTokens = believedOutput() ?? 0
+      return { ...noUsage, ...classesOf(input), inputTokens, outputTokens, webSearchRequests }
+    },
     total() {
       const reported = believedOutput()
       const sum = inputSum(input)

@@ -27,6 +27,8 @@ export interface UsageReader {
   failure(): UpstreamError | undefined
   /** The id by which a later request can refer to this answer, where the dialect has one. */
   responseId?(): string | undefined
+  /** The vendor's own counts as far as they have come, and nothing that is estimated; undefined without any. */
+  reported?(): Usage | undefined
   /** What was seen so far; `estimated` when the vendor's own counts are missing or partial. */
   total(): {
     usage: Usage

@@ -1,15 +1,20 @@
 /** Buckets: the periods of the calendar that a charge belongs to. */
 
-/** Names of the bucket fields that a charge belongs to, in the configured time zone. */
+/** The periods of the configured time zone that a moment belongs to. */
 export interface Buckets {
-  hour: string
+  /**
+   * The hour of the usage ledger: the local hour and its offset from UTC, such as `2026-10-25T02+0200`.
+   * An hour that a change of clocks repeats has two names.
+   */
+  hourId: string
+  /** When that hour begins and ends, in milliseconds since the epoch. */
+  hourStartsMs: number
+  hourEndsMs: number
   day: string
   month: string
-  /** `week:` and the date of its Monday; names a budget's period, not a field of the usage ledger. */
+  /** `week:` and the date of its Monday; names a budget's period only. */
   week: string
-  /** Hour and day fields that sort below these are pruned when a new day begins. */
-  hourPruneBefore: string
-  dayPruneBefore: string
+  timeZone: string
 }
 
 /** The day of an account, from one reset of its quota to the next. */

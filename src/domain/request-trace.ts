@@ -1,5 +1,6 @@
 /** The decision trace of a request: which accounts were considered, why not, which attempts ran and how they ended. */
 import type { Affinity } from './affinity.ts'
+import type { Usage } from './usage.ts'
 
 /**
  * How a request ended: `complete`; `upstream_truncated`, the upstream broke off; `client_aborted`,
@@ -31,6 +32,8 @@ export interface AttemptTrace {
   outcome: string
   /** The upstream's; null without an answer. */
   status: number | null
+  /** What the upstream reported of it although it failed. */
+  usage?: Usage
   /** Until when the account cools down for it, in milliseconds since the epoch. */
   cooldownUntilMs?: number
 }

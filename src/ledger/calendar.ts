@@ -1,9 +1,9 @@
 /** The calendar of the configured time zone: buckets of the usage ledger, ends of periods, days of quotas. */
 import type { Buckets, QuotaDay } from '../domain/buckets.ts'
-import { ttl } from '../store/keyspace.ts'
 
 /** Every zone is a whole number of quarter hours away from UTC, so buckets change only then. */
 const quarterHourMs = 15 * 60_000
+const minuteMs = 60_000
 let latest: { quarter: number; timeZone: string; buckets: Buckets } | undefined
 
 /** The buckets that a charge made at `atMs` belongs to, as the calendar of `timeZone` has them. */
@@ -16,16 +16,33 @@ export function bucketsAt(atMs: number, timeZone: string): Buckets {
 }
 
 function computeBuckets(atMs: number, timeZone: string): Buckets {
-  const stamp = calendar(timeZone)
-  const now = stamp(atMs)
+  const stamp = calendar(timeZone, { minute: '2-digit' })
+  const quarter = Math.floor(atMs / quarterHourMs)
+  const hourAt = (of: number) => hourIdOf(stamp(of * quarterHourMs), of)
+  const hourId = hourAt(quarter)
+  let first = quarter
+  while (hourAt(first - 1) === hourId) first--
+  let next = quarter + 1
+  while (hourAt(next) === hourId) next++
+  const date = hourId.slice(0, 10)
   return {
-    hour: `hour:${now}`,
-    day: `day:${now.slice(0, 10)}`,
-    month: `month:${now.slice(0, 7)}`,
-    week: `week:${mondayOf(now.slice(0, 10))}`,
-    hourPruneBefore: `hour:${stamp(atMs - ttl.hourBucketMs)}`,
-    dayPruneBefore: `day:${stamp(atMs - ttl.dayBucketMs).slice(0, 10)}`,
+    hourId,
+    hourStartsMs: first * quarterHourMs,
+    hourEndsMs: next * quarterHourMs,
+    day: `day:${date}`,
+    month: `month:${date.slice(0, 7)}`,
+    week: `week:${mondayOf(date)}`,
+    timeZone,
   }
+}
+
+/** @param stamp the local time at the beginning of a quarter of an hour. */
+function hourIdOf(stamp: string, quarter: number): string {
+  const offsetMinutes = (Date.parse(`${stamp}:00Z`) - quarter * quarterHourMs) / minuteMs
+  const digits = (number: number) => String(Math.floor(number)).padStart(2, '0')
+  const size = Math.abs(offsetMinutes)
+  const offset = `${offsetMinutes < 0 ? '-' : '+'}${digits(size / 60)}${digits(size % 60)}`
+  return `${stamp.slice(0, 13)}${offset}`
 }
 
 /** The Monday of the week that a calendar date belongs to (ISO 8601 weeks). */
@@ -65,7 +82,6 @@ function calendar(
   return (atMs) => format.format(atMs).replace(' ', 'T')
 }
 
-const minuteMs = 60_000
 const quotaDays = new Map<string, QuotaDay & { fromMs: number }>()
 
 /**

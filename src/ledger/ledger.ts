@@ -1,10 +1,11 @@
-/** The usage ledger: packed sums per scope and bucket, how they are named, written and read. */
+/** What a request adds to the usage ledger, under which model, and the sums of one key. */
 
 import type { Redis } from '@upstash/redis'
 import type { Account } from '../catalog/account.ts'
 import type { Buckets } from '../domain/buckets.ts'
 import type { Sums } from '../domain/sums.ts'
 import type { Usage } from '../domain/usage.ts'
+import { keySumsFields } from '../store/lua/charge.ts'
 import { unpackSums } from '../store/records/sums.ts'
 
 /** The sums of a request that was served. */
@@ -32,12 +33,12 @@ export function orphanedSums(reservationNanoUsd: number): Partial<Sums> {
   }
 }
 
-/** The ledger of all models that have none of their own. */
+/** The name of all models that have none of their own in the usage ledger. */
 export const otherModels = 'other'
 
 /**
- * The model in whose ledger a request for `model` is charged: a ledger is kept for ever, so a name
- * that only the caller knows gets none of its own.
+ * The model under which a request for `model` is charged: months are kept for ever, so a name that only
+ * the caller knows gets no row of its own.
  * @param account what served it.
  * @param isPriced whether the price list names the model that `account` was asked for.
  */
@@ -49,13 +50,35 @@ export function ledgerModel(model: string, account: Account, isPriced: boolean):
   return isListed || isPriced ? model : otherModels
 }
 
-/** Reads a ledger's total and its current day and month in one round trip. */
-export async function readLedger(
+/** What a key has consumed in total, and in the present day and month. */
+export interface KeySums {
+  total: Sums
+  daily: Sums
+  monthly: Sums
+}
+
+/** Reads the sums of a key, from the fields of its counters by name. */
+export function keySums(field: (name: string) => string, buckets: Buckets): KeySums {
+  const present = (name: 'daySums' | 'monthSums', period: string) => {
+    const packed = field(name)
+    const at = packed.indexOf('|')
+    // A later period than this clock's was opened by a clock that is ahead.
+    return unpackSums(at > 0 && packed.slice(0, at) >= period ? packed.slice(at + 1) : undefined)
+  }
+  return {
+    total: unpackSums(field('totalSums')),
+    daily: present('daySums', buckets.day),
+    monthly: present('monthSums', buckets.month),
+  }
+}
+
+/** Reads the sums of a key in one round trip. */
+export async function readKeySums(
   redis: Redis,
-  name: string,
+  counters: string,
   buckets: Buckets,
-): Promise<{ total: Sums; daily: Sums; monthly: Sums }> {
-  const row = (await redis.hmget(name, 'total', buckets.day, buckets.month)) as unknown
-  const [total, daily, monthly] = (row ?? []) as (string | null)[]
-  return { total: unpackSums(total), daily: unpackSums(daily), monthly: unpackSums(monthly) }
+): Promise<KeySums> {
+  const values = (await redis.hmget(counters, ...keySumsFields)) as unknown as (string | null)[]
+  const fields = new Map(keySumsFields.map((name, i) => [String(name), values?.[i] ?? '']))
+  return keySums((name) => fields.get(name) ?? '', buckets)
 }

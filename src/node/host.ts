@@ -9,6 +9,7 @@ import { ensureSealingKey } from '../catalog/sealing.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { generatePassword } from '../crypto.ts'
 import { createGateway, type Gateway } from '../gateway.ts'
+import { checkTimeZone } from '../ledger/time-zone.ts'
 import { fanOut } from '../observe/fan-out.ts'
 import { createLog } from '../observe/log.ts'
 import { createBasePaths } from '../relay/base-path.ts'
@@ -25,6 +26,7 @@ import { type OpenedEngine, openEngine } from './engines/open-engine.ts'
 import { continueWhenRead } from './expect-continue.ts'
 import { openJournal } from './journal.ts'
 import { createRelayServer } from './relay-server.ts'
+import { startRollUps } from './roll-ups.ts'
 import { createRunningWork, drain, type RunningWork, trackRequests } from './running-work.ts'
 import { keepIdleConnections, listen } from './server.ts'
 import { checkAdminPassword } from './settings/check-admin.ts'
@@ -62,6 +64,7 @@ export async function startNode(
   const { gateway, running, closeStore } = compose(config, store, write)
   const { observe } = gateway.runtime
   let isReady = false
+  let stopRollUps = () => {}
   const app = createApp(gateway, { isReady: () => isReady })
   const fetch = endUnreadUploads(trackRequests(app.fetch, running))
   const { routeOf, socketRouteOf } = createBasePaths(relayRoutes)
@@ -88,6 +91,7 @@ export async function startNode(
     for (const each of asked) observe({ type: 'setting_questionable', ...each })
   }
   const close = async (drainMs: number) => {
+    stopRollUps()
     await drain(server, running, drainMs)
     await closeStore()
   }
@@ -101,6 +105,7 @@ export async function startNode(
     // The last step, and never broken off: once the admin is made, its password must be shown.
     const created = await ensureFirstAdmin(gateway)
     isReady = true
+    stopRollUps = startRollUps(gateway)
     if (created) say(welcome({ url, username, ...created }))
     else gateway.runtime.defer(checkAdminPassword(gateway).then(question))
     observe({ type: 'started', url, store: store.name })
@@ -163,12 +168,14 @@ function compose(
   return { gateway: createGateway(runtime), running, closeStore }
 }
 
-/** Checks the format and the sealing key, sends what is in the journal, and settles the requests of processes that ended without doing so. */
+/** Checks the format, the time zone and the sealing key, sends what is in the journal, and settles the requests of processes that ended without doing so. */
 async function prepareStore(gateway: Gateway): Promise<void> {
+  const { runtime, keyspace } = gateway
   // It checks the format of the store, before anything is written.
   await gateway.catalog.loadPool()
+  await checkTimeZone(runtime.redis, keyspace, runtime.config.TIMEZONE)
   await ensureSealingKey(gateway)
-  gateway.runtime.defer(replayJournal(gateway, ttl.journalMs))
+  runtime.defer(replayJournal(gateway, ttl.journalMs))
   for (const poolId of gateway.platforms.poolIds) await sweep(gateway, poolId)
 }
 

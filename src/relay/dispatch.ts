@@ -96,6 +96,7 @@ async function tracedAttempt(
   const startedMs = monotonicMs()
   const outcome = await attempt(context, planned)
   const tookMs = monotonicMs() - startedMs
+  const usage = outcome.kind === 'failure' ? outcome.usage?.reported?.() : undefined
   trace.attempts.push({
     accountId: planned.account.id,
     model: planned.upstreamModel,
@@ -103,6 +104,7 @@ async function tracedAttempt(
     tookMs,
     outcome: outcome.kind === 'failure' ? outcome.failure.reason : outcome.kind,
     status: 'status' in outcome ? outcome.status : null,
+    ...(usage && { usage }),
   })
   return { outcome, tookMs }
 }

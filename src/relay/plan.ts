@@ -1,5 +1,5 @@
 /** Plan: everything about a request that can be decided without the store. */
-import type { ApiKey } from '../catalog/api-key.ts'
+import type { ApiKey, ClientName } from '../catalog/api-key.ts'
 import type { Snapshot } from '../catalog/catalog.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { PoolId } from '../domain/platform.ts'
@@ -9,6 +9,7 @@ import type { Pricer } from '../ledger/pricer.ts'
 import type { PlatformRegistry } from '../platforms/registry.ts'
 import { permittedUse } from './permitted-use.ts'
 import type { Hints } from './request/hints.ts'
+import { identifyClient } from './request/identify-client.ts'
 import type { Conversation } from './request/session.ts'
 import type { RelayRoute } from './routes.ts'
 import { type Choice, findCandidates } from './scheduling/candidates.ts'
@@ -24,6 +25,8 @@ export interface Plan extends Choice, Conversation {
   dialect: Dialect
   poolId: PoolId
   model: string
+  /** The program that sent it; `other` where its headers name none that is known. */
+  client: ClientName | 'other'
   /** What the request reserves of its key's budgets and of its account's quota. */
   reservationNanoUsd: number
 }
@@ -75,6 +78,7 @@ export function plan(input: PlanInput): Plan {
     dialect,
     poolId,
     model,
+    client: identifyClient(headers) ?? 'other',
     ...conversation,
     ...choice,
     reservationNanoUsd: reservation(choice.priced, input),

@@ -24,7 +24,7 @@ export const ttl = {
   failedLoginsMs: 60 * 60 * second,
   /** How long an orphan belongs to the process that it was handed to, before another may take it. */
   orphanClaimMs: 30 * second,
-  /** The usage ledger keeps hours and days this long; months and totals stay. */
+  /** The usage ledger keeps hours and days this long; months stay. */
   hourBucketMs: 35 * day,
   dayBucketMs: 400 * day,
 } as const
@@ -49,7 +49,10 @@ export function createKeyspace(prefix: string) {
     apiKeyIndex: key('apikeys'),
     /** Sorted set of key ids: when each was last written, in microseconds of the store's clock. */
     apiKeyChanges: key('apikeys-changed'),
-    /** Hash: activatedAtMs, lastUsedAtMs, windowEndsMs, windowRequests, heldNanoUsd, spentNanoUsd. */
+    /**
+     * Hash: activatedAtMs, lastUsedAtMs, windowEndsMs, windowRequests, heldNanoUsd, spentNanoUsd …, and
+     * packed sums in total, of the latest day and of the latest month.
+     */
     keyCounters: (keyId: string) => key('key', keyId),
     /** Sorted set: lease member → expiry. */
     keyLeases: (keyId: string) => key('leases', 'key', keyId),
@@ -74,13 +77,22 @@ export function createKeyspace(prefix: string) {
     /** String: the account that issued an id which no other account knows. */
     affinity: (poolId: string, keyId: string, digest: string) =>
       key('affinity', poolId, keyId, digest),
-    /** Hashes of packed sums, one field per bucket: the usage ledger. */
-    ledger: {
-      key: (keyId: string) => key('books', 'key', keyId),
-      account: (accountId: string) => key('books', 'account', accountId),
-      model: (model: string) => key('books', 'model', model),
-      keyModel: (keyId: string, model: string) => key('books', 'key-model', keyId, model),
+    /** The usage ledger: hashes of packed sums. */
+    usage: {
+      /** Hash: `.`, and row → sums, of one hour that is not rolled up yet. */
+      openHour: (hourId: string) => key('usage', 'open', hourId),
+      /** Sorted set: the hours that are not rolled up yet → when they end. */
+      openHours: key('usage', 'open'),
+      /**
+       * Hash of roll-ups: a part of the period, and the rest of a row → sums. `scale` is the length of
+       * what is summed; a hash holds the hours of a day, the days of a month or the months of a year.
+       * @param view `all`, what the sums are by (`key` …), or `key:<id>` for the rows of one key.
+       */
+      rollUp: (scale: 'hours' | 'days' | 'months', period: string, view: string) =>
+        key('usage', scale, period, view),
     },
+    /** What the keys of the usage ledger of format 1 began with. */
+    oldLedgers: key('books', ''),
     /** Hash: passwordHash, its dates, tokensValidAfterMs. Names are free text, so nothing follows them. */
     admin: (username: string) => key('admin', username),
     /** Hash: failures, untilMs. What is counted is hashed: it is text of a stranger. */

@@ -1,21 +1,15 @@
 /** Migrations: bring an older store to the format of this gateway, on any host and in any request. */
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from './keyspace.ts'
+import { toFormat2 } from './migrations/format-2.ts'
+import type { Migration } from './migrations/migration.ts'
 import { IncompatibleStore, readSchema, type Schema, schemaVersion } from './schema.ts'
 import { callScript, defineScript } from './script.ts'
 
-/**
- * Brings a store from format `to - 1` to `to`; safe to run twice, and by several hosts at once. Its
- * scripts have the format `<to> converting`, so that a slow host does nothing to a store that another
- * host has already converted.
- */
-export interface Migration {
-  to: number
-  run(redis: Redis, keyspace: Keyspace): Promise<void>
-}
+export type { Migration }
 
-/** In the order of their versions; empty as long as format 1 is the only one. */
-const migrations: readonly Migration[] = []
+/** In the order of their versions. */
+const migrations: readonly Migration[] = [toFormat2]
 
 /** Moves the field `schema` on, unless another host has moved it further meanwhile. */
 const advance = defineScript({

@@ -29,7 +29,7 @@ end`
 
 /** The prologue of a script in a store of this format. The first key is that of the pool. */
 export function prologue(declared: Declared, schemaVersion: number): string {
-  const { format = String(schemaVersion), poolFields = [] } = declared
+  const { format, poolFields = [] } = declared
   const key: Position = { next: 2 }
   const names = declared.keys.map((name) => `${name} = KEYS[${key.next++}]`)
   const arg: Position = { next: 1 }
@@ -39,7 +39,7 @@ export function prologue(declared: Declared, schemaVersion: number): string {
     integerLua,
     `local keys = { ${['pool = KEYS[1]', ...names].join(', ')} }`,
     `local stored = redis.call('HMGET', keys.pool, ${poolFieldTexts.join(', ')})`,
-    ...(format === 'any' ? [] : [refuseOtherFormat(format)]),
+    ...(format === 'any' ? [] : [refuseOtherFormat(format, schemaVersion)]),
     `local args = ${readFields(declared.args, arg, (at) => `ARGV[${at}]`)}`,
     ...readKeyRows(declared.keyRows, key.next),
     ...readArgRows(declared.argRows, arg.next),
@@ -48,8 +48,14 @@ export function prologue(declared: Declared, schemaVersion: number): string {
   ].join('\n')
 }
 
-const refuseOtherFormat = (format: string) =>
-  `if (stored[1] or '1') ~= '${format}' then return { 'incompatible', stored[1] or '1' } end`
+/** A store without a version of its pool is new: it has the format of whoever writes to it first. */
+function refuseOtherFormat(format: string | undefined, schemaVersion: number): string {
+  const isOther = (known: string) =>
+    `if ${known} ~= '${format ?? schemaVersion}' then return { 'incompatible', stored[1] or '1' } end`
+  return format === undefined
+    ? isOther(`(stored[1] or not stored[2] and '${schemaVersion}' or '1')`)
+    : isOther("(stored[1] or '1')")
+}
 
 function readFields(fields: Fields, position: Position, at: (index: number) => string): string {
   const entries = Object.entries(fields).map(([name, field]) => {

@@ -196,7 +196,7 @@ describe('POST /accounts/:platform/:id/test', () => {
     await trial(account)
     const { json: found } = await admin.call('GET', `/accounts/claude-console/${account.id}`)
     expect(found.health.status).toBe('healthy')
-    expect(await redis.exists(keyspace.ledger.account(account.id))).toBe(0)
+    expect(await redis.exists(keyspace.usage.openHours)).toBe(0)
     expect(await redis.zcard(keyspace.audit)).toBe(entries)
     expect(test.lines.join('\n')).not.toContain(credential)
   })

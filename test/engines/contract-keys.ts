@@ -29,6 +29,21 @@ export function keyContract(use: Use): void {
         ['EXISTS a h', 0],
       ]))
 
+    it('walks through the keys that begin with a text, some with each call', async () => {
+      await check(use(), [['FLUSHALL', 'OK']])
+      const names = Array.from({ length: 25 }, (_, i) => `walk:${i}`)
+      for (const name of [...names, 'other:1']) await result(use(), 'SET', name, '1')
+      const found = new Set<string>()
+      let cursor = '0'
+      do {
+        const page = await result(use(), 'SCAN', cursor, 'MATCH', 'walk:*', 'COUNT', '7')
+        const [next, keys] = page as [string, string[]]
+        for (const key of keys) found.add(key)
+        cursor = String(next)
+      } while (cursor !== '0')
+      expect([...found].sort()).toEqual(names.sort())
+    })
+
     it('refuses an unknown command without repeating its arguments', async () => {
       const { error } = await send(use(), 'NOSUCH', 'secret')
       expect(error).toBe("ERR unknown command 'NOSUCH'")

@@ -14,6 +14,11 @@ export const sharedSecrets = {
   ENCRYPTION_KEY: '5a'.repeat(32),
 }
 
+/** What Miniflare's types leave out. */
+interface ScheduledWorker {
+  scheduled(options: { cron: string }): Promise<{ outcome: string }>
+}
+
 /**
  * Starts the Worker in workerd: Miniflare alone, not wrangler's own servers, which stand between the
  * Worker and the network and hide disconnects, redirects and resets from it.
@@ -35,7 +40,15 @@ export async function startWorker(settings: Record<string, string>, log: string[
       handleStructuredLogs: ({ message }) => void log.push(message),
     }),
   )
-  return { url: (await worker.ready).origin, close: () => worker.dispose() }
+  return {
+    url: (await worker.ready).origin,
+    /** Calls it as the cron trigger does. */
+    runSchedule: async () => {
+      const { scheduled } = (await worker.getWorker()) as unknown as ScheduledWorker
+      await scheduled({ cron: '1 * * * *' })
+    },
+    close: () => worker.dispose(),
+  }
 }
 
 /** @param wrap puts something between the bridge and the store, such as a fault. */

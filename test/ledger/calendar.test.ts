@@ -6,12 +6,12 @@ describe('the buckets of a charge', () => {
   it('follow the calendar of the configured zone', () => {
     const at = Date.parse('2026-12-31T23:30:00Z')
     expect(bucketsAt(at, 'UTC')).toMatchObject({
-      hour: 'hour:2026-12-31T23',
+      hourId: '2026-12-31T23+0000',
       day: 'day:2026-12-31',
       month: 'month:2026-12',
     })
     expect(bucketsAt(at, 'Europe/Berlin')).toMatchObject({
-      hour: 'hour:2027-01-01T00',
+      hourId: '2027-01-01T00+0100',
       day: 'day:2027-01-01',
       month: 'month:2027-01',
     })
@@ -37,10 +37,22 @@ describe('the buckets of a charge', () => {
     expect(new Date(periodEndMs(period, Date.parse(at), zone)).toISOString()).toBe(end)
   })
 
-  it('name what is old enough to be pruned, in an order that text compares', () => {
-    const { hourPruneBefore, dayPruneBefore } = bucketsAt(Date.parse('2026-11-22T12:00:00Z'), 'UTC')
-    expect(hourPruneBefore).toBe('hour:2026-10-18T12')
-    expect(dayPruneBefore).toBe('day:2025-10-18')
+  it.each([
+    ['2026-11-22T10:07:31Z', 'UTC', '2026-11-22T10+0000', '10:00', '11:00'],
+    ['2026-11-22T10:07:31Z', 'Asia/Kathmandu', '2026-11-22T15+0545', '09:15', '10:15'],
+    ['2026-11-22T10:07:31Z', 'America/St_Johns', '2026-11-22T06-0330', '09:30', '10:30'],
+    // Clocks go back at 03:00: the hour from two comes twice.
+    ['2026-10-25T00:59:00Z', 'Europe/Berlin', '2026-10-25T02+0200', '00:00', '01:00'],
+    ['2026-10-25T01:00:00Z', 'Europe/Berlin', '2026-10-25T02+0100', '01:00', '02:00'],
+    ['2026-03-29T01:00:00Z', 'Europe/Berlin', '2026-03-29T03+0200', '01:00', '02:00'],
+    // By half an hour, in the middle of an hour: from 02:00 to 01:30.
+    ['2026-04-04T14:59:00Z', 'Australia/Lord_Howe', '2026-04-05T01+1100', '14:00', '15:00'],
+    ['2026-04-04T15:00:00Z', 'Australia/Lord_Howe', '2026-04-05T01+1030', '15:00', '15:30'],
+  ])('the hour of %s in %s is %s, from %s to %s', (at, zone, hourId, starts, ends) => {
+    const buckets = bucketsAt(Date.parse(at), zone)
+    const time = (ms: number) => new Date(ms).toISOString().slice(11, 16)
+    const { hourStartsMs, hourEndsMs } = buckets
+    expect([buckets.hourId, time(hourStartsMs), time(hourEndsMs)]).toEqual([hourId, starts, ends])
   })
 })
 

@@ -164,6 +164,15 @@ describe('a start that fails', () => {
     }
   })
 
+  it('names TIMEZONE where the usage in the store is kept in another zone', async () => {
+    await engine.request({ body: ['HSET', 'crs:pool', 'timeZone', 'Europe/Berlin'] })
+    await expect(start()).rejects.toThrow(
+      'TIMEZONE: is UTC, but the usage in this store is kept in Europe/Berlin',
+    )
+    settings.TIMEZONE = 'Europe/Berlin'
+    await (await start()).close()
+  })
+
   it('leaves the port free', async () => {
     before = async ({ path }) => {
       if (path) throw new Error('lost')

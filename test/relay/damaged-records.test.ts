@@ -1,5 +1,6 @@
 /** A store in which the records of one account are damaged: another account goes on serving. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { bucketsAt } from '../../src/ledger/calendar.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -30,7 +31,8 @@ it('serves, lists and charges the other accounts, and reports the damaged one', 
     [`${damaged}/other`]: '1|1',
   })
   await redis.hset(keyspace.load(pool), { [damaged]: 'inf|nan|1||' })
-  await redis.hset(keyspace.ledger.account(damaged), { total: 'garbage' })
+  const { hourId } = bucketsAt(gateway.runtime.now(), 'UTC')
+  await redis.hset(keyspace.usage.openHour(hourId), { [`${id}|${damaged}|x||y`]: 'garbage' })
   await redis.zadd(keyspace.poolLeases(pool), { score: 1, member: 'garbage' })
   await redis.zadd(keyspace.audit, { score: 0, member: 'garbage' })
 

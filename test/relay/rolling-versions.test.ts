@@ -1,5 +1,6 @@
 /** A gateway over a store that a newer one writes to as well, as during a rolling upgrade. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { schemaVersion } from '../../src/store/schema.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { anthropicJson, startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -43,7 +44,7 @@ it('refuses a known key and an unknown one alike while the store is converted to
   expect((await send(keys[0])).status).toBe(200)
   // Its settlement would wait for the old format.
   await gateway.deferred()
-  await redis.hset(gateway.gateway.keyspace.pool, { schema: '2 converting' })
+  await redis.hset(gateway.gateway.keyspace.pool, { schema: `${schemaVersion + 1} converting` })
   for (const key of [...keys, `${keys[0]?.slice(0, -4)}zzzz`]) {
     const response = await send(key)
     expect(response.status).toBe(503)

@@ -5,6 +5,7 @@ import { replayJournal } from '../../src/relay/settlement/deliver.ts'
 import { settleOrphans } from '../../src/relay/settlement/orphans.ts'
 import type { SettlementJournal } from '../../src/runtime.ts'
 import type { Engine } from '../../src/store/redis.ts'
+import { schemaVersion } from '../../src/store/schema.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { anthropicJson, json, startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -189,12 +190,21 @@ describe('the settlement journal', () => {
     await send()
     await gateway.deferred()
     const [entry] = journal.pending()
-    const { format, poolId: platform, ...rest } = JSON.parse(entry?.payload ?? '')
-    const old = { ...rest, platform }
-    expect(format).toBe(1)
+    const { format, poolId: platform, client, rows, ...rest } = JSON.parse(entry?.payload ?? '')
+    const day = new Date(gateway.runtime.now()).toISOString()
+    const buckets = {
+      hour: `hour:${day.slice(0, 13)}`,
+      day: `day:${day.slice(0, 10)}`,
+      month: `month:${day.slice(0, 7)}`,
+      week: 'week:2026-11-23',
+      hourPruneBefore: 'hour:2026-10-01T00',
+      dayPruneBefore: 'day:2025-10-01',
+    }
+    const old = { ...rest, platform, buckets }
+    expect(format).toBe(schemaVersion)
     const nowMs = gateway.runtime.now()
     journal.remove(old.ledgerId)
-    journal.put('newer', JSON.stringify({ ...old, format: 2 }), nowMs)
+    journal.put('newer', JSON.stringify({ ...old, format: schemaVersion + 1 }), nowMs)
     journal.put('damaged', '{"ledgerId', nowMs)
     journal.put('empty', '{}', nowMs)
     journal.put('no sums', JSON.stringify({ ...old, amounts: 'one:two' }), nowMs)

@@ -2,8 +2,15 @@
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { readUsage } from '../../src/ledger/usage.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { packSums, unpackSums } from '../../src/store/records/sums.ts'
+import { createRedis } from '../../src/store/redis.ts'
+import { toFields } from '../../src/store/rows.ts'
+import { readSchema } from '../../src/store/schema.ts'
 import { createTestAdmin, createTestGateway, read, type TestGateway } from '../support/gateway.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
+import { usageBy } from './scripts/setup.ts'
 import { openStore, storeNames, type TestStore } from './stores.ts'
 
 const Fixture = z.object({
@@ -114,11 +121,90 @@ describe.each(storeNames)('a store of format 1 on %s', (name) => {
     expect(await send(ada.key)).toMatchObject({ status: 200 })
   })
 
-  it('names its format from the first change on', async () => {
-    const { redis, keyspace } = { redis: test.runtime.redis, keyspace: test.gateway.keyspace }
+  it('is converted by the first request, and adds up to the same', async () => {
+    const { redis } = test.runtime
+    const { keyspace } = test.gateway
     expect(await redis.hget(keyspace.pool, 'schema')).toBeNull()
-    const path = `/accounts/claude-console/${written.accounts.first}`
-    await createTestAdmin(test).call('PUT', path, { priority: 3 })
-    expect(await redis.hget(keyspace.pool, 'schema')).toBe('1')
+    const before = oldTotals()
+    await test.gateway.catalog.loadPool()
+    expect(await redis.hget(keyspace.pool, 'schema')).toBe('2')
+    for (const dimension of ['key', 'account', 'model'] as const) {
+      const after = await usageBy(redis, keyspace, store.nowMs(), dimension)
+      expect(after, dimension).toEqual(before[dimension])
+      expect(Object.keys(after).length).toBeGreaterThan(1)
+    }
+    const all = Object.values(before.key).map(unpackSums)
+    const requests = all.reduce((total, sums) => total + sums.requests, 0)
+    const byClient = await usageBy(redis, keyspace, store.nowMs(), 'client')
+    expect(Object.keys(byClient)).toEqual(['unknown'])
+    expect(unpackSums(byClient.unknown).requests).toBe(requests)
+    for (const [name] of oldLedgers()) expect(await redis.exists(name)).toBe(0)
   })
+
+  it('tells the models of each key apart, by day and by month', async () => {
+    await test.gateway.catalog.loadPool()
+    const { redis } = test.runtime
+    const { keyspace } = test.gateway
+    const source = { redis, keyspace, nowMs: store.nowMs(), timeZone: 'UTC' }
+    const { id } = written.apiKeys.ada
+    for (const [interval, date] of [
+      ['day', '2026-11-22'],
+      ['month', '2026-11'],
+    ] as const) {
+      const range = { from: date, to: date }
+      const query = { ...range, interval, by: ['model', 'account'], filter: { key: id } } as const
+      const answer = await readUsage(source, query)
+      if (answer.kind !== 'usage') throw new Error('It is too wide')
+      const requests = answer.rows.map(({ period, names, sums }) => {
+        expect([period, names.account]).toEqual([date, ''])
+        return [names.model, sums.requests] as const
+      })
+      expect(Object.fromEntries(requests)).toEqual({
+        'claude-opus-4-6': 1,
+        'claude-sonnet-4-6': 3,
+        'claude-unheard-of': 1,
+      })
+    }
+  })
+
+  it('is converted once by several hosts at a time, of which one stops half-way', async () => {
+    const before = oldTotals()
+    const lame = createRedis({
+      ...store.engine,
+      request: (request) =>
+        JSON.stringify(request.body).includes('books:account')
+          ? Promise.reject(new Error('gone'))
+          : store.engine.request(request),
+    })
+    const { keyspace } = test.gateway
+    const hosts = [lame, test.runtime.redis, test.runtime.redis]
+    const runs = hosts.map((redis) => migrate(redis, keyspace, readSchema(null)))
+    expect((await Promise.allSettled(runs)).map(({ status }) => status)).toEqual([
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ])
+    for (const dimension of ['key', 'account', 'model'] as const) {
+      expect(await usageBy(test.runtime.redis, keyspace, store.nowMs(), dimension)).toEqual(
+        before[dimension],
+      )
+    }
+  })
+
+  /** The old ledgers as they were written: name → fields. */
+  function oldLedgers(): [string, Map<string, string>][] {
+    return written.commands.flatMap(([, name, ...fields]) =>
+      String(name).startsWith('crs:books:') ? [[String(name), toFields(fields.map(String))]] : [],
+    )
+  }
+
+  function oldTotals(): Record<'key' | 'account' | 'model', Record<string, string>> {
+    const totals: Record<string, Record<string, string>> = { key: {}, account: {}, model: {} }
+    for (const [name, fields] of oldLedgers()) {
+      const [, scope = '', id = ''] = /^crs:books:([^:]+):(.*)$/.exec(name) ?? []
+      const of = totals[scope]
+      if (of) of[id] = packSums(unpackSums(fields.get('total')))
+    }
+    return totals as ReturnType<typeof oldTotals>
+  }
 })

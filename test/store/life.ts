@@ -1,9 +1,10 @@
 /** Lives of simulated processes, each decided by a list of numbers, held against the model at every step. */
 import { expect } from 'vitest'
 import { decodeLoad } from '../../src/store/records/load.ts'
+import { schemaVersion } from '../../src/store/schema.ts'
 import { createTape } from './fault-shim.ts'
 import { checkState, checkStep, readState, type State } from './scripts.model.ts'
-import { createWorld, poolIds, serve, sweep, type World } from './simulation.ts'
+import { createWorld, poolIds, rollUpHours, serve, sweep, type World } from './simulation.ts'
 import type { TestStore } from './stores.ts'
 
 const hourMs = 60 * 60 * 1_000
@@ -24,6 +25,9 @@ export async function live(store: TestStore, pace: Pace, numbers: number[]): Pro
   const { network, sleepers, tape } = world
   const faults: unknown[] = []
   const start = (work: Promise<void>) => void work.catch((error) => faults.push(error))
+  // A store without a format would be converted by its first script.
+  const body = ['hset', world.keyspace.pool, 'schema', String(schemaVersion)]
+  await store.engine.request({ body })
   let state = await readState(world)
   let { hours } = pace
 
@@ -42,7 +46,8 @@ export async function live(store: TestStore, pace: Pace, numbers: number[]): Pro
     else if (choice < 92) await store.advance(leaseMs)
     else if (choice < 93) await store.advance(claimMs)
     else if (choice < 95 && hours-- > 0) await store.advance(hourMs)
-    else if (choice < 98) start(sweep(world, process, tape.oneOf(...poolIds)))
+    else if (choice < 97) start(sweep(world, process, tape.oneOf(...poolIds)))
+    else if (choice < 99) start(rollUpHours(world, process))
     else if (choice === 99 && process !== 'one') network.crash(process)
     await new Promise(setImmediate)
   }
@@ -57,6 +62,7 @@ export async function live(store: TestStore, pace: Pace, numbers: number[]): Pro
     }
     await store.advance(leaseMs + claimMs)
     for (const poolId of poolIds) start(sweep(world, 'one', poolId))
+    for (const process of ['one', 'one'] as const) start(rollUpHours(world, process))
     await new Promise(setImmediate)
   }
   expect(faults).toEqual([])

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { migrate } from '../../src/store/migrate.ts'
 import { runScript } from '../../src/store/run-script.ts'
-import { readSchema } from '../../src/store/schema.ts'
+import { readSchema, schemaVersion } from '../../src/store/schema.ts'
 import { defineScript } from '../../src/store/script.ts'
 import { oneOf } from '../../src/store/script-declaration.ts'
 import { describeOnStores } from './scripts/setup.ts'
@@ -83,9 +83,12 @@ describeOnStores('a script', (bench) => {
   it('touches nothing in a store of another format, and says which side is older', async () => {
     const { redis, keyspace } = bench()
     for (const [schema, message] of [
-      ['2', /format 2, which is newer than this gateway \(format 1\); upgrade this gateway/],
+      [
+        String(schemaVersion + 1),
+        /format \d+, which is newer than this gateway \(format \d+\); upgrade this gateway/,
+      ],
       ['0', /older format/],
-      ['1 converting', /is being converted/],
+      [`${schemaVersion + 1} converting`, /newer than this gateway/],
     ] as const) {
       await redis.hset(keyspace.pool, { schema })
       await expect(run()).rejects.toMatchObject({
@@ -94,19 +97,23 @@ describeOnStores('a script', (bench) => {
         message: expect.stringMatching(message),
       })
     }
-    await redis.hset(keyspace.pool, { schema: '1' })
+    await redis.hset(keyspace.pool, { schema: String(schemaVersion) })
     expect(await run()).toMatchObject({ kind: 'echoed' })
   })
 
   it('runs after an older store was converted, whichever script meets it first', async () => {
     const { redis, keyspace } = bench()
-    await redis.hset(keyspace.pool, { schema: '0' })
+    const old = String(schemaVersion - 1)
+    await redis.hset(keyspace.pool, { schema: old })
     const ran: string[] = []
-    const step = { to: 1, run: async () => void ran.push('converted') }
+    const target = schemaVersion
+    const step = { to: target, run: async () => void ran.push('converted') }
     const input = { keys: { first: 'f', second: 's', more: [] }, args: blank }
-    const convert = async () =>
-      migrate(redis, keyspace, readSchema('0'), { target: 1, steps: [step] })
+    const convert = async () => migrate(redis, keyspace, readSchema(old), { target, steps: [step] })
     expect(await runScript(redis, keyspace, echo, input, convert)).toEqual({ kind: 'empty' })
-    expect([ran, await redis.hget(keyspace.pool, 'schema')]).toEqual([['converted'], '1'])
+    expect([ran, await redis.hget(keyspace.pool, 'schema')]).toEqual([
+      ['converted'],
+      String(target),
+    ])
   })
 })

@@ -1,10 +1,13 @@
 /** What must hold in the store after every step, read from its raw keys. */
 import { expect } from 'vitest'
+import { bucketsAt } from '../../src/ledger/calendar.ts'
 import { decodeHealth } from '../../src/store/records/health.ts'
 import { lease } from '../../src/store/records/lease.ts'
 import { decodeLoad } from '../../src/store/records/load.ts'
+import { usageRow } from '../../src/store/records/usage-row.ts'
 import type { AdmitInput } from '../../src/store/scripts/admit.ts'
-import { accountsOf, type Call, keyIds, models, poolIds, type World } from './simulation.ts'
+import { accountsOf, type Call, keyIds, poolIds, type World } from './simulation.ts'
+import { checkClosedHours, checkUsage, readUsageState, type UsageState } from './usage.model.ts'
 
 type Row = Record<string, string>
 
@@ -14,7 +17,7 @@ export interface State {
   keys: Record<string, { leases: Row; waiting: Row; counters: Row }>
   requests: Record<string, Row>
   orphans: Row
-  ledgers: Record<string, Row>
+  usage: UsageState
 }
 
 /** A lease member, taken apart. */
@@ -40,7 +43,7 @@ export async function readState(world: World): Promise<State> {
       await Promise.all(names.map(async (name) => [name, await one(name)] as const)),
     )
 
-  const [ofPools, ofKeys, requests, orphans, ledgers] = await Promise.all([
+  const [ofPools, ofKeys, requests, orphans, usage] = await Promise.all([
     all(poolIds, async (poolId) => {
       const [leases, loads, health] = await Promise.all([
         sortedSet(keyspace.poolLeases(poolId)),
@@ -59,18 +62,9 @@ export async function readState(world: World): Promise<State> {
     }),
     all(world.ledgerIds, (ledgerId) => hash(keyspace.request(ledgerId))),
     sortedSet(keyspace.orphans),
-    all(ledgerNames(world), hash),
+    readUsageState(world, hash, sortedSet),
   ])
-  return { nowMs: store.nowMs(), pools: ofPools, keys: ofKeys, requests, orphans, ledgers }
-}
-
-function ledgerNames({ keyspace: { ledger } }: World): string[] {
-  return [
-    ...keyIds.map(ledger.key),
-    ...['', ...poolIds.flatMap(accountsOf)].map(ledger.account),
-    ...models.map(ledger.model),
-    ...keyIds.flatMap((keyId) => models.map((model) => ledger.keyModel(keyId, model))),
-  ]
+  return { nowMs: store.nowMs(), pools: ofPools, keys: ofKeys, requests, orphans, usage }
 }
 
 /** Counters are the sums of what they count, and every open request has exactly one lease or orphan. */
@@ -108,16 +102,13 @@ export function checkState(world: World, state: State): void {
     expect(Number(counters.heldOpusNanoUsd ?? 0), `Opus held of ${keyId}`).toBe(
       sum(opusReservations),
     )
-    const total = state.ledgers[world.keyspace.ledger.key(keyId)]?.total?.split(':')[7]
-    expect(counters.spentNanoUsd ?? '0', `spent of ${keyId}`).toBe(total ?? '0')
+    checkKeySums(counters, receiptsOf(state, keyId))
     if (world.limits.windowRequests > 0) {
       const used = Number(counters.windowRequests ?? 0)
       expect(used, 'window').toBeLessThanOrEqual(world.limits.windowRequests)
     }
   }
-  expect(withoutZeros(state.ledgers), 'usage ledger = receipts').toEqual(
-    withoutZeros(ledgerOf(world, state)),
-  )
+  checkUsage(state.usage, receiptsOf(state))
 }
 
 /** What the receipts of an account's day add up to. */
@@ -149,28 +140,25 @@ function checkQuota(
     )
 }
 
-/** The usage ledger as the receipts say they should be. */
-function ledgerOf(world: World, state: State): Record<string, Row> {
-  const { ledger } = world.keyspace
-  const expected: Record<string, Row> = {}
-  for (const receipt of Object.values(state.requests)) {
-    if (receipt.state !== 'settled' && receipt.state !== 'orphaned') continue
-    const { account = '', model = '', amounts = '', cost } = receipt
+/** What the requests have been charged for, all or those of one key, with the rows they were booked in. */
+function receiptsOf({ requests }: State, ofKey?: string) {
+  return Object.values(requests).flatMap((receipt) => {
+    const { state, row = '', amounts = '', cost } = receipt
+    if (state !== 'settled' && state !== 'orphaned') return []
     const { keyId } = parseMember(receipt.member ?? '')
     expect(amounts.split(':')[7], 'cost of the receipt').toBe(cost)
-    for (const name of [
-      ledger.key(keyId),
-      ledger.account(account),
-      ledger.model(model),
-      ledger.keyModel(keyId, model),
-    ]) {
-      expected[name] ??= {}
-      for (const field of ['total', receipt.hour, receipt.day, receipt.month]) {
-        expected[name][field ?? ''] = add(expected[name][field ?? ''], amounts)
-      }
-    }
-  }
-  return expected
+    expect(usageRow.decode(row)?.keyId, 'key of the row').toBe(keyId)
+    return ofKey === undefined || ofKey === keyId ? [{ row, amounts }] : []
+  })
+}
+
+/** What the counters of a key keep in total is what its receipts add up to. */
+function checkKeySums(counters: Row, receipts: { amounts: string }[]): void {
+  const wanted = receipts.map(({ amounts }) => amounts.split(':').map(Number))
+  const of = (field: number) => sum(wanted.map((sums) => sums[field] ?? 0))
+  const found = counters.totalSums?.split(':').map(Number) ?? []
+  for (const field of [0, 2, 7]) expect(found[field] ?? 0, `total ${field}`).toBe(of(field))
+  expect(counters.spentNanoUsd ?? '0', 'spent').toBe(String(of(7)))
 }
 
 /** What one executed script may have changed; `before` and `after` enclose it. */
@@ -185,12 +173,16 @@ export function checkStep(
     const was = before.requests[ledgerId]?.state ?? 'none'
     expect(successors[was], `${ledgerId} was ${was}`).toContain(state ?? 'none')
   }
+  if (call.script === 'settle') {
+    checkClosedHours(before.usage, after.usage, bucketsAt(after.nowMs, 'UTC').hourId)
+  }
   if (call.script === 'settle' && call.input.kind !== 'orphan') {
     const wanted = call.input.kind === 'final' ? 'settled' : 'void'
     const other = before.requests[call.input.ledgerId]?.state
     const state = after.requests[call.input.ledgerId]
     const [kind] = Array.isArray(result) ? result : []
-    if (kind === 'elsewhere') expect(other).toBe('orphaned')
+    if (kind === 'otherHour')
+      expect(state, 'in another hour').toEqual(before.requests[call.input.ledgerId])
     else if (other === 'settled' || other === 'void') expect(kind).toBe('duplicate')
     else expect(state?.state).toBe(wanted)
     if (kind === 'charged') expect(state?.cost).toBe(String(call.input.costNanoUsd))
@@ -282,20 +274,3 @@ const successors: Record<string, string[]> = {
 }
 
 const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0)
-
-function add(packed: string | undefined, amounts: string): string {
-  const sums = packed?.split(':').map(Number) ?? []
-  return amounts
-    .split(':')
-    .map((amount, i) => Number(amount) + (sums[i] ?? 0))
-    .join(':')
-}
-
-/** Taking an orphan back leaves zeros behind, which say the same as nothing. */
-function withoutZeros(ledgers: Record<string, Row>): Record<string, Row> {
-  const rows = Object.entries(ledgers).map(([name, row]) => {
-    const fields = Object.entries(row).filter(([, packed]) => !/^[0:]*$/.test(packed))
-    return [name, Object.fromEntries(fields)] as const
-  })
-  return Object.fromEntries(rows.filter(([, row]) => Object.keys(row).length > 0))
-}

@@ -7,6 +7,7 @@ import { modelFamily } from '../../src/domain/model-family.ts'
 import { GatewayError } from '../../src/errors.ts'
 import { bucketsAt } from '../../src/ledger/calendar.ts'
 import { orphanedSums } from '../../src/ledger/ledger.ts'
+import { rollUp } from '../../src/ledger/roll-up.ts'
 import { createKeyspace, type Keyspace, ttl } from '../../src/store/keyspace.ts'
 import { lease } from '../../src/store/records/lease.ts'
 import { packSums } from '../../src/store/records/sums.ts'
@@ -25,6 +26,7 @@ export type Call =
   | { script: 'renew'; input: Parameters<typeof renewScript>[2] }
   | { script: 'settle'; input: SettleInput }
   | { script: 'sweep'; input: { poolId: string; limit: number } }
+  | { script: 'roll-up'; input: undefined }
 
 export const poolIds = ['claude-console', 'codex'] as const
 export const keyIds = ['key-a', 'key-b'] as const
@@ -33,6 +35,7 @@ export const accountsOf = (poolId: string) => [`${poolId}-1`, `${poolId}-2`, `${
 
 export interface World {
   store: TestStore
+  startMs: number
   keyspace: Keyspace
   tape: Tape
   network: Network<Call>
@@ -60,6 +63,7 @@ export function createWorld(store: TestStore, prefix: string, tape: Tape, leaseM
     !world.calm && tape.chance(30) ? tape.oneOf('none', ...faults) : 'none'
   const world: World = {
     store,
+    startMs: store.nowMs(),
     keyspace: createKeyspace(prefix),
     tape,
     network: createNetwork<Call>(store.engine, chooseFault),
@@ -161,6 +165,12 @@ export async function sweep(world: World, process: string, poolId: string): Prom
   await Promise.all((reply ?? []).map((member) => settleOrphan(world, process, member)))
 }
 
+/** Rolls up the hours that have ended, as a host does every hour; several may at once. */
+export async function rollUpHours(world: World, process: string): Promise<void> {
+  const redis = connect(world, process, { script: 'roll-up', input: undefined })
+  await insist(1, () => rollUp(redis, world.keyspace))
+}
+
 async function settleOrphan(world: World, process: string, member: string): Promise<void> {
   const held = lease.decode(member)
   if (!held) throw new Error(`Not a lease: ${member}`)
@@ -209,10 +219,16 @@ async function settle(
 }
 
 async function insistOnSettling(world: World, process: string, input: SettleInput): Promise<void> {
-  const redis = connect(world, process, { script: 'settle', input })
   await insist(3, async () => {
     if (world.tape.chance(20)) await pause(world, process)
-    return settleScript(redis, world.keyspace, input)
+    // The hour is that of the attempt, or the one that the store has by then.
+    for (let nowMs = world.store.nowMs(); ; ) {
+      const present = { ...input, buckets: bucketsAt(nowMs, 'UTC') }
+      const redis = connect(world, process, { script: 'settle', input: present })
+      const reply = await settleScript(redis, world.keyspace, present)
+      if (reply.kind !== 'otherHour') return reply
+      nowMs = reply.nowMs
+    }
   })
 }
 

@@ -4,17 +4,14 @@ import type { Actor } from '../../domain/actor.ts'
 import type { Sums } from '../../domain/sums.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt } from '../../ledger/calendar.ts'
-import { readLedger } from '../../ledger/ledger.ts'
+import { type KeySums, readKeySums } from '../../ledger/ledger.ts'
 import { toUsd } from '../../money.ts'
 import { sweep } from '../../relay/settlement/orphans.ts'
 import { requirePermission } from '../permissions.ts'
 import { findApiKey } from './find.ts'
 
-const count = z.int().min(0)
-const usd = z.number().min(0)
-
-const Consumption = z
-  .object({
+const consumptionOf = (count: z.ZodInt, usd: z.ZodNumber) =>
+  z.object({
     requests: count,
     inputTokens: count.openapi({ description: 'Without what was written to or read from a cache' }),
     outputTokens: count,
@@ -33,12 +30,18 @@ const Consumption = z
     reasoningTokens: count.openapi({ description: 'Part of `outputTokens`' }),
     sessionMoves: count.openapi({ description: 'Sessions that moved to another account' }),
   })
-  .openapi('Consumption')
+
+const Consumption = consumptionOf(z.int().min(0), z.number().min(0)).openapi('Consumption')
 type Consumption = z.infer<typeof Consumption>
+
+const PeriodConsumption = consumptionOf(z.int(), z.number()).openapi('PeriodConsumption', {
+  description:
+    'Negative where an estimate of an earlier period was taken back: what is recorded of that stays as it is',
+})
 
 /** Since the beginning, and in the current day and month of the configured time zone. */
 export const KeyStats = z
-  .object({ total: Consumption, daily: Consumption, monthly: Consumption })
+  .object({ total: Consumption, daily: PeriodConsumption, monthly: PeriodConsumption })
   .openapi('ApiKeyStats')
 export type KeyStats = z.infer<typeof KeyStats>
 
@@ -55,12 +58,13 @@ export async function getKeyStats(
   const { redis, config, now } = gateway.runtime
   await findApiKey(gateway, keyId)
   for (const poolId of gateway.platforms.poolIds) await sweep(gateway, poolId)
-  const ledger = gateway.keyspace.ledger.key(keyId)
-  const { total, daily, monthly } = await readLedger(
-    redis,
-    ledger,
-    bucketsAt(now(), config.TIMEZONE),
-  )
+  const counters = gateway.keyspace.keyCounters(keyId)
+  const buckets = bucketsAt(now(), config.TIMEZONE)
+  return toKeyStats(await readKeySums(redis, counters, buckets))
+}
+
+/** The sums of a key in the units and names of the API. */
+export function toKeyStats({ total, daily, monthly }: KeySums): KeyStats {
   return {
     total: toConsumption(total),
     daily: toConsumption(daily),
@@ -77,10 +81,18 @@ export function toConsumption(sums: Sums): Consumption {
     cacheWrite12hTokens,
     costNanoUsd,
     orphanedCostNanoUsd,
-    ...same
   } = sums
   return {
-    ...same,
+    requests: sums.requests,
+    inputTokens: sums.inputTokens,
+    outputTokens: sums.outputTokens,
+    cacheReadTokens: sums.cacheReadTokens,
+    webSearchRequests: sums.webSearchRequests,
+    estimatedRequests: sums.estimatedRequests,
+    orphanedRequests: sums.orphanedRequests,
+    unpricedRequests: sums.unpricedRequests,
+    reasoningTokens: sums.reasoningTokens,
+    sessionMoves: sums.sessionMoves,
     cacheCreateTokens:
       cacheWrite5mTokens + cacheWrite1hTokens + cacheWrite30mTokens + cacheWrite12hTokens,
     cacheCreate5mTokens: cacheWrite5mTokens,

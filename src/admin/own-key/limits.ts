@@ -6,10 +6,10 @@ import { keyLimits } from '../../domain/limits.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt } from '../../ledger/calendar.ts'
 import { type LimitCounters, limitUses } from '../../ledger/key-limits.ts'
+import { keySums } from '../../ledger/ledger.ts'
 import { toUsd } from '../../money.ts'
-import { unpackSums } from '../../store/records/sums.ts'
 import { toFields } from '../../store/rows.ts'
-import { type KeyStats, toConsumption } from '../keys/stats.ts'
+import { type KeyStats, toKeyStats } from '../keys/stats.ts'
 
 /** One limit of a key that is set. */
 export const Limit = z
@@ -38,20 +38,17 @@ export async function readCounters(
 ): Promise<Counters> {
   const { redis, config } = runtime
   const nowMs = runtime.now()
-  const { day, month } = bucketsAt(nowMs, config.TIMEZONE)
-  const [rows, inFlight, sums] = (await redis
+  const [rows, inFlight] = (await redis
     .pipeline()
     .hgetall(keyspace.keyCounters(id))
     .zcount(keyspace.keyLeases(id), `(${nowMs}`, '+inf')
-    .hmget(keyspace.ledger.key(id), 'total', day, month)
-    .exec()) as unknown as [string[] | null, number, (string | null)[] | null]
+    .exec()) as unknown as [string[] | null, number]
   const fields = toFields(rows ?? [])
-  const [total, daily, monthly] = [0, 1, 2].map((i) => toConsumption(unpackSums(sums?.[i])))
-  const none = toConsumption(unpackSums(undefined))
+  const field = (name: string) => fields.get(name) ?? ''
   return {
-    field: (name) => fields.get(name) ?? '',
+    field,
     inFlight: Number(inFlight),
-    usage: { total: total ?? none, daily: daily ?? none, monthly: monthly ?? none },
+    usage: toKeyStats(keySums(field, bucketsAt(nowMs, config.TIMEZONE))),
   }
 }
 

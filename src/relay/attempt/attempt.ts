@@ -67,21 +67,23 @@ async function send(
 ): Promise<Outcome> {
   const { runtime, dialect, client, deadlineMonotonicMs } = context
   const usage = dialect.createUsageReader(client.body.length, client.hints.maxTokens)
+  const failedWith = (...why: Parameters<typeof failed>) => ({ ...failed(...why), usage })
   let status: number | null = null
   try {
     const response = await runtime.fetch(url, init)
     status = response.status
     context.onHeaders?.(planned.account, response.headers)
     const outcome = await readOutcome(context, planned, response, usage, time.onBytes)
-    return hideSecrets(outcome, planned.account, context.openSecrets(planned.account))
+    const shown = hideSecrets(outcome, planned.account, context.openSecrets(planned.account))
+    return shown.kind === 'failure' ? { ...shown, usage } : shown
   } catch (error) {
     if (client.signal.aborted) return { kind: 'abandoned', usage }
-    if (!time.isOver()) return failed(connectionReason(error), status)
+    if (!time.isOver()) return failedWith(connectionReason(error), status)
     if (!client.hints.stream && runtime.monotonicMs() >= deadlineMonotonicMs) {
       return { kind: 'timed_out', usage }
     }
     // Silence before any header says less about the account than silence after it has accepted.
-    return failed(status !== null && client.hints.stream ? 'overloaded' : 'timeout', status)
+    return failedWith(status !== null && client.hints.stream ? 'overloaded' : 'timeout', status)
   }
 }
 

@@ -23,6 +23,8 @@ interface Failed {
   status: number | null
   refusal?: Refusal
   said?: string | undefined
+  /** What the upstream reported before it failed. */
+  usage?: UsageReader
 }
 
 export type Outcome =

@@ -4,10 +4,11 @@ import { sleep } from '../../clock.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { parseJson } from '../../json.ts'
+import { bucketsAt } from '../../ledger/calendar.ts'
 import { ttl } from '../../store/keyspace.ts'
 import { isPackedSums } from '../../store/records/sums.ts'
 import { schemaVersion } from '../../store/schema.ts'
-import { type SettleInput, settleScript } from '../../store/scripts/settle.ts'
+import { type SettleInput, type SettleReply, settleScript } from '../../store/scripts/settle.ts'
 import { tellHealthChanges } from '../scheduling/health-events.ts'
 
 const firstRetryMs = 100
@@ -16,6 +17,8 @@ const longestRetryMs = 10_000
 const patienceMs = 20_000
 /** A store that answers, and refuses the same settlement this often, will refuse it for ever. */
 const maxRefusals = 5
+/** Once for a clock of this host that is wrong, and again for an hour that ends meanwhile. */
+const maxClockCorrections = 3
 
 /** Writes a settlement to the journal. A disk that fails must not keep it from being sent. */
 export async function writeToJournal({ runtime }: Gateway, input: SettleInput): Promise<void> {
@@ -35,6 +38,9 @@ const Entry = z.looseObject({
   amounts: z.string().refine(isPackedSums),
   costNanoUsd: z.int(),
   buckets: z.looseObject({ day: z.string() }),
+  rows: z
+    .array(z.looseObject({ amounts: z.string().refine(isPackedSums), costNanoUsd: z.int() }))
+    .optional(),
 })
 
 /** Fields of an entry that are no part of the input, or have another name there by now. */
@@ -71,14 +77,14 @@ export function fromJournal(payload: string): SettleInput | undefined {
  * refuses again and again is set aside: it is logged with its receipt, and stays in the journal.
  */
 export async function deliver(gateway: Gateway, input: SettleInput): Promise<void> {
-  const { runtime, keyspace } = gateway
+  const { runtime } = gateway
   const { ledgerId, kind } = input
   const isJournaled = runtime.journal !== undefined && kind !== 'orphan'
   const endsMonotonicMs = runtime.monotonicMs() + (isJournaled ? ttl.journalMs : patienceMs)
   let refusals = 0
   for (let delayMs = firstRetryMs; ; delayMs = Math.min(2 * delayMs, longestRetryMs)) {
     try {
-      const reply = await settleScript(runtime.redis, keyspace, input)
+      const reply = await settleNow(gateway, input)
       // An orphan stands for a receipt that may still be in the journal: it has its own entry to end.
       if (isJournaled) runtime.journal?.remove(ledgerId)
       runtime.observe({ type: 'settled', ledgerId, kind, reply: reply.kind })
@@ -100,6 +106,21 @@ export async function deliver(gateway: Gateway, input: SettleInput): Promise<voi
     }
     await sleep(runtime, delayMs)
   }
+}
+
+/** A settlement belongs to the hour in which it is made, as the store's clock has it: not to that of its request. */
+async function settleNow(
+  { runtime, keyspace }: Gateway,
+  input: SettleInput,
+): Promise<Exclude<SettleReply, { kind: 'otherHour' }>> {
+  let nowMs = runtime.now()
+  for (let attempts = 0; attempts < maxClockCorrections; attempts++) {
+    const buckets = bucketsAt(nowMs, runtime.config.TIMEZONE)
+    const reply = await settleScript(runtime.redis, keyspace, { ...input, buckets })
+    if (reply.kind !== 'otherHour') return reply
+    nowMs = reply.nowMs
+  }
+  throw new GatewayError('store_unavailable', 'The clock of the store does not stand still')
 }
 
 /** The store cannot serve now, or has another format; any other error is about this settlement. */

@@ -10,10 +10,12 @@ import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
 import { ledgerModel, otherModels, settledSums } from '../../ledger/ledger.ts'
 import { ttl } from '../../store/keyspace.ts'
 import { packSums } from '../../store/records/sums.ts'
+import { unknownClient } from '../../store/records/usage-row.ts'
 import type { SettleInput } from '../../store/scripts/settle.ts'
 import type { Plan } from '../plan.ts'
 import type { Admission } from '../scheduling/admission.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
+import { type BookedRequest, courseSums, failedAttemptRows, unservedRows } from './booked-rows.ts'
 import { deliver, writeToJournal } from './deliver.ts'
 import { endTrace, packTrace, type Trace } from './trace.ts'
 
@@ -58,18 +60,21 @@ export function settleFinal(gateway: Gateway, admission: SettledPart, ending: En
     ...(others.length > 0 && { otherModels: others }),
   })
   const { TIMEZONE } = runtime.config
-  const { sessionMoves } = trace
+  const served = ending.isServed && ledgerModel(plan.model, account, isPriced)
+  const course = courseSums(gateway, trace, { planned, usage })
   const input: SettleInput = {
     ...identity(plan, accountId),
-    ledgerModel: ending.isServed ? ledgerModel(plan.model, account, isPriced) : otherModels,
+    client: plan.client ?? unknownClient,
+    ledgerModel: served || otherModels,
     family,
     kind: 'final',
     amounts: packSums({
       ...settledSums(usage, isPriced ? { costNanoUsd } : 'unpriced', estimated),
       costNanoUsd,
-      sessionMoves,
+      ...course,
     }),
     costNanoUsd,
+    rows: failedAttemptRows(gateway, plan, trace, served || undefined),
     verdict,
     buckets: bucketsAt(nowMs, TIMEZONE),
     quotaDay: quotaDayAt(nowMs, TIMEZONE, account.quotaResetTime).day,
@@ -87,9 +92,8 @@ async function deliverAndWake(gateway: Gateway, input: SettleInput): Promise<voi
 }
 
 /** What names a request in the store, whether or not it could be planned. */
-type NamedRequest = Pick<Plan, 'ledgerId' | 'requestId' | 'plannedAtMs' | 'poolId' | 'model'> & {
-  apiKey: Pick<Plan['apiKey'], 'id'>
-}
+type NamedRequest = BookedRequest &
+  Pick<Plan, 'ledgerId' | 'requestId' | 'plannedAtMs' | 'poolId' | 'model'>
 
 /** What a settlement reads of an admission. */
 export interface SettledPart extends Pick<Admission, 'accountId' | 'trace'> {
@@ -98,8 +102,11 @@ export interface SettledPart extends Pick<Admission, 'accountId' | 'trace'> {
 
 /** That part alone, for a request that stays open for long: a plan holds every account of its pool. */
 export function settledPart({ plan, accountId, trace }: Admission): SettledPart {
-  const { ledgerId, requestId, plannedAtMs, poolId, model, apiKey } = plan
-  return { accountId, trace, plan: { ledgerId, requestId, plannedAtMs, poolId, model, apiKey } }
+  const { ledgerId, requestId, plannedAtMs, poolId, model, apiKey, client } = plan
+  const tried = new Set(trace.attempts.map((attempt) => attempt.accountId))
+  const candidates = plan.candidates.filter(({ account }) => tried.has(account.id))
+  const named = { ledgerId, requestId, plannedAtMs, poolId, model, apiKey, client, candidates }
+  return { accountId, trace, plan: named }
 }
 
 /** What is known of a request that consumed nothing: how it went, and what that says of its account. */
@@ -153,7 +160,7 @@ export function storeRefusal(
   const refusal = { code, message: message.slice(0, maxMessageCharacters) }
   const ended = endTrace(trace, 'rejected', runtime.monotonicMs())
   const packed = packTrace({ ...asker(request), refusal }, ended)
-  sendVoid(gateway, request, noAccount, packed, ttl.refusalMs)
+  sendVoid(gateway, request, { ...noAccount, trace: packed, keepMs: ttl.refusalMs })
 }
 
 function observeVoid({ runtime }: Gateway, plan: NamedRequest, ending: VoidEnding): RequestTrace {
@@ -170,30 +177,34 @@ function endVoid(
   keepMs: number,
 ): void {
   const trace = ending && observeVoid(gateway, plan, ending)
-  sendVoid(gateway, plan, ending ?? noAccount, packTrace(asker(plan), trace), keepMs)
+  sendVoid(gateway, plan, {
+    ...(ending ?? noAccount),
+    trace: packTrace(asker(plan), trace),
+    rows: trace ? unservedRows(gateway, plan, trace) : [],
+    keepMs,
+  })
 }
 
 function sendVoid(
   gateway: Gateway,
   request: NamedRequest,
-  { accountId, family, verdict }: Omit<VoidEnding, 'trace' | 'how'>,
-  trace: string,
-  keepMs: number,
+  ending: Pick<SettleInput, 'accountId' | 'family' | 'verdict' | 'trace' | 'rows' | 'keepMs'>,
 ): void {
   const { runtime } = gateway
   const input: SettleInput = {
-    ...identity(request, accountId),
+    ...identity(request, ending.accountId),
     ledgerModel: otherModels,
-    family,
+    family: ending.family,
     kind: 'void',
     amounts: '',
     costNanoUsd: 0,
-    verdict,
+    rows: ending.rows ?? [],
+    verdict: ending.verdict,
     buckets: bucketsAt(runtime.now(), runtime.config.TIMEZONE),
     quotaDay: '',
-    trace,
+    trace: ending.trace,
     issuedAffinities: [],
-    keepMs,
+    keepMs: ending.keepMs,
   }
   runtime.defer(deliverAndWake(gateway, input))
 }

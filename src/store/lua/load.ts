@@ -46,7 +46,7 @@ end
  * - `claim(keys, limit, claimMs)` hands orphans to the caller, who alone may settle them for a while; a
  *   script that cannot answer with orphans must not claim any. Of a damaged one it is not known whose it
  *   was: it is handed out once
- * - `release(keys, member)` ends a lease that is still held, with its reservation
+ * - `release(keys, member)` ends a lease that is still held, with its reservation, and answers whether it was
  * - `dropReservation(keys, member)` ends the reservation of an orphan
  *
  * Needs `time`, `load`.
@@ -65,9 +65,10 @@ local function leaveAccount(keys, member)
   record.inflight = record.inflight - 1
 end
 local function release(keys, member)
-  if redis.call('ZREM', keys.leases, member) == 0 then return end
+  if redis.call('ZREM', keys.leases, member) == 0 then return false end
   leaveAccount(keys, member)
   dropReservation(keys, member)
+  return true
 end
 local function reap(keys, limit)
   local now = int(nowMs)

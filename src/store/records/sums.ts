@@ -18,17 +18,21 @@ export function unpackSums(packed: string | null | undefined): Sums {
 }
 
 /**
- * The same in Lua. `changesOf(packed, sign)` answers the sums that are not zero and their number: of
- * thirteen most are zero, and each would cost two conversions in four hashes. `addSums(packed, changes,
- * count)` adds them to packed sums, which may be absent or older and shorter; a damaged sum counts as zero.
+ * The same in Lua. `changesOf(packed, sign)` answers the sums that are not zero and how many fields there
+ * are: most are zero, and each would cost two conversions. The latest answer is kept, so callers do not
+ * change it. `addSums(packed, changes, count)` adds them to packed sums, which may be absent or older and
+ * shorter; a damaged sum counts as zero.
  */
 export const sumsCodec = `
+local latest = {}
 local function changesOf(packed, sign)
+  if latest.packed == packed and latest.sign == sign then return latest.changes, latest.count end
   local changes, count = {}, 0
   for number in packed:gmatch('[^:]+') do
     count = count + 1
-    if number ~= '0' then changes[count] = sign * tonumber(number) end
+    if number ~= '0' then changes[count] = sign * (integer(number) or 0) end
   end
+  latest = { packed = packed, sign = sign, changes = changes, count = count }
   return changes, count
 end
 local function addSums(packed, changes, count)

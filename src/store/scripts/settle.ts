@@ -4,15 +4,32 @@ import type { AccountFailure } from '../../domain/account-failure.ts'
 import type { Buckets } from '../../domain/buckets.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { ttl } from '../keyspace.ts'
-import { charge, counters, periodFields } from '../lua/budget.ts'
+import { counters } from '../lua/budget.ts'
+import { charge } from '../lua/charge.ts'
 import { failureArgs, failureFields, health, healthChangeFields } from '../lua/health.ts'
 import { chargeLoad, leases, load } from '../lua/load.ts'
 import { settleLua } from '../lua/settle.ts'
 import { periods, time } from '../lua/time.ts'
-import { sumsCodec } from '../records/sums.ts'
+import { usage } from '../lua/usage.ts'
+import { unknownClient, usageRow } from '../records/usage-row.ts'
 import { runScript } from '../run-script.ts'
 import { defineScript } from '../script.ts'
 import type { ReplyOf } from '../script-declaration.ts'
+
+/** What a settlement books beside the request itself, such as an attempt that failed. */
+export interface BookedRow {
+  /** Empty: it counts for the account, and for no key. */
+  keyId: string
+  accountId: string
+  client: string
+  model: string
+  /** Packed sums. */
+  amounts: string
+  /** Counts for the day of the account. */
+  costNanoUsd: number
+  /** The present day of that account. */
+  quotaDay: string
+}
 
 export interface SettleInput {
   ledgerId: string
@@ -20,7 +37,9 @@ export interface SettleInput {
   keyId: string
   accountId: string
   model: string
-  /** The model in whose ledger it is charged; `other` for one that neither the account nor the price list names. */
+  /** The program that sent it, of a bounded set of names. @default `unknown` */
+  client?: string
+  /** The model under which it is charged; `other` for one that neither the account nor the price list names. */
   ledgerModel: string
   /** Of the model that the account was asked for. */
   family: string
@@ -31,8 +50,11 @@ export interface SettleInput {
   /** Packed sums to add; ignored for `void`. */
   amounts: string
   costNanoUsd: number
+  /** Further rows to book, whether or not the request is charged; none by default. */
+  rows?: BookedRow[]
   /** What the attempt says about the account; undefined says nothing. */
   verdict: 'success' | AccountFailure | undefined
+  /** The present periods. */
   buckets: Buckets
   /** The present day of the account, which begins at its `quotaResetTime`. */
   quotaDay: string
@@ -56,17 +78,14 @@ const script = defineScript({
     'health',
     'orphans',
     'requestName',
-    'keyLedger',
-    'accountLedger',
-    'modelLedger',
-    'keyModelLedger',
-    'orphanAccountLedger',
-    'orphanModelLedger',
-    'orphanKeyModelLedger',
+    'openHour',
+    'openHours',
   ],
   keyRows: { affinities: ['account'] },
   args: {
     ledgerId: 'text',
+    keyId: 'text',
+    client: 'text',
     kind: 'text',
     member: 'text',
     accountId: 'text',
@@ -77,65 +96,50 @@ const script = defineScript({
     costNanoUsd: 'number',
     verdict: 'text',
     failure: failureFields,
-    hour: 'text',
-    month: 'text',
-    periods: periodFields,
-    hourPruneBefore: 'text',
-    dayPruneBefore: 'text',
+    hour: { id: 'text', startsMs: 'number', endsMs: 'number', timeZone: 'text' },
+    periods: { day: 'text', week: 'text', month: 'text' },
     quotaDay: 'text',
     keepMs: 'number',
-    orphanAccountId: 'text',
-    orphanModel: 'text',
     trace: 'text',
     hasName: 'flag',
     affinityMs: 'number',
+  },
+  argRows: {
+    rows: {
+      row: 'text',
+      accountId: 'text',
+      amounts: 'text',
+      costNanoUsd: 'number',
+      quotaDay: 'text',
+    },
   },
   replies: {
     charged: { healthChanges: [healthChangeFields] },
     voided: { healthChanges: [healthChangeFields] },
     /** This request had ended before, and nothing changed. */
     duplicate: { healthChanges: [healthChangeFields] },
-    /** An orphan of this request was charged to another account or model; to be named as `orphan`. */
-    elsewhere: { accountId: 'text', model: 'text' },
+    /** By the store's clock it is another hour than the one named; nothing changed. */
+    otherHour: { nowMs: 'number', healthChanges: [healthChangeFields] },
   },
-  libraries: [time, periods, health, load, chargeLoad, leases, counters, charge, sumsCodec],
+  libraries: [time, periods, health, load, chargeLoad, leases, counters, usage, charge],
   lua: settleLua,
 })
 
-type RawReply = ReplyOf<(typeof script)['replies']>
-export type SettleReply = Exclude<RawReply, { kind: 'elsewhere' }>
+export type SettleReply = ReplyOf<(typeof script)['replies']>
 
 /**
- * Ends the request; safe to repeat. It takes one round trip, and a second one where an orphan has to be
- * taken back from the ledger of another account or model than the settlement names.
+ * Ends the request in one round trip; safe to repeat. It is booked in the hour of `buckets`, if that is
+ * the present one of the store; else the answer is `otherHour`, with the time of the store.
  * @throws the engine's error when it cannot answer.
  */
-export async function settleScript(
+export function settleScript(
   redis: Redis,
   keyspace: Keyspace,
   input: SettleInput,
 ): Promise<SettleReply> {
-  const reply = await run(redis, keyspace, input, input)
-  if (reply.kind !== 'elsewhere') return reply
-  const { accountId, model: ledgerModel } = reply
-  const corrected = await run(redis, keyspace, input, { accountId, ledgerModel })
-  // A receipt leaves the state orphaned only for good.
-  return corrected.kind === 'elsewhere' ? { kind: 'duplicate', healthChanges: [] } : corrected
-}
-
-/** To which account and model an orphan of the request was charged. */
-type Orphan = Pick<SettleInput, 'accountId' | 'ledgerModel'>
-
-function run(
-  redis: Redis,
-  keyspace: Keyspace,
-  input: SettleInput,
-  orphan: Orphan,
-): Promise<RawReply> {
-  const { poolId, keyId, accountId, ledgerModel, verdict, buckets, requestName } = input
+  const { poolId, keyId, verdict, buckets, requestName } = input
   const failure = typeof verdict === 'object' ? verdict : undefined
-  const { hour, month, hourPruneBefore, dayPruneBefore } = buckets
-  const { ledger } = keyspace
+  const { hourId: id, hourStartsMs: startsMs, hourEndsMs: endsMs, timeZone } = buckets
   return runScript(redis, keyspace, script, {
     keys: {
       request: keyspace.request(input.ledgerId),
@@ -146,31 +150,26 @@ function run(
       health: keyspace.health(poolId),
       orphans: keyspace.orphans,
       requestName: keyspace.requestName(requestName ?? ''),
-      keyLedger: ledger.key(keyId),
-      accountLedger: ledger.account(accountId),
-      modelLedger: ledger.model(ledgerModel),
-      keyModelLedger: ledger.keyModel(keyId, ledgerModel),
-      orphanAccountLedger: ledger.account(orphan.accountId),
-      orphanModelLedger: ledger.model(orphan.ledgerModel),
-      orphanKeyModelLedger: ledger.keyModel(keyId, orphan.ledgerModel),
+      openHour: keyspace.usage.openHour(id),
+      openHours: keyspace.usage.openHours,
       affinities: input.issuedAffinities.map((digest) => ({
         account: keyspace.affinity(poolId, keyId, digest),
       })),
     },
     args: {
       ...input,
+      client: input.client ?? unknownClient,
       member: input.member ?? '',
       verdict: failure ? 'failure' : verdict === 'success' ? 'success' : '',
       failure: failureArgs(failure),
-      hour,
-      month,
+      hour: { id, startsMs, endsMs, timeZone },
       periods: buckets,
-      hourPruneBefore,
-      dayPruneBefore,
-      orphanAccountId: orphan.accountId,
-      orphanModel: orphan.ledgerModel,
       hasName: requestName !== undefined,
       affinityMs: ttl.affinityMs,
+      rows: (input.rows ?? []).map((row) => ({
+        ...row,
+        row: usageRow.encode({ ...row, group: '' }),
+      })),
     },
   })
 }

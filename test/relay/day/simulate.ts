@@ -2,7 +2,7 @@
 
 import type { Sums } from '../../../src/domain/sums.ts'
 import { bucketsAt } from '../../../src/ledger/calendar.ts'
-import { readLedger } from '../../../src/ledger/ledger.ts'
+import { readKeySums } from '../../../src/ledger/ledger.ts'
 import { decodeLoad } from '../../../src/store/records/load.ts'
 import { type Ask, asksOf, createRandom } from './asks.ts'
 import { createClients } from './clients.ts'
@@ -123,7 +123,7 @@ async function atRest(world: World, asks: Ask[]) {
   for (const name of keyNames) {
     const { id } = world.keyOf(name)
     const buckets = bucketsAt(world.time.now(), 'UTC')
-    usage.push((await readLedger(redis, keyspace.ledger.key(id), buckets)).total)
+    usage.push((await readKeySums(redis, keyspace.keyCounters(id), buckets)).total)
     held.push((await rows(keyspace.keyCounters(id))).get('heldNanoUsd') ?? '')
   }
   const sessions = new Map<string, string>()

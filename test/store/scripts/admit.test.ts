@@ -64,7 +64,7 @@ describeOnStores('admit', (bench) => {
     await writeAccountScript(redis, keyspace, write)
     await redis.hset(keyspace.apiKey('digest'), { revision: '7', record: '{"id":"key"}' })
     const poolVersion = String(await redis.hget(keyspace.pool, 'version'))
-    const pool = { version: poolVersion, schema: '1', 'account:a': '1 {}' }
+    const pool = { version: poolVersion, schema: '2', 'account:a': '1 {}' }
     const apiKey = { revision: '7', record: '{"id":"key"}' }
     const stale = async (plan: { poolVersion?: string; keyRevision?: string }) => {
       const reply = await admit('1', plan)

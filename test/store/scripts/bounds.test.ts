@@ -41,6 +41,28 @@ describe.runIf(has('redis-server'))('the scripts on redis-server, by its own clo
     expect(single.commands).not.toHaveProperty('scan')
   })
 
+  it('settles with thirteen commands, and two more in the first settlement of an hour', async () => {
+    const { admit, settle } = bench()
+    const counts: number[] = []
+    for (const ledgerId of ['one', 'two', 'three']) {
+      await admit(ledgerId)
+      await createRedis(engine).exec(['config', 'resetstat'])
+      expect(await settle(ledgerId, { verdict: 'success' })).toBe('charged')
+      const { evalsha, eval: text, ...commands } = await commandCounts()
+      counts.push(Object.values(commands).reduce((sum, calls) => sum + calls, 0))
+    }
+    expect(counts).toEqual([13 + 2, 13, 13])
+  })
+
+  /** Calls by command since the last reset, those that read them excepted. */
+  async function commandCounts(): Promise<Record<string, number>> {
+    const stats = String(await createRedis(engine).exec(['info', 'commandstats']))
+    const rows = [...stats.matchAll(/cmdstat_([^:|]+)[^:]*:calls=(\d+)/g)]
+    const commands = Object.fromEntries(rows.map(([, name, calls]) => [name, Number(calls)]))
+    const { config, info, ...counted } = commands
+    return counted as Record<string, number>
+  }
+
   /** Calls by command, and KEYS, of one admission with `count` accounts in the pool and in the plan. */
   async function measure(count: number) {
     let keys = 0
@@ -71,10 +93,6 @@ describe.runIf(has('redis-server'))('the scripts on redis-server, by its own clo
     const reply = await admit('second', plan)
     expect(reply).toMatchObject({ kind: 'ok' })
     const admitKeys = keys
-    const stats = String(await createRedis(engine).exec(['info', 'commandstats']))
-    const rows = [...stats.matchAll(/cmdstat_([^:|]+)[^:]*:calls=(\d+)/g)]
-    const commands = Object.fromEntries(rows.map(([, name, calls]) => [name, Number(calls)]))
-    const { config, info, ...counted } = commands
-    return { keys: admitKeys, commands: counted }
+    return { keys: admitKeys, commands: await commandCounts() }
   }
 })

@@ -1,5 +1,6 @@
 /** Damaged records: what stands in one account's or one key's fields must not keep others from being served. */
 import { expect, it } from 'vitest'
+import { bucketsAt } from '../../../src/ledger/calendar.ts'
 import { accounts, describeOnStores, failed, poolId } from './setup.ts'
 
 const far = '9'.repeat(400)
@@ -82,13 +83,24 @@ describeOnStores('a damaged record of one account', (bench) => {
   it.each(garbage)(
     'of the usage ledger starts again from zero, and no other is changed: %j',
     async (text) => {
-      const { admit, settle, redis, keyspace, hash } = bench()
-      const { account, key } = keyspace.ledger
-      await redis.hset(account('a'), { total: text })
+      const { admit, settle, redis, keyspace, hash, nowMs, advance, rollUp, usageBy } = bench()
+      const open = keyspace.usage.openHour(bucketsAt(nowMs(), 'UTC').hourId)
+      const sums = { totalSums: text, daySums: text, monthSums: text }
+      await redis.hset(keyspace.keyCounters('key'), sums)
+      await redis.hset(open, {
+        'key|a|unknown||opus': text,
+        'key|b|unknown||opus': text,
+        [text]: text,
+      })
       await admit('1')
       expect(await settle('1')).toBe('charged')
-      expect((await hash(key('key'))).total).toMatch(/^1:/)
-      expect((await hash(account('a'))).total).toMatch(/^-?\d+(:-?\d+)+$/)
+      expect(await settle('2', { accountId: 'c' })).toBe('charged')
+      expect((await hash(open))['key|a|unknown||opus']).toMatch(/^-?\d+(:-?\d+)+$/)
+      expect((await hash(keyspace.keyCounters('key'))).totalSums).toMatch(/^-?\d+(:-?\d+)+$/)
+      advance(60 * 60 * 1_000)
+      await rollUp()
+      expect(await hash(open)).toEqual({})
+      expect((await usageBy('account')).c).toMatch(/^1:/)
     },
   )
 

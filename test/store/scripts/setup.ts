@@ -1,15 +1,20 @@
 /** A fresh corner of a store for each test, and the scripts with inputs that a test only has to vary. */
 
+import type { Redis } from '@upstash/redis'
 import { afterAll, beforeAll, beforeEach, describe } from 'vitest'
 import type { AccountFailure } from '../../../src/domain/account-failure.ts'
 import type { Candidate } from '../../../src/domain/candidate.ts'
 import { perLimit } from '../../../src/domain/limits.ts'
 import { modelFamily } from '../../../src/domain/model-family.ts'
+import { type Sums, sumFields } from '../../../src/domain/sums.ts'
 import { bucketsAt } from '../../../src/ledger/calendar.ts'
-import { createKeyspace, ttl } from '../../../src/store/keyspace.ts'
+import { rollUp } from '../../../src/ledger/roll-up.ts'
+import { readUsage } from '../../../src/ledger/usage.ts'
+import { createKeyspace, type Keyspace, ttl } from '../../../src/store/keyspace.ts'
 import { decodeHealth } from '../../../src/store/records/health.ts'
 import { decodeLoad } from '../../../src/store/records/load.ts'
 import { packSums } from '../../../src/store/records/sums.ts'
+import type { Dimension } from '../../../src/store/records/usage-row.ts'
 import { createRedis } from '../../../src/store/redis.ts'
 import { type AdmitInput, admitScript } from '../../../src/store/scripts/admit.ts'
 import { leaveQueueScript } from '../../../src/store/scripts/leave-queue.ts'
@@ -71,6 +76,11 @@ export const failed = (given: Partial<AccountFailure> = {}): AccountFailure => (
 
 export const noLimits = perLimit(() => 0)
 
+/** A settlement; of its periods a test may name some, such as the day of a clock that is wrong. */
+type GivenSettlement = Partial<Omit<SettleInput, 'buckets'>> & {
+  buckets?: Partial<SettleInput['buckets']>
+}
+
 type GivenAdmission = Partial<Omit<AdmitInput, 'limits'>> & {
   limits?: Partial<AdmitInput['limits']>
 }
@@ -79,7 +89,7 @@ type GivenAdmission = Partial<Omit<AdmitInput, 'limits'>> & {
 export function createBench(store: TestStore, prefix: string) {
   const keyspace = createKeyspace(prefix)
   const redis = createRedis(store.engine)
-  const settlement = (ledgerId: string, given: Partial<SettleInput>): SettleInput => {
+  const settlement = (ledgerId: string, given: GivenSettlement): SettleInput => {
     const costNanoUsd = given.costNanoUsd ?? 40
     return {
       ledgerId,
@@ -93,13 +103,13 @@ export function createBench(store: TestStore, prefix: string) {
       costNanoUsd,
       family: modelFamily(given.model ?? 'opus'),
       verdict: undefined,
-      buckets: bucketsAt(store.nowMs(), 'UTC'),
       quotaDay: '2026-11-22',
       trace: '',
       requestName: undefined,
       issuedAffinities: [],
       keepMs: ttl.requestMs,
       ...given,
+      buckets: { ...bucketsAt(store.nowMs(), 'UTC'), ...given.buckets },
     }
   }
   return {
@@ -151,9 +161,9 @@ export function createBench(store: TestStore, prefix: string) {
       }),
     renew: (ledgerId: string) =>
       renewScript(redis, keyspace, { ledgerId, poolId, keyId: 'key', leaseMs }),
-    settle: async (ledgerId: string, given: Partial<SettleInput> = {}) =>
+    settle: async (ledgerId: string, given: GivenSettlement = {}) =>
       (await settleScript(redis, keyspace, settlement(ledgerId, given))).kind,
-    settleFully: (ledgerId: string, given: Partial<SettleInput> = {}) =>
+    settleFully: (ledgerId: string, given: GivenSettlement = {}) =>
       settleScript(redis, keyspace, settlement(ledgerId, given)),
     sweep: (limit = 10) => sweepScript(redis, keyspace, { poolId, limit }),
 
@@ -172,8 +182,50 @@ export function createBench(store: TestStore, prefix: string) {
       return Object.fromEntries(records.filter(([, packed]) => decodeHealth(packed)))
     },
     request: async (ledgerId: string) => row(await redis.hgetall(keyspace.request(ledgerId))),
+    rollUp: () => rollUp(redis, keyspace),
+    /** Packed sums of the year by name of a dimension, without those that are zero. */
+    usageBy: (dimension: Dimension) => usageBy(redis, keyspace, store.nowMs(), dimension),
+    /** Packed sums of single hours, of those in the index and of those that are rolled up. */
+    usageByHour: async () => {
+      const today = new Date(store.nowMs()).toISOString().slice(0, 10)
+      const source = { redis, keyspace, nowMs: store.nowMs(), timeZone: 'UTC' }
+      const range = { from: today, to: today, by: [], filter: {} }
+      const answer = await readUsage(source, { interval: 'hour', ...range })
+      if (answer.kind !== 'usage') throw new Error('It is too wide')
+      return Object.fromEntries(answer.rows.map(({ period, sums }) => [period, packSums(sums)]))
+    },
     hash: async (hash: string) => row(await redis.hgetall(hash)),
   }
+}
+
+/** What the usage ledger holds of the last two years, by one dimension; sums that are zero are left out. */
+export async function usageBy(
+  redis: Redis,
+  keyspace: Keyspace,
+  nowMs: number,
+  dimension: Dimension,
+): Promise<Record<string, string>> {
+  const year = new Date(nowMs).getUTCFullYear()
+  const answer = await readUsage(
+    { redis, keyspace, nowMs, timeZone: 'UTC' },
+    {
+      interval: 'month',
+      from: `${year - 1}-01`,
+      to: `${year}-12`,
+      by: [dimension],
+      filter: {},
+    },
+  )
+  if (answer.kind !== 'usage') throw new Error('It is too wide')
+  const sums = new Map<string, Sums>()
+  for (const { names, sums: some } of answer.rows) {
+    const name = names[dimension] ?? ''
+    const known = sums.get(name)
+    const added = sumFields.map((field) => [field, (known?.[field] ?? 0) + some[field]] as const)
+    sums.set(name, Object.fromEntries(added) as Sums)
+  }
+  const packed = [...sums].map(([name, it]) => [name, packSums(it)] as const)
+  return Object.fromEntries(packed.filter(([, text]) => /[1-9]/.test(text)))
 }
 
 /** A flat reply of fields and values as a record. */

@@ -40,6 +40,8 @@ export interface Disk {
    * @returns the keys, and whether there may be more to do.
    */
   sweep(beforeMs: number, limit: number): { keys: string[]; isDone: boolean }
+  /** The names of keys in the file with their rows, which come after this one; some may have expired. */
+  names(afterRow: number, limit: number): [rowId: number, key: string][]
   /** Forgets what may have been rolled back. */
   discard(): void
 }
@@ -58,6 +60,7 @@ const PUT_FIELD = 'INSERT OR REPLACE INTO fields (id, field, value) VALUES (?, ?
 const PUT_MEMBER = 'INSERT OR REPLACE INTO members (id, member, value) VALUES (?, ?, ?)'
 const REMOVE_FIELD = 'DELETE FROM fields WHERE id = ? AND field = ?'
 const REMOVE_MEMBER = 'DELETE FROM members WHERE id = ? AND member = ?'
+const NAMES = 'SELECT id, key FROM keys WHERE id > ? ORDER BY id LIMIT ?'
 const SWEEP = `DELETE FROM keys WHERE id IN
   (SELECT id FROM keys WHERE expires_at < ? ORDER BY expires_at LIMIT ?) RETURNING key`
 
@@ -68,6 +71,7 @@ export function createDisk({ sql }: Pick<Database, 'sql'>): Disk {
   const update = sql(UPDATE)
   const remove = sql(REMOVE)
   const sweep = sql<[string]>(SWEEP)
+  const names = sql<[number, string]>(NAMES)
   const freePages = sql<[number]>('PRAGMA freelist_count')
   const allPages = sql<[number]>('PRAGMA page_count')
   const compression = createCompression({ sql })
@@ -175,6 +179,7 @@ export function createDisk({ sql }: Pick<Database, 'sql'>): Disk {
       sql('DELETE FROM members').run()
       sql('DELETE FROM keys').run()
     },
+    names: (afterRow, limit) => names.all(afterRow, limit),
     sweep(beforeMs, limit) {
       const keys = sweep.all(beforeMs, limit).map(([key]) => key)
       const isFree = hasManyFreePages()

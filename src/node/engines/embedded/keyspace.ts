@@ -45,6 +45,8 @@ export interface Store {
   remove(entry: Entry): void
   /** Removes every key. */
   clear(): void
+  /** The names of keys in the file with their rows, which come after this one; some may be gone. */
+  names(afterRow: number, limit: number): [rowId: number, key: string][]
 }
 
 export interface Keyspace extends Store {
@@ -195,6 +197,7 @@ export function createKeyspace(cache: Cache, disk: Disk, onChange: () => void): 
       change(entry, 0)
     },
     remove: drop,
+    names: (afterRow, limit) => (isCleared ? [] : disk.names(afterRow, limit)),
     clear() {
       store.discard()
       isCleared = true

@@ -4,6 +4,7 @@ import { CommandError, type Reply, wrongArity } from '../reply.ts'
 import { at, type Command, type CommandTable } from './command.ts'
 import { hashCommands } from './hashes.ts'
 import { keyCommands } from './keys.ts'
+import { scanCommands } from './scan.ts'
 import { serverCommands } from './server.ts'
 import { sortedSetRangeCommands } from './sorted-set-ranges.ts'
 import { sortedSetCommands } from './sorted-sets.ts'
@@ -24,6 +25,7 @@ export function createLookup(...tables: CommandTable[]): (name: string) => Comma
 export const dataCommands: CommandTable = {
   ...serverCommands,
   ...keyCommands,
+  ...scanCommands,
   ...stringCommands,
   ...hashCommands,
   ...sortedSetCommands,
