@@ -14,6 +14,7 @@ const errorTypes: Partial<Record<ErrorCode, string>> = {
   key_disabled: 'authentication_error',
   key_expired: 'authentication_error',
   not_permitted: 'permission_error',
+  model_not_permitted: 'permission_error',
   not_found: 'not_found_error',
   body_too_large: 'request_too_large',
   concurrency_limit: 'rate_limit_error',
@@ -24,6 +25,12 @@ const errorTypes: Partial<Record<ErrorCode, string>> = {
   accounts_over_quota: 'rate_limit_error',
   accounts_overloaded: 'overloaded_error',
 }
+
+/**
+ * Where clients of this dialect need another status. After a 400, Claude Code leaves out one part of its
+ * request after another, and asks six times for a model that its key may not use; after a 403 once.
+ */
+const statuses: Partial<Record<ErrorCode, number>> = { model_not_permitted: 403 }
 
 /** Errors that a repeat would meet again; without `x-should-retry` Claude Code asks eleven times over minutes. */
 const final = new Set<ErrorCode>([
@@ -59,7 +66,8 @@ export function errorResponse(error: GatewayError, requestId: string): Response 
   if (final.has(error.code) || (wait ?? 0) > longestWaitSeconds) {
     headers.set('x-should-retry', 'false')
   }
-  return Response.json(errorBody(error, requestId), { status: error.status, headers })
+  const status = statuses[error.code] ?? error.status
+  return Response.json(errorBody(error, requestId), { status, headers })
 }
 
 /** The error as an event of a stream. */

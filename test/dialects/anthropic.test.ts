@@ -115,7 +115,7 @@ describe('an error in the Anthropic envelope', () => {
     ['key_disabled', 401, 'authentication_error', 'false'],
     ['key_expired', 401, 'authentication_error', 'false'],
     ['not_permitted', 403, 'permission_error', 'false'],
-    ['model_not_permitted', 400, 'invalid_request_error', 'false'],
+    ['model_not_permitted', 403, 'permission_error', 'false'],
     ['not_found', 404, 'not_found_error', null],
     ['body_too_large', 413, 'request_too_large', null],
     ['unsupported_media_type', 415, 'invalid_request_error', null],

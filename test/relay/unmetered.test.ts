@@ -117,7 +117,7 @@ describe('counting tokens', () => {
       enableModelRestriction: true,
       restrictedModels: ['claude-haiku-4-5'],
     })
-    expect((await count(key)).status).toBe(400)
+    expect((await count(key)).status).toBe(403)
     expect((await count(key, { model: 'claude-haiku-4-5' })).status).toBe(200)
     await admin.call('PUT', `/keys/${id}`, {
       enableClientRestriction: true,
@@ -136,7 +136,7 @@ describe('counting tokens', () => {
       enableModelRestriction: true,
       restrictedModels: ['claude-haiku-4-5'],
     })
-    expect((await count(key)).status).toBe(400)
+    expect((await count(key)).status).toBe(403)
     await other.close()
   })
 

@@ -23,7 +23,7 @@ export function socketResponse(
   options: { id?: string; deltas?: string[]; usage?: object | null; until?: number } = {},
 ): void {
   const { id = 'resp_ws', deltas = ['Hi', ' there'], until = Number.POSITIVE_INFINITY } = options
-  const { usage = { input_tokens: 12, output_tokens: 7 } } = options
+  const { usage = { input_tokens: 12, output_tokens: 7, total_tokens: 19 } } = options
   const lane = stream_id === undefined ? {} : { stream_id }
   const response = { id, object: 'response', model, output: [] }
   const events = [

@@ -73,7 +73,7 @@ export function limitJourneys(stage: Stage): void {
       }
       expect(await ask('claude-sonnet-4-6', 'Anthropic/JS 1.0')).toBe(200)
       expect(await ask('claude-haiku-4-5', 'Anthropic/JS 1.0')).toBe(200)
-      expect(await ask('claude-opus-4-5', 'Anthropic/JS 1.0')).toBe(400)
+      expect(await ask('claude-opus-4-5', 'Anthropic/JS 1.0')).toBe(403)
       expect(await ask('claude-sonnet-4-6', 'curl/8')).toBe(403)
     })
 
