@@ -39,6 +39,8 @@ const final = new Set<ErrorCode>([
   'key_expired',
   'not_permitted',
   'model_not_permitted',
+  'issuer_gone',
+  'content_issuer_gone',
   'budget_exceeded',
   'no_account',
   'accounts_refused',

@@ -27,17 +27,24 @@ import type { EventKind, UsageReader } from './dialect.ts'
 
 const wireUsage = WireUsage.nullish().catch(undefined)
 
+/** Where the tools of the answer ran (beta `code-execution`). */
+const wireContainer = z.object({ id: z.string() }).nullish().catch(undefined)
+
 const WireEvent = z.object({
   type: z.string(),
   usage: wireUsage,
-  message: z.object({ usage: wireUsage }).nullish().catch(undefined),
-  delta: z.looseObject({ stop_reason: z.string() }).nullish().catch(undefined),
+  message: z.object({ usage: wireUsage, container: wireContainer }).nullish().catch(undefined),
+  delta: z
+    .looseObject({ stop_reason: z.string(), container: wireContainer })
+    .nullish()
+    .catch(undefined),
   content_block: z.unknown().optional(),
 })
 
 const WireAnswer = z.object({
   type: z.literal('message'),
   usage: wireUsage,
+  container: wireContainer,
   content: z.unknown().optional(),
 })
 
@@ -71,6 +78,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
   let hasStopReason = false
   let failure: UpstreamError | undefined
   let contentCharacters = 0
+  let container: z.infer<typeof wireContainer>
 
   const read = (usage: z.infer<typeof wireUsage>) => {
     if (!usage) return
@@ -110,6 +118,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
       if (!event) return 'preamble'
       read(event.message?.usage)
       read(event.usage)
+      container = event.message?.container ?? event.delta?.container ?? container
       if (event.type === 'content_block_start') {
         contentCharacters += blockCharacters(event.content_block)
       }
@@ -123,6 +132,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
       const answer = WireAnswer.safeParse(body).data
       if (!answer) return false
       read(answer.usage)
+      container = answer.container
       contentCharacters = answerCharacters(answer.content) + unreadBytes
       state = 'complete'
       return true
@@ -138,6 +148,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
       const outputTokens = believedOutput() ?? 0
       return { ...noUsage, ...classesOf(input), inputTokens, outputTokens, webSearchRequests }
     },
+    issuedIds: () => (container ? [{ kind: 'container', id: container.id }] : []),
     total() {
       const reported = believedOutput()
       const sum = inputSum(input)

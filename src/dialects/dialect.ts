@@ -10,6 +10,12 @@ import type { JsonSpan } from './json-scan.ts'
 /** What an event of a stream is: with the first `content` the answer has begun. */
 export type EventKind = 'preamble' | 'content' | 'error'
 
+/** An id in an answer by which a later request can refer to it, or to what it made. */
+export interface IssuedId {
+  kind: 'response' | 'conversation' | 'container'
+  id: string
+}
+
 /** Follows one answer and adds up its usage. */
 export interface UsageReader {
   /** Reads one event of a stream and says what it is. */
@@ -25,8 +31,8 @@ export interface UsageReader {
   state(): 'open' | 'complete' | 'failed'
   /** The error that the upstream reported inside of its answer, if it did. */
   failure(): UpstreamError | undefined
-  /** The id by which a later request can refer to this answer, where the dialect has one. */
-  responseId?(): string | undefined
+  /** The ids that only the account of this answer knows, at most a few. */
+  issuedIds?(): IssuedId[]
   /** The vendor's own counts as far as they have come, and nothing that is estimated; undefined without any. */
   reported?(): Usage | undefined
   /** What was seen so far; `estimated` when the vendor's own counts are missing or partial. */

@@ -32,6 +32,17 @@ export interface JsonChild extends JsonSpan {
 }
 
 /**
+ * Gets a name below the top level: where it begins, where its value does, how deep the object is that has
+ * it (the body itself is 1), and in which top-level member.
+ */
+export type KeyVisitor = (
+  start: number,
+  valueStart: number,
+  depth: number,
+  member: string | undefined,
+) => void
+
+/**
  * Work on a body that pauses after each stretch, so that its caller can let other work run.
  * `runAtOnce` and `runInStretches` run it.
  */
@@ -69,14 +80,15 @@ export async function runInStretches<Result>(
 /**
  * The top-level members of the object that `body` holds, in their order, duplicates included.
  * Accepts exactly RFC 8259 in well-formed UTF-8 without a byte order mark, within the bounds of the tokens.
+ * @param onKey is called for each name below; it must be cheap.
  * @throws GatewayError `invalid_json` with the offset of the fault; `invalid_request` when the
  * value is not an object or has more than `maxMembers`.
  */
-export function* scanObject(body: Uint8Array): Scan<JsonChild[]> {
+export function* scanObject(body: Uint8Array, onKey?: KeyVisitor): Scan<JsonChild[]> {
   const start = skipSpace(body, 0)
   const isObject = body[start] === openBrace
   const members: JsonChild[] = []
-  const walk = walkValue(body, start, isObject)
+  const walk = walkValue(body, start, isObject, onKey)
   for (;;) {
     const step = walk.next()
     if (step.done) {
@@ -113,6 +125,7 @@ function* walkValue(
   body: Uint8Array,
   start: number,
   isListed: boolean,
+  onKey?: KeyVisitor,
 ): Generator<JsonChild | undefined, number> {
   const closers: number[] = []
   let stop = start + stretchBytes
@@ -170,8 +183,10 @@ function* walkValue(
       yield
       at = skipString(body, ~at)
     }
-    if (closers.length === 1) key = decodeKey(body, keyStart, at)
+    const keyEnd = at
     at = skipColon(body, at)
+    if (closers.length === 1) key = decodeKey(body, keyStart, keyEnd)
+    else onKey?.(keyStart, at, closers.length, key)
   }
 }
 

@@ -2,7 +2,7 @@
 
 /**
  * - `none`: the request belongs to no session
- * - `required`: an id in it is known to one account only
+ * - `required`: it refers to what one account alone can serve
  * - `started`: the session began on this account
  * - `primary`: the session is on its primary account
  * - `fallback`: it stays on the account that replaced its primary one

@@ -15,6 +15,7 @@ import {
 } from '../store/scripts/admit.ts'
 import { activationMs, type Plan } from './plan.ts'
 import { type Admission, admissionOf } from './scheduling/admission.ts'
+import { issuerGone } from './scheduling/bound.ts'
 import { asCandidates } from './scheduling/candidates.ts'
 import { denial } from './scheduling/denials.ts'
 import { rosterFor } from './scheduling/roster.ts'
@@ -66,7 +67,14 @@ export async function admit(
       throw deny(gateway, plan, reply)
     case 'none':
       notePassedOver(trace, [...plan.excluded, ...reply.skipped])
-      return { noAccountAvailable: reply, plan, refusal: unavailable({ ...reply, failed: [] }) }
+      return {
+        noAccountAvailable: reply,
+        plan,
+        refusal: unavailable({ ...reply, isBound: reply.isRequired, failed: [] }),
+      }
+    case 'issuerGone':
+      notePassedOver(trace, plan.excluded)
+      throw issuerGone(plan.binding)
     case 'gone':
       throw new GatewayError('internal', 'This request was ended before it began')
     case 'ok':
@@ -115,6 +123,7 @@ async function decide(
       keyId: apiKey.id,
       sessionKey: plan.sessionKey,
       affinityDigest: plan.affinityDigest,
+      hasBoundContent: plan.hasBoundContent,
       model: plan.model,
       family: isOpus ? 'opus' : modelFamily(plan.model),
       reservationNanoUsd: plan.reservationNanoUsd,

@@ -28,7 +28,7 @@ export interface Exchange {
   outcome: Exclude<Outcome, { kind: 'failure' }>
 }
 
-/** Different accounts; how often they are asked again when no other is left, `SoleRetry` says. */
+/** Different accounts; `SoleRetry` says how often they are asked again when no other is left. */
 const maxAccounts = 5
 
 /**
@@ -47,8 +47,8 @@ export async function dispatch(
     organisations.learn(id, headers)
   const waiting = createWaiting(gateway, apiKey.id, context.client.signal)
   const retry = createSoleRetry(gateway, context, { keyId: apiKey.id, ledgerId })
-  // An id that only this account knows keeps the request here, whatever else is free.
-  const isBound = first.affinity === 'required'
+  // What only one account can serve is asked of one, also where it is not known which.
+  const isBound = first.affinity === 'required' || first.plan.binding !== undefined
   const tried = new Set<PlannedAccount>()
   const failed = new Map<PlannedAccount, FailedAttempt>()
   const refusals = new Map<PlannedAccount, Refusal | undefined>()
@@ -162,7 +162,8 @@ async function failOver(
     const { said } = failover.attempted
     tellHealthChanges(runtime, plan.poolId, changesOf(reply), { accountId, said })
     const nowMs = runtime.now()
-    if (reply.kind === 'gone') return failRequest(unavailable({ ...noOthers, nowMs, failed }))
+    const none = { ...noOthers, nowMs, failed, isBound }
+    if (reply.kind === 'gone') return failRequest(unavailable(none))
     if (!isRecorded) {
       noteCooldown(failover, reply.cooldownUntilMs)
       noteFailure(gateway, accountId, failover.attempted)
@@ -172,7 +173,7 @@ async function failOver(
     // Those that were tried are told of by their attempts.
     const skipped = reply.skipped.filter(({ accountId }) => !idsOf(again).includes(accountId))
     if (reply.kind === 'ok') {
-      const affinity = isBound ? 'required' : reply.affinity
+      const affinity = admission.affinity === 'required' ? 'required' : reply.affinity
       return admissionOf(plan, trace, { ...reply, skipped, affinity })
     }
     notePassedOver(trace, skipped)
@@ -184,7 +185,7 @@ async function failOver(
     // Content of an account that is cooling down now can be opened later.
     const isForeign = latest.failure.reason === 'foreign_content'
     if (afterPause === 'too_late' && refusal && !isForeign) return refusal
-    if (afterPause === 'too_late') return failRequest(unavailable({ ...reply, failed }))
+    if (afterPause === 'too_late') return failRequest(unavailable({ ...reply, failed, isBound }))
     if (afterPause === 'client_gone') return failRequest(clientClosed())
   }
 }

@@ -153,7 +153,7 @@ function settle(
     ...usage.total(),
     isServed: kind === 'answer' || kind === 'stream',
     planned,
-    issuedAffinities: headers ? issuedAffinities(headers, usage.responseId?.()) : [],
+    issuedAffinities: headers ? issuedAffinities(headers, usage.issuedIds?.() ?? []) : [],
   })
 }
 

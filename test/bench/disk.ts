@@ -104,6 +104,7 @@ async function serve(index: number): Promise<void> {
     keyId: settled.keyId,
     sessionKey: `session-${index % (keys * 5)}`,
     affinityDigest: undefined,
+    hasBoundContent: false,
     model,
     family: 'sonnet',
     reservationNanoUsd: 20_000_000,

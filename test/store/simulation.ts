@@ -256,6 +256,7 @@ function createJob(world: World): AdmitInput {
     keyId: tape.oneOf(...keyIds),
     sessionKey: tape.oneOf(undefined, 'session'),
     affinityDigest: undefined,
+    hasBoundContent: false,
     model,
     family: modelFamily(model),
     reservationNanoUsd: tape.oneOf(1_000, 0, 333),

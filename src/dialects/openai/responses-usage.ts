@@ -3,7 +3,7 @@ import type { EventSourceMessage } from 'eventsource-parser'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { estimateTokens, noUsage, type PriceFactors } from '../../domain/usage.ts'
 import { parseJson } from '../../json.ts'
-import type { EventKind, UsageReader } from '../dialect.ts'
+import type { EventKind, IssuedId, UsageReader } from '../dialect.ts'
 import { asObject, countOf, isEmpty, isObject, type TokenCounts, tokenCounts } from './counts.ts'
 import { deltaCharacters, typeOf } from './deltas.ts'
 import { errorFields } from './wire-error.ts'
@@ -12,6 +12,8 @@ import { errorFields } from './wire-error.ts'
 const preambles = new Set(['response.created', 'response.queued', 'response.in_progress'])
 /** The events that end an answer; each of them may carry usage. */
 const terminals = new Set(['response.completed', 'response.incomplete', 'response.failed'])
+/** Of one answer, so many are remembered. */
+const maxIssuedIds = 8
 /** The JSON answers that are metered: of the endpoint itself, and of its compaction. */
 const answers = new Set(['response', 'response.compaction'])
 
@@ -25,11 +27,19 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
   let webSearchRequests = 0
   let factors: PriceFactors = {}
   let failure: UpstreamError | undefined
-  let responseId: string | undefined
+  const issued = new Map<string, IssuedId>()
   let characters = 0
 
+  const issue = (kind: IssuedId['kind'], id: unknown) => {
+    if (typeof id !== 'string' || id === '' || issued.size >= maxIssuedIds) return
+    issued.set(`${kind} ${id}`, { kind, id })
+  }
+
   const read = (response: Record<string, unknown>) => {
-    if (typeof response.id === 'string') responseId = response.id
+    issue('response', response.id)
+    issue('conversation', asObject(response.conversation).id)
+    const output = Array.isArray(response.output) ? response.output : []
+    for (const item of output) issue('container', asObject(item).container_id)
     counts = tokenCounts(response.usage) ?? counts
     const { web_search: searches } = asObject(response.tool_usage)
     webSearchRequests = countOf(asObject(searches).num_requests) ?? webSearchRequests
@@ -74,7 +84,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     },
     state: () => state,
     failure: () => failure,
-    responseId: () => responseId,
+    issuedIds: () => [...issued.values()],
     total() {
       const isReported = counts !== undefined && !(isEmpty(counts) && characters > 0)
       const reported = isReported && counts ? counts : undefined

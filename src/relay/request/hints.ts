@@ -2,6 +2,7 @@
 
 import { type JsonChild, type JsonSpan, type Scan, scanObject } from '../../dialects/json-scan.ts'
 import { GatewayError } from '../../errors.ts'
+import { createReferences, type References } from './references.ts'
 
 /** Longest model name taken from a request, in UTF-16 units. */
 export const maxModelLength = 256
@@ -20,6 +21,8 @@ const hintKeys = new Set([
   'input',
   'prompt_cache_key',
   'previous_response_id',
+  'conversation',
+  'container',
   'stream_options',
   'background',
 ])
@@ -33,6 +36,7 @@ export interface Hints {
   stream: boolean
   /** The client's bound on output tokens; undefined if absent or not a count. */
   maxTokens: number | undefined
+  references: References
   /** Where the value of a top-level member is in the body; undefined if there is none. */
   span(key: string): JsonSpan | undefined
 }
@@ -54,7 +58,8 @@ export function parseSpan(body: Uint8Array<ArrayBuffer>, span: JsonSpan | undefi
  * `invalid_request` if `model` or `stream` is not usable.
  */
 export function* readHints(body: Uint8Array<ArrayBuffer>): Scan<Hints> {
-  const members = yield* scanObject(body)
+  const { onKey, found: references } = createReferences(body)
+  const members = yield* scanObject(body, onKey)
   refuseDuplicates(members)
   const spans = new Map(members.map((member) => [member.key, member]))
   const value = (key: string) => parseSpan(body, spans.get(key))
@@ -66,6 +71,7 @@ export function* readHints(body: Uint8Array<ArrayBuffer>): Scan<Hints> {
     modelEnd: model.end,
     stream: readStream(spans.has('stream') ? value('stream') : null),
     maxTokens: outputLimits.map(value).find(isCount),
+    references,
     span: (key) => spans.get(key),
   }
 }

@@ -1,5 +1,6 @@
 /** Derives the key of a conversation, so that its requests can stay on one account. */
 import { createHash } from 'node:crypto'
+import type { IssuedId } from '../../dialects/dialect.ts'
 import type { Scan } from '../../dialects/json-scan.ts'
 import type { HeaderReader } from '../../http-message.ts'
 import { type Hints, parseSpan } from './hints.ts'
@@ -8,23 +9,45 @@ import { openingDigest } from './opening.ts'
 const legacyUser = /^user_[0-9a-f]{64}_account_.*_session_([0-9a-f-]{36})$/i
 const deviceUser = /^[0-9a-f]{64}$/i
 
+/**
+ * What in a request only the account can serve that issued it: the response or the conversation that it goes
+ * on, a container, the state of a turn, encrypted content, a file.
+ */
+export type Binding = IssuedId['kind'] | 'turn' | 'content' | 'file'
+
 /** What a request says of the conversation that it belongs to. */
 export interface Conversation {
   /** Undefined if there is nothing to go by; see `sessionKey`. */
   sessionKey: string | undefined
-  /** Of an id that only the account which issued it can serve; see `affinityDigest`. */
+  /** Undefined: any account can serve it, and others may be asked where one fails. */
+  binding: Binding | undefined
+  /** Of the id that binds it, by which the account is found that issued it; undefined without one. */
   affinityDigest: string | undefined
+  /** Whether it holds what was encrypted for the account that serves its session. */
+  hasBoundContent: boolean
 }
 
-/** Reads both, in stretches, and from a bounded part of the body. */
+/** Of a request that belongs to none. */
+export const noConversation: Conversation = {
+  sessionKey: undefined,
+  binding: undefined,
+  affinityDigest: undefined,
+  hasBoundContent: false,
+}
+
+/** Reads it in stretches, and from a bounded part of the body. */
 export function* readConversation(
   headers: HeaderReader,
   hints: Hints,
   body: Uint8Array<ArrayBuffer>,
 ): Scan<Conversation> {
+  const { hasEncryptedContent, hasFile } = hints.references
+  const id = boundId(headers, hints, body)
   return {
     sessionKey: yield* sessionKey(headers, hints, body),
-    affinityDigest: affinityDigest(headers, parseSpan(body, hints.span('previous_response_id'))),
+    binding: id?.kind ?? (hasEncryptedContent ? 'content' : hasFile ? 'file' : undefined),
+    affinityDigest: id && digestOf(id.kind, id.id),
+    hasBoundContent: hasEncryptedContent,
   }
 }
 
@@ -77,26 +100,43 @@ const keyPart = (value: string) =>
 /** The response header by which Codex keeps the requests of one turn together, and its request form. */
 export const turnStateHeader = 'x-codex-turn-state'
 
-/**
- * The digest of an id in the request that only the account which issued it can serve: the response
- * that it continues, or else the state of the turn it belongs to. Undefined without one.
- */
-function affinityDigest(headers: HeaderReader, previousResponseId: unknown): string | undefined {
-  const responseId = text(previousResponseId)
-  if (responseId !== '') return digestOf('response', responseId)
+/** The id in the request that says most exactly which account can serve it. */
+function boundId(
+  headers: HeaderReader,
+  hints: Hints,
+  body: Uint8Array<ArrayBuffer>,
+): { kind: IssuedId['kind'] | 'turn'; id: string } | undefined {
+  const member = (key: string) => parseSpan(body, hints.span(key))
+  const named = (value: unknown) => text(value) || text(field(value, 'id'))
+  const response = text(member('previous_response_id'))
+  if (response !== '') return { kind: 'response', id: response }
+  const conversation = named(member('conversation'))
+  if (conversation !== '') return { kind: 'conversation', id: conversation }
+  const container = named(member('container')) || toolContainer(hints, body)
+  if (container !== '') return { kind: 'container', id: container }
   const turnState = headers.get(turnStateHeader)?.trim()
-  return turnState ? digestOf('turn', turnState) : undefined
+  return turnState ? { kind: 'turn', id: turnState } : undefined
+}
+
+const maxContainerBytes = 256
+
+/** The id of the container that a tool of the request runs in. */
+function toolContainer({ references }: Hints, body: Uint8Array<ArrayBuffer>): string {
+  const start = references.containerStart
+  if (start === undefined) return ''
+  const beginning = new TextDecoder().decode(body.subarray(start, start + maxContainerBytes))
+  return /^"([\w-]+)"/.exec(beginning)?.[1] ?? ''
 }
 
 /** The digests of the ids in an answer that later requests may refer to. */
-export function issuedAffinities(headers: HeaderReader, responseId: string | undefined): string[] {
+export function issuedAffinities(headers: HeaderReader, issued: readonly IssuedId[]): string[] {
   const turnState = headers.get(turnStateHeader)?.trim()
   return [
-    ...(responseId ? [digestOf('response', responseId)] : []),
+    ...issued.map(({ kind, id }) => digestOf(kind, id)),
     ...(turnState ? [digestOf('turn', turnState)] : []),
   ]
 }
 
 /** The digest by which the issuer of an id is found. */
-export const digestOf = (kind: 'response' | 'turn', id: string) =>
+export const digestOf = (kind: IssuedId['kind'] | 'turn', id: string) =>
   createHash('sha256').update(`${kind}:${id}`).digest('hex')

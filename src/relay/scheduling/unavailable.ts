@@ -14,6 +14,8 @@ export interface NoAccountAvailable {
   atCapacity: number
   overQuota: number
   nowMs: number
+  /** Only one account can serve it, and this tells of that. */
+  isBound?: boolean
   /** The last failure of each account that was tried. */
   failed: FailedAttempt[]
 }
@@ -76,7 +78,10 @@ export function unavailable(none: NoAccountAvailable): GatewayError {
   const isSoon = none.atCapacity > 0 || soonestMs === 0
   const retryAfterSeconds = isSoon ? 1 : secondsUntil(soonestMs, none.nowMs)
   const states = present.map((cause) => causes[cause]).join(' or ')
-  const message = `All upstream accounts are ${states}; try again in ${retryAfterSeconds} s`
+  const subject = none.isBound
+    ? 'The upstream account that this request is bound to is'
+    : 'All upstream accounts are'
+  const message = `${subject} ${states}; try again in ${retryAfterSeconds} s`
   return new GatewayError(code, message, { retryAfterSeconds })
 }
 

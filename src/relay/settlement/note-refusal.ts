@@ -23,6 +23,8 @@ const traceable: ReadonlySet<ErrorCode> = new Set([
   'budget_reserved',
   'not_permitted',
   'model_not_permitted',
+  'issuer_gone',
+  'content_issuer_gone',
   'key_disabled',
   'key_expired',
 ])

@@ -7,7 +7,9 @@ import { type RankReply, rankScript } from '../../store/scripts/rank.ts'
 import type { Principal } from '../authenticate.ts'
 import { permittedUse } from '../permitted-use.ts'
 import { activationMs, checkModel } from '../plan.ts'
+import type { Binding } from '../request/session.ts'
 import type { RelayRoute } from '../routes.ts'
+import { issuerGone } from '../scheduling/bound.ts'
 import { findCandidates, type PlannedAccount } from '../scheduling/candidates.ts'
 
 /** An edit may race with its own effect a few times; more means the store is not consistent. */
@@ -23,6 +25,10 @@ export interface Target {
   affinityDigest: string | undefined
   /** The account that serves this session comes first. */
   sessionKey?: string | undefined
+  /** What in it binds it to one account, known or not; of a stored response the caller says so itself. */
+  binding?: Binding | undefined
+  /** It holds what was encrypted for the account of its session. */
+  hasBoundContent?: boolean
 }
 
 /** The accounts to ask, best first. */
@@ -35,7 +41,7 @@ export interface Ranked {
 /**
  * @returns the accounts that may serve it, those that cool down last; of a request with an id only the
  * account that issued it, or none where that is gone.
- * @throws GatewayError the refusal of the key, of its model, that no account serves it, `key_expired`.
+ * @throws GatewayError the refusal of the key, of its model, that no account serves it, `key_expired`, `issuer_gone`.
  */
 export async function planUnmetered(
   gateway: Gateway,
@@ -72,7 +78,7 @@ export async function planUnmetered(
       const endedAt = new Date(reply.endedMs).toISOString()
       throw new GatewayError('key_expired', `This gateway key expired at ${endedAt}`)
     }
-    if (reply.kind === 'ok') return rank(candidates, reply, target.affinityDigest !== undefined)
+    if (reply.kind === 'ok') return rank(candidates, reply, target)
     const isLost = reply.pool.length === 0 && reply.apiKey.length === 0
     snapshot = isLost ? await catalog.load(snapshot.digest) : catalog.apply(snapshot, reply)
     isFresh = true
@@ -101,9 +107,16 @@ const isRefused = (reason: string) =>
 function rank(
   candidates: readonly PlannedAccount[],
   { issuer, cooling, sessionAccount }: Extract<RankReply, { kind: 'ok' }>,
-  hasId: boolean,
+  target: Target,
 ): Ranked {
-  if (hasId) {
+  const { binding } = target
+  const holder = issuer || (target.hasBoundContent && sessionAccount)
+  if (binding && holder) {
+    const accounts = candidates.filter(({ account }) => account.id === holder)
+    if (accounts.length === 0) throw issuerGone(binding)
+    return { accounts, isIssuerKnown: true }
+  }
+  if (!binding && target.affinityDigest !== undefined) {
     const accounts = candidates.filter(({ account }) => account.id === issuer)
     return { accounts, isIssuerKnown: issuer !== '' }
   }
@@ -117,5 +130,6 @@ function rank(
   const accounts = candidates.toSorted(
     (a, b) => penaltyOf(a) - penaltyOf(b) || rankOf(a) - rankOf(b),
   )
-  return { accounts, isIssuerKnown: false }
+  // Of what only one can serve, no second one is asked.
+  return { accounts: binding ? accounts.slice(0, 1) : accounts, isIssuerKnown: false }
 }

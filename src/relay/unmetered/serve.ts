@@ -43,10 +43,12 @@ export async function serveUnmetered(
     : await readClientRequest(gateway, request, { requestId, dialect })
   try {
     const model = stored ? undefined : client.hints.model
-    const affinityDigest = stored && digestOf('response', stored.id)
+    const conversation = stored
+      ? { affinityDigest: digestOf('response', stored.id) }
+      : client.conversation
     const ranked = await planUnmetered(
       gateway,
-      { route, headers, model, affinityDigest },
+      { route, headers, model, ...conversation },
       principal,
     )
     if (stored) requireIssuer(ranked, stored)

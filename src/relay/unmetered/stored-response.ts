@@ -2,6 +2,8 @@
 import { GatewayError } from '../../errors.ts'
 import type { HttpRequest } from '../../http-message.ts'
 import type { ReceivedRequest } from '../request/client-request.ts'
+import { noReferences } from '../request/references.ts'
+import { noConversation } from '../request/session.ts'
 
 /** Which response, and what below it. */
 export interface StoredResponse {
@@ -37,8 +39,8 @@ export function withoutBody(
     headers,
     search,
     body: new Uint8Array(),
-    hints: { ...hints, span: () => undefined },
-    conversation: { sessionKey: undefined, affinityDigest: undefined },
+    hints: { ...hints, references: noReferences, span: () => undefined },
+    conversation: noConversation,
     signal,
   }
   return { client, abortClient: () => {}, dropBody: () => {} }

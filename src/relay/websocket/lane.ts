@@ -71,7 +71,7 @@ export function startLane(gateway: Gateway, options: LaneOptions): Lane {
         isServed: true,
         planned,
         verdict,
-        issuedAffinities: issuedAffinities(noHeaders, usage.responseId?.()),
+        issuedAffinities: issuedAffinities(noHeaders, usage.issuedIds?.() ?? []),
       })
     }
     resolve()

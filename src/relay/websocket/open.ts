@@ -9,6 +9,7 @@ import { prepareRequest } from '../../platforms/prepare-request.ts'
 import { authenticate } from '../authenticate.ts'
 import { permittedUse } from '../permitted-use.ts'
 import type { RequestPlace } from '../pipeline.ts'
+import { noReferences } from '../request/references.ts'
 import { readConversation } from '../request/session.ts'
 import type { RelayRoute } from '../routes.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
@@ -43,7 +44,7 @@ export async function serveSocket(
     const asking = { apiKey: apiKey?.record, headers, nowMs: runtime.now() }
     permittedUse(asking, gateway.platforms.inPool(route.poolId))
   })
-  const hints = { ...noHints, span: () => undefined }
+  const hints = { ...noHints, references: noReferences, span: () => undefined }
   const { sessionKey } = runAtOnce(readConversation(headers, hints, noBody))
   const target = { route, headers, model: undefined, affinityDigest: undefined, sessionKey }
   const { accounts } = await planUnmetered(gateway, target, principal)

@@ -58,16 +58,21 @@ for i = #budgets, 1, -1 do
     onlyReserved = onlyReserved or refusal
   end
 end
+local session = args.hasSession and readSession(redis.call('GET', keys.sticky)) or nil
+local issuer = requiredAccount(keys, args, session)
+local required = issuer and findCandidate(args, rows, issuer)
+if issuer and not required then return reply.issuerGone({ accountId = issuer }) end
 -- A reservation ends with its request: a request that waits for its turn may find that it is gone.
 local refusal = awaitTurn(keys, args, limits.concurrencyLimit) or onlyReserved
 if refusal then return refusal end
 
-local required = requiredCandidate(keys, args, rows)
-local session = args.hasSession and readSession(redis.call('GET', keys.sticky)) or nil
 local preferred = preferredAccounts(session, args.warmMs)
 local outcome = chooseFrom(keys, args, rows, reservation, preferred, required)
 local chosen = outcome.best
-if not chosen then return reply.none(noneOf(outcome)) end
+if not chosen then
+  outcome.isRequired = required ~= nil
+  return reply.none(noneOf(outcome))
+end
 
 local claimedUntilMs = take(keys, outcome, args.probeMs, reservation)
 local expiresAtMs = int(nowMs + args.leaseMs)

@@ -12,8 +12,8 @@ import { session } from '../records/session.ts'
  * - `preferredAccounts(session, warmMs)`: the accounts to try first
  * - `follow(keys, session, account, warmMs)` writes that the session goes on there, and
  *   answers the affinity
- * - `requiredCandidate(keys, args, rows)`: the candidate that alone can serve an id in the request; none if none
- *   must. An id whose account is no candidate any more binds nothing: any upstream will say that it is unknown
+ * - `requiredAccount(keys, args, session)`: the account that alone can serve the request; nil where none
+ *   must: an id is unknown, or nothing is known to have served the session
  * - `forgetServing(session, account, startedMs)`: the request that an account took has failed there
  */
 export const sticky = `${session.lua}
@@ -23,9 +23,10 @@ local function preferredAccounts(it, warmMs)
   if it.primary ~= it.current and not isWarm(it, warmMs) then return { it.current } end
   return { it.primary, it.current }
 end
-local function requiredCandidate(keys, args, rows)
+local function requiredAccount(keys, args, it)
   local issuer = args.hasAffinity and redis.call('GET', keys.affinity)
-  return issuer and findCandidate(args, rows, issuer)
+  if issuer and issuer:find('^[%w_-]+$') then return issuer end
+  return args.hasBoundContent and it and it.servedMs > 0 and it.current or nil
 end
 local function writeSession(keys, it, isKnown)
   redis.call('SET', keys.sticky, packSession(it), 'PX', isKnown and ${ttl.stickyMs} or ${ttl.newStickyMs})

@@ -35,6 +35,8 @@ export interface AdmitInput {
   sessionKey: string | undefined
   /** Digest of an id that only the account which issued it can serve; undefined without one. */
   affinityDigest: string | undefined
+  /** It holds what was encrypted for the account that serves its session. */
+  hasBoundContent: boolean
   model: string
   /** Of the models that it may become; a budget may count one family only. */
   family: string
@@ -91,6 +93,7 @@ const script = defineScript({
     activationMs: 'number',
     hasSession: 'flag',
     hasAffinity: 'flag',
+    hasBoundContent: 'flag',
     periods: periodFields,
     limits: limitFields,
     queue: queueFields,
@@ -124,7 +127,9 @@ const script = defineScript({
       /** More than 0: the budget is not spent, but others in flight have reserved what is left of it. */
       reservedNanoUsd: 'number',
     },
-    none: noneFields,
+    none: { ...noneFields, isRequired: 'flag' },
+    /** The one account that can serve it is no candidate any more. */
+    issuerGone: { accountId: 'text' },
     /** The key has as many in flight as it may: ask again, with this ticket. */
     wait: waitFields,
     /** This ledger id was settled or voided before, or its lease has expired and was reaped. */

@@ -30,7 +30,7 @@ describe('the usage of a Responses stream', () => {
   it('is read from the recorded stream of a whole answer', () => {
     const { reader, kinds } = read(readFixture('responses-text.sse'))
     expect(reader.state()).toBe('complete')
-    expect(reader.responseId?.()).toBe('resp_mock001')
+    expect(reader.issuedIds?.()).toEqual([{ kind: 'response', id: 'resp_mock001' }])
     expect(kinds.slice(0, 3)).toEqual(['preamble', 'preamble', 'content'])
     const { usage, estimated, factors } = reader.total()
     expect(estimated).toBe(false)

@@ -164,7 +164,14 @@ describeOnStores('admit', (bench) => {
       { accountId: 'b', why: 'overloaded', untilMs: soonestMs },
       { accountId: 'c', why: 'at_capacity', untilMs: 0 },
     ]
-    const none = { kind: 'none', soonestMs, ...counts, nowMs: nowMs(), skipped }
+    const none = {
+      kind: 'none',
+      soonestMs,
+      ...counts,
+      nowMs: nowMs(),
+      skipped,
+      isRequired: false,
+    }
     expect(await admit('one', { candidates })).toEqual(none)
     expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '3' })
     const nothing = {
@@ -176,6 +183,7 @@ describeOnStores('admit', (bench) => {
       probing: 0,
       atCapacity: 0,
       overQuota: 0,
+      isRequired: false,
     }
     const empty = { kind: 'none', ...nothing, skipped: [], nowMs: nowMs() }
     expect(await admit('two', { candidates: [] })).toEqual(empty)

@@ -104,13 +104,21 @@ describeOnStores('a damaged record of one account', (bench) => {
     },
   )
 
-  it.each(garbage)('of a session or an affinity is none: %j', async (text) => {
+  it.each(garbage)('of a session is none: %j', async (text) => {
     const { admit, settle, redis, keyspace } = bench()
     await redis.set(keyspace.sticky(poolId, 'key', 'session'), text)
-    await redis.set(keyspace.affinity(poolId, 'key', 'digest'), text)
-    const reply = await admit('1', { sessionKey: 'session', affinityDigest: 'digest' })
-    expect(reply).toMatchObject({ kind: 'ok', accountId: 'a' })
+    expect(await admit('1', { sessionKey: 'session' })).toMatchObject({
+      kind: 'ok',
+      accountId: 'a',
+    })
     expect(await settle('1')).toBe('charged')
+  })
+
+  it.each(garbage)('of an id names an account that is gone, or none: %j', async (text) => {
+    const { admit, redis, keyspace } = bench()
+    await redis.set(keyspace.affinity(poolId, 'key', 'digest'), text)
+    const { kind } = await admit('1', { affinityDigest: 'digest' })
+    expect(kind).toBe(/^[\w-]+$/.test(text) ? 'issuerGone' : 'ok')
   })
 
   it('keeps the picks of the others in this century', async () => {

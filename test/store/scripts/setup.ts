@@ -128,6 +128,7 @@ export function createBench(store: TestStore, prefix: string) {
         keyId: 'key',
         sessionKey: undefined,
         affinityDigest: undefined,
+        hasBoundContent: false,
         model: 'opus',
         family: modelFamily(given.model ?? 'opus'),
         reservationNanoUsd: 100,

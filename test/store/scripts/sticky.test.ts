@@ -201,11 +201,12 @@ describeOnStores('an id that only one account knows', (bench) => {
     })
     const candidates = accounts('a', 'b')
     const none = await admit('two', { affinityDigest: 'digest', candidates })
-    expect(none).toMatchObject({ kind: 'none', cooling: 1, soonestMs: untilMs })
+    const wait = { kind: 'none', cooling: 1, soonestMs: untilMs, isRequired: true }
+    expect(none).toMatchObject(wait)
     expect(await admit('three', { candidates })).toMatchObject({ accountId: 'a' })
   })
 
-  it('binds nothing when it is unknown, of another key, or of an account that is gone', async () => {
+  it('binds nothing when it is unknown, or of another key', async () => {
     const { admit, settle } = bench()
     await admit('one', { candidates: accounts('b') })
     await settle('one', { accountId: 'b', issuedAffinities: ['digest'] })
@@ -214,7 +215,52 @@ describeOnStores('an id that only one account knows', (bench) => {
     expect(await admit('2', { affinityDigest: 'unknown', candidates })).toMatchObject(free)
     const other = { affinityDigest: 'digest', keyId: 'other', candidates }
     expect(await admit('3', other)).toMatchObject(free)
-    const gone = { affinityDigest: 'digest', candidates: accounts('a') }
-    expect(await admit('4', gone)).toMatchObject(free)
+  })
+
+  it('is refused at once when its account is gone, and counts nothing', async () => {
+    const { admit, settle, counters } = bench()
+    await admit('one', { candidates: accounts('b') })
+    await settle('one', { accountId: 'b', issuedAffinities: ['digest'] })
+    const given = { affinityDigest: 'digest', candidates: accounts('a') }
+    const before = await counters()
+    const limits = { concurrencyLimit: 1 }
+    expect(await admit('2', { ...given, limits })).toEqual({ kind: 'issuerGone', accountId: 'b' })
+    expect(await counters()).toEqual(before)
+  })
+})
+
+describeOnStores('content that was encrypted for one account', (bench) => {
+  const sessionKey = 'session'
+  const bound = { sessionKey, hasBoundContent: true }
+
+  it('brings the request to the account that serves its session, which is waited for', async () => {
+    const { admit, settle, nowMs } = bench()
+    const candidates = accounts({ accountId: 'a', priority: 1 }, 'b')
+    await admit('one', { sessionKey, candidates: accounts('b') })
+    const untilMs = nowMs() + 9_000
+    await settle('one', { accountId: 'b', verdict: 'success' })
+    const reply = await admit('two', { ...bound, candidates })
+    expect(reply).toMatchObject({ accountId: 'b', affinity: 'required' })
+    await settle('two', { accountId: 'b', verdict: failed({ untilMs }) })
+    const none = await admit('three', { ...bound, candidates })
+    expect(none).toMatchObject({ kind: 'none', isRequired: true })
+    expect(await admit('four', { sessionKey, candidates })).toMatchObject({ accountId: 'a' })
+    expect(await admit('five', { ...bound, candidates })).toMatchObject({ accountId: 'a' })
+  })
+
+  it('is refused at once when that account is gone', async () => {
+    const { admit, settle } = bench()
+    await admit('one', { sessionKey, candidates: accounts('b') })
+    await settle('one', { accountId: 'b', verdict: 'success' })
+    const gone = await admit('two', { ...bound, candidates: accounts('a') })
+    expect(gone).toEqual({ kind: 'issuerGone', accountId: 'b' })
+  })
+
+  it('binds nothing where no account is known to have served its session', async () => {
+    const { admit } = bench()
+    const candidates = accounts('a')
+    expect(await admit('one', { ...bound, candidates })).toMatchObject({ affinity: 'started' })
+    const without = { hasBoundContent: true, candidates }
+    expect(await admit('two', without)).toMatchObject({ kind: 'ok', affinity: 'none' })
   })
 })
