@@ -6,6 +6,7 @@ import { routePath } from 'hono/route'
 import { createAllowedMethods } from './admin/allowed-methods.ts'
 import { docsRoutes } from './admin/docs/routes.ts'
 import { createHealthCheck } from './admin/health.ts'
+import { mountClientUsage } from './admin/own-key/client-usage.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { allowOrigins, apiHeaders, noStore } from './admin/security.ts'
 import { setupRoutes } from './admin/setup/routes.ts'
@@ -94,6 +95,7 @@ export function createApp(
   app.use('/api/v2/*', noStore)
   app.use(onceReady)
   mountModels(app, gateway)
+  mountClientUsage(app, gateway)
   mountProbes(app)
   // On Node the store is prepared by the time it is asked. A Worker prepares nothing before its first
   // request: the first login makes the admin, each write of a credential checks the sealing key, and

@@ -65,6 +65,8 @@ export interface ErrorDetails {
   retryAfterSeconds?: number
   issues?: Issue[]
   cause?: unknown
+  /** The budget that is spent, of `budget_exceeded`: its period (a `LimitPeriod`); `resetMs` is 0 where it never begins anew. */
+  budget?: { period: string; resetMs: number }
 }
 
 /**
@@ -76,6 +78,7 @@ export class GatewayError extends Error {
   readonly status: (typeof errorStatus)[ErrorCode]
   readonly retryAfterSeconds: number | undefined
   readonly issues: Issue[] | undefined
+  readonly budget: ErrorDetails['budget']
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, { cause: details.cause })
@@ -84,6 +87,7 @@ export class GatewayError extends Error {
     this.status = errorStatus[code]
     this.retryAfterSeconds = details.retryAfterSeconds
     this.issues = details.issues
+    this.budget = details.budget
   }
 }
 

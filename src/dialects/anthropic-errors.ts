@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { ErrorCode, GatewayError } from '../errors.ts'
 import { parseJson } from '../json.ts'
+import { spentBudget } from './limit-headers.ts'
 
 const text = z.string().nullish().catch(undefined)
 /** An error body or error event of the vendor; fields of an unexpected type are undefined. */
@@ -67,6 +68,9 @@ export function errorResponse(error: GatewayError, requestId: string): Response 
   if (wait !== undefined) headers.set('retry-after', String(wait))
   if (final.has(error.code) || (wait ?? 0) > longestWaitSeconds) {
     headers.set('x-should-retry', 'false')
+  }
+  for (const [name, value] of error.budget ? spentBudget(error.budget) : []) {
+    headers.set(name, value)
   }
   const status = statuses[error.code] ?? error.status
   return Response.json(errorBody(error, requestId), { status, headers })

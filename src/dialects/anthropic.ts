@@ -5,6 +5,7 @@ import { unfold } from './anthropic-unfold.ts'
 import { createUsageReader } from './anthropic-usage.ts'
 import type { Dialect } from './dialect.ts'
 import { commonHeaderRules } from './headers.ts'
+import { anthropicLimits } from './limit-headers.ts'
 
 export const anthropic: Dialect = {
   id: 'anthropic',
@@ -13,6 +14,7 @@ export const anthropic: Dialect = {
   errorResponse,
   errorEvent,
   refusalEvent,
+  limitHeaders: anthropicLimits,
   createFold,
   unfold,
 }

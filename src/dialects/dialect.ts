@@ -4,8 +4,10 @@ import type { EventSourceMessage } from 'eventsource-parser'
 import type { UpstreamError } from '../domain/upstream-error.ts'
 import type { ModelUsage, PriceFactors, Usage } from '../domain/usage.ts'
 import type { GatewayError } from '../errors.ts'
+import type { LimitUse } from '../ledger/key-limits.ts'
 import type { HeaderRules } from './headers.ts'
 import type { JsonSpan } from './json-scan.ts'
+import type { HeaderLine } from './limit-headers.ts'
 
 /** What an event of a stream is: with the first `content` the answer has begun. */
 export type EventKind = 'preamble' | 'content' | 'error'
@@ -88,6 +90,8 @@ export interface Dialect {
   errorEvent(error: GatewayError, requestId: string): string
   /** The same as a message of a WebSocket, where the dialect has those. */
   socketError?(error: GatewayError, nowMs: number): Record<string, unknown>
+  /** What is left of the limits of the key, as headers of a successful answer. */
+  limitHeaders?(uses: readonly LimitUse[], nowMs: number): HeaderLine[]
   /** Makes a fold for a client that wants JSON; without it, such a client never gets a stream. */
   createFold?(): AnswerFold
   /** A JSON answer as the events of a stream; undefined when it has no such form. */

@@ -105,6 +105,14 @@ export type CalendarPeriod = (typeof calendarPeriods)[number]
 /** A value for each limit. */
 export type PerLimit<Value> = Record<LimitField, Value>
 
+/** What an admission saw of its key, its own request included. */
+export interface AdmittedUse {
+  windowRequests: number
+  windowEndsMs: number
+  /** Nano-USD of each cost limit in their order; empty for one that is not set, or does not count this request. */
+  spent: readonly string[]
+}
+
 /** Makes a record with a value for each limit. */
 export function perLimit<Value>(
   make: (limit: (typeof keyLimits)[number]) => Value,

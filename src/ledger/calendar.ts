@@ -52,8 +52,19 @@ function mondayOf(date: string): string {
   return new Date(day.getTime() - daysSinceMonday * 86_400_000).toISOString().slice(0, 10)
 }
 
+const ends = new Map<string, { fromMs: number; endMs: number }>()
+
 /** The moment at which the day or week of `atMs` ends in `timeZone`, to the quarter of an hour. */
 export function periodEndMs(period: 'day' | 'week', atMs: number, timeZone: string): number {
+  const name = `${period} ${timeZone}`
+  const known = ends.get(name)
+  if (known && known.fromMs <= atMs && atMs < known.endMs) return known.endMs
+  const endMs = computePeriodEndMs(period, atMs, timeZone)
+  ends.set(name, { fromMs: atMs, endMs })
+  return endMs
+}
+
+function computePeriodEndMs(period: 'day' | 'week', atMs: number, timeZone: string): number {
   const stamp = calendar(timeZone)
   const nameAt = (ms: number) => {
     const date = stamp(ms).slice(0, 10)

@@ -1,6 +1,8 @@
 /** The limits of one key in use: what each allows, what is used of it, and when that begins anew. */
 import type { ApiKey } from '../catalog/api-key.ts'
 import {
+  type AdmittedUse,
+  costLimits,
   keyLimits,
   type LimitField,
   type LimitPeriod,
@@ -54,6 +56,30 @@ export interface LimitUse {
   used: number
   /** Milliseconds since the epoch; undefined when it does not reset by time, or its window has not begun. */
   resetMs: number | undefined
+}
+
+/** The limits of a key that count a request, as its admission saw them; those of requests in flight change too fast. */
+export function admittedUses(
+  apiKey: ApiKey,
+  { windowRequests, windowEndsMs, spent }: AdmittedUse,
+  nowMs: number,
+  timeZone: string,
+): LimitUse[] {
+  const values = limitValues(apiKey)
+  const costs = new Map(costLimits.map(({ field }, i) => [field, spent[i] ?? '']))
+  return keyLimits.flatMap(({ field, unit, period }): LimitUse[] => {
+    const limit = values[field]
+    if (limit === 0 || period === 'in_flight') return []
+    const text = unit === 'usd' ? costs.get(field) : String(windowRequests)
+    if (!text) return []
+    const resetMs =
+      period === 'total'
+        ? undefined
+        : period === 'window'
+          ? windowEndsMs
+          : periodEndMs(period, nowMs, timeZone)
+    return [{ field, unit, limit, used: Number(text), resetMs }]
+  })
 }
 
 /** The limits of a key that are set, in the order of their table. */

@@ -1,4 +1,5 @@
 /** Admit: turns a plan into a lease on an account, or into the refusal the caller should see. */
+import type { AdmittedUse } from '../domain/limits.ts'
 import { modelFamily } from '../domain/model-family.ts'
 import { GatewayError } from '../errors.ts'
 import type { Gateway } from '../gateway.ts'
@@ -80,9 +81,12 @@ export async function admit(
     case 'ok':
       if (reply.orphans.length > 0) runtime.defer(settleOrphans(gateway, reply.orphans))
       notePassedOver(trace, plan.excluded)
-      return admissionOf(plan, trace, reply)
+      return admissionOf(plan, trace, { ...reply, keyUse: useOf(reply) })
   }
 }
+
+const useOf = (reply: Extract<AdmitReply, { kind: 'ok' }>): AdmittedUse | undefined =>
+  reply.windowRequests > 0 ? reply : undefined
 
 /** The refusal of a limit, which is also an event. */
 function deny({ runtime }: Gateway, plan: Plan, reply: DenyReply): GatewayError {

@@ -174,7 +174,8 @@ async function failOver(
     const skipped = reply.skipped.filter(({ accountId }) => !idsOf(again).includes(accountId))
     if (reply.kind === 'ok') {
       const affinity = admission.affinity === 'required' ? 'required' : reply.affinity
-      return admissionOf(plan, trace, { ...reply, skipped, affinity })
+      const { keyUse } = admission
+      return admissionOf(plan, trace, { ...reply, skipped, affinity, keyUse })
     }
     notePassedOver(trace, skipped)
     if (refusal && others.length + again.length === 0) return refusal

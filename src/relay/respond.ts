@@ -22,6 +22,7 @@ import {
   settleVoid,
   type VoidEnding,
 } from './settlement/settle.ts'
+import { showLimits } from './show-limits.ts'
 import { meter, type StreamEnd } from './stream/meter.ts'
 import { rewriteEvents } from './stream/rewrite-events.ts'
 
@@ -32,9 +33,11 @@ export function respond(gateway: Gateway, client: ClientRequest, exchange: Excha
   if ('headers' in outcome) outcome.headers.set('x-request-id', plan.requestId)
   switch (outcome.kind) {
     case 'answer':
+      showLimits(gateway, admission, outcome.headers)
       settle(gateway, exchange, outcome, { how: 'complete', verdict: 'success' })
       return { status: outcome.status, headers: outcome.headers, body: outcome.body }
     case 'stream':
+      showLimits(gateway, admission, outcome.headers)
       if (admission.isProbe) recover(gateway, exchange)
       return streamResponse(gateway, client, exchange, outcome)
     case 'refusal':

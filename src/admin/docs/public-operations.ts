@@ -4,6 +4,7 @@ import { relayRoutes } from '../../relay/routes.ts'
 import { Health } from '../health.ts'
 import { registerModelOperations } from './model-operations.ts'
 import { registerRelayOperation } from './relay-operations.ts'
+import { registerUsageOperations } from './usage-operations.ts'
 
 type Registry = OpenAPIHono['openAPIRegistry']
 
@@ -23,6 +24,7 @@ export function registerPublicOperations(registry: Registry): void {
   const described = relayRoutes.filter(({ isSocket }) => !isSocket)
   for (const route of described) registerRelayOperation(registry, route)
   registerModelOperations(registry)
+  registerUsageOperations(registry)
   registry.registerPath({
     method: 'get',
     path: '/health',

@@ -1,6 +1,7 @@
 /** The dialect of OpenAI Chat Completions. */
 import type { Dialect } from '../dialect.ts'
 import { commonHeaderRules } from '../headers.ts'
+import { openaiLimits } from '../limit-headers.ts'
 import { errorEvent, refusalEvent } from './chat-events.ts'
 import { createFold } from './chat-fold.ts'
 import { unfold } from './chat-unfold.ts'
@@ -15,6 +16,7 @@ export const openaiChat: Dialect = {
   errorResponse,
   errorEvent,
   refusalEvent,
+  limitHeaders: openaiLimits,
   createFold,
   unfold,
   adapt: includeUsage,

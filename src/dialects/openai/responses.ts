@@ -2,6 +2,7 @@
 import { GatewayError } from '../../errors.ts'
 import type { Dialect, RequestFields } from '../dialect.ts'
 import { commonHeaderRules } from '../headers.ts'
+import { openaiLimits } from '../limit-headers.ts'
 import { errorResponse, socketError } from './errors.ts'
 import { errorEvent, refusalEvent } from './responses-events.ts'
 import { createFold } from './responses-fold.ts'
@@ -16,6 +17,7 @@ export const openaiResponses: Dialect = {
   errorEvent,
   socketError,
   refusalEvent,
+  limitHeaders: openaiLimits,
   createFold,
   unfold,
   adapt: refuseBackground,

@@ -10,8 +10,8 @@ export interface Admission extends Omit<Assignment, 'skipped'> {
 
 /** The admission that an assignment stands for; notes in `trace` how it was decided. */
 export function admissionOf(plan: Plan, trace: Trace, assignment: Assignment): Admission {
-  const { accountId, generation, expiresAtMs, affinity, isProbe, skipped } = assignment
+  const { accountId, generation, expiresAtMs, affinity, isProbe, skipped, keyUse } = assignment
   notePassedOver(trace, skipped)
   noteAffinity(trace, affinity)
-  return { plan, trace, accountId, generation, expiresAtMs, affinity, isProbe }
+  return { plan, trace, accountId, generation, expiresAtMs, affinity, isProbe, keyUse }
 }

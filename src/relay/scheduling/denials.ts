@@ -1,6 +1,11 @@
 /** Denials: what a caller hears whose key has reached a limit of its own. */
 import { counted } from '../../counted.ts'
-import { type CalendarPeriod, calendarPeriods, keyLimits } from '../../domain/limits.ts'
+import {
+  type CalendarPeriod,
+  calendarPeriods,
+  type KeyLimit,
+  keyLimits,
+} from '../../domain/limits.ts'
 import { GatewayError } from '../../errors.ts'
 import { periodEndMs } from '../../ledger/calendar.ts'
 import { formatUsd } from '../../money.ts'
@@ -30,7 +35,7 @@ export function denial(reply: DenyReply, timeZone: string): GatewayError {
     )
   }
   const period = calendarPeriods.find((name) => name === row.period)
-  return costDenial(reply, row.name, endOf(reply, period, timeZone))
+  return costDenial(reply, row, endOf(reply, period, timeZone))
 }
 
 /** When the budget begins anew, in milliseconds since the epoch; 0 when it never does. */
@@ -39,17 +44,23 @@ function endOf(reply: DenyReply, period: CalendarPeriod | undefined, timeZone: s
 }
 
 /** A budget that is used up stops the client; one that requests in flight have reserved is a short wait. */
-function costDenial(reply: DenyReply, name: string, resetMs: number): GatewayError {
+function costDenial(
+  reply: DenyReply,
+  { name, period }: Pick<KeyLimit, 'name' | 'period'>,
+  resetMs: number,
+): GatewayError {
+  const budget = { period, resetMs }
   const { limit, used, nowMs, reservedNanoUsd } = reply
   const spent = `This gateway key has spent ${formatUsd(used)} of its ${name} of ${formatUsd(limit)}`
   if (reservedNanoUsd > 0) {
     const message = `${spent}, and ${formatUsd(reservedNanoUsd)} are reserved for requests in flight; try again shortly`
     return new GatewayError('budget_reserved', message, { retryAfterSeconds: 2 })
   }
-  if (resetMs === 0) return new GatewayError('budget_exceeded', spent)
+  if (resetMs === 0) return new GatewayError('budget_exceeded', spent, { budget })
+  const retryAfterSeconds = secondsUntil(resetMs, nowMs)
   return new GatewayError(
     'budget_exceeded',
     `${spent}; it resets at ${new Date(resetMs).toISOString()}`,
-    { retryAfterSeconds: secondsUntil(resetMs, nowMs) },
+    { retryAfterSeconds, budget },
   )
 }

@@ -48,10 +48,12 @@ end
 
 local reserved, reservedOpus = numberIn(counters, 'heldNanoUsd'), numberIn(counters, 'heldOpusNanoUsd')
 local onlyReserved
+local spentOfBudgets = {}
 for i = #budgets, 1, -1 do
   local budget = budgets[i]
   if not budget.family or budget.family == args.family then
     local spent = spentOf(budget, counters, args.periods, windowCost)
+    if limits[budget.field] > 0 then spentOfBudgets[i] = int(spent) end
     local refusal = refuseCost(budget, limits[budget.field], spent, budget.family and reservedOpus or reserved, reservation,
       budget.period == 'window' and windowEndsMs or 0)
     if refusal and spent >= limits[budget.field] then return refusal end
@@ -86,8 +88,13 @@ redis.call('HSET', keys.request, 'state', 'admitted', 'account', chosen.id, 'gen
 redis.call('HSET', keys.counters, 'activatedAtMs', int(activatedAtMs), 'lastUsedAtMs', int(nowMs),
   'windowEndsMs', int(windowEndsMs), 'windowRequests', int(used + 1), 'windowCostNanoUsd', int(windowCost),
   'heldNanoUsd', int(reserved + reservation), 'heldOpusNanoUsd', int(reservedOpus + (isOpus and reservation or 0)))
+local spentTexts = {}
+if next(spentOfBudgets) then
+  for i = 1, #budgets do spentTexts[i] = spentOfBudgets[i] or '' end
+end
 local affinity = args.hasSession and follow(keys, session, chosen.id, args.warmMs) or 'none'
 return reply.ok({ accountId = chosen.id, generation = 1, expiresAtMs = expiresAtMs,
+  windowRequests = used + 1, windowEndsMs = windowEndsMs, spent = spentTexts,
   affinity = required and 'required' or affinity, isProbe = claimedUntilMs ~= '', skipped = outcome.skipped,
   orphans = mayReap and claim(keys, ${reapLimit}, ${ttl.orphanClaimMs}) })
 `

@@ -2,7 +2,12 @@
 import type { Redis } from '@upstash/redis'
 import { type Affinity, affinities } from '../../domain/affinity.ts'
 import type { Candidate } from '../../domain/candidate.ts'
-import { type CalendarPeriod, keyLimits, type PerLimit } from '../../domain/limits.ts'
+import {
+  type AdmittedUse,
+  type CalendarPeriod,
+  keyLimits,
+  type PerLimit,
+} from '../../domain/limits.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { admitLua } from '../lua/admit.ts'
 import { budget, counters, limitFields, periodFields } from '../lua/budget.ts'
@@ -113,6 +118,11 @@ const script = defineScript({
       skipped: [skippedFields],
       /** Lease members that are the caller's to settle. */
       orphans: 'texts',
+      /** Of the key, this request included; 0 and empty when the answer is a repeated one. */
+      windowRequests: 'number',
+      windowEndsMs: 'number',
+      /** Nano-USD that count of each cost limit; empty where it is not set or does not count this request. */
+      spent: 'texts',
     },
     /** Planned with an old catalog, or a roster that is gone: flat `field, value` rows of what changed, empty where nothing did. */
     stale: { pool: 'texts', apiKey: 'texts' },
@@ -166,6 +176,8 @@ export interface Assignment {
   affinity: Affinity
   isProbe: boolean
   skipped: NoneReply['skipped']
+  /** What the admission saw of the key. */
+  keyUse: AdmittedUse | undefined
 }
 
 /** Decides `input` in one round trip. @throws the engine's error when the store cannot answer. */

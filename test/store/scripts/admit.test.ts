@@ -28,7 +28,8 @@ describeOnStores('admit', (bench) => {
     const expiresAtMs = nowMs() + leaseMs
     const ok = { kind: 'ok', accountId: 'a', generation: 1, expiresAtMs, orphans: [] }
     const how = { affinity: 'none', isProbe: false, skipped: [] }
-    expect(await admit('one')).toEqual({ ...ok, ...how })
+    const use = { windowRequests: 1, windowEndsMs: 0, spent: [] }
+    expect(await admit('one')).toEqual({ ...ok, ...how, ...use })
     expect(await inflight()).toEqual({ a: 1 })
     expect(await counters()).toMatchObject({
       heldNanoUsd: '100',
@@ -37,11 +38,23 @@ describeOnStores('admit', (bench) => {
     })
   })
 
-  it('answers a repeated ledger id as before, without a second lease', async () => {
+  it('answers what counts of each limit that is set and counts the request, itself included', async () => {
+    const { admit, settle, nowMs } = bench()
+    const limits = { rateLimitRequests: 9, dailyCostLimit: 900, weeklyOpusCostLimit: 900 }
+    const given = { limits, windowMs: 60_000 }
+    await admit('one', given)
+    await settle('one', { costNanoUsd: 40 })
+    const use = { windowRequests: 2, windowEndsMs: nowMs() + 60_000 }
+    expect(await admit('two', given)).toMatchObject({ ...use, spent: ['', '40', '40', ''] })
+    const other = await admit('three', { ...given, family: 'other' })
+    expect(other).toMatchObject({ windowRequests: 3, spent: ['', '40', '', ''] })
+  })
+
+  it('answers a repeated ledger id as before, without a second lease or the use of its key', async () => {
     const { admit, advance, inflight, counters } = bench()
     const first = await admit('one')
     advance(10)
-    expect(await admit('one')).toEqual(first)
+    expect(await admit('one')).toEqual({ ...first, windowRequests: 0 })
     expect(await inflight()).toEqual({ a: 1 })
     expect(await counters()).toMatchObject({ heldNanoUsd: '100', windowRequests: '1' })
   })
