@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Observer } from './domain/events.ts'
-import type { HeaderFields, HttpAnswer } from './http-message.ts'
+import type { ByteReader, HeaderFields, HttpAnswer } from './http-message.ts'
 import type { MessageSocket } from './message-socket.ts'
 
 /** A proxy between the gateway and the upstream of one account. */
@@ -48,6 +48,9 @@ export interface SettlementJournal {
   pending(): JournalEntry[]
 }
 
+/** Reads what one whole compressed body holds. Rejects what is cut off, followed by more, or damaged. */
+export type Decompress = (compressed: Uint8Array<ArrayBuffer>) => ByteReader
+
 /** What the host lends. A `Runtime` is a `Clock` too, and can be handed on as one. */
 export interface Runtime extends Clock {
   config: Config
@@ -59,6 +62,8 @@ export interface Runtime extends Clock {
   openSocket?: (url: string, request: UpstreamRequest) => Promise<MessageSocket>
   /** How many responses one socket may serve, where the work of one is bounded; absent: any number. */
   socketResponseLimit?: number
+  /** By content coding, the compressions of a request body that the host can undo; absent: none. */
+  decompressors?: ReadonlyMap<string, Decompress>
   /** Whether `fetch` can go through a proxy: on Node it can, on Workers it cannot. */
   canProxy: boolean
   /** Where a request comes from, as the host itself knows it; undefined where it does not. */

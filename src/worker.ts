@@ -12,11 +12,13 @@ import { checkTimeZone } from './ledger/time-zone.ts'
 import { type AcceptSocket, type MessageSocket, messageSocket } from './message-socket.ts'
 import { fanOut } from './observe/fan-out.ts'
 import { createLog } from './observe/log.ts'
+
 import { createBasePaths } from './relay/base-path.ts'
 import { requestIdOf } from './relay/request/request-id.ts'
 import { relayRoutes } from './relay/routes.ts'
 import { createRelay, type ServeRelay } from './relay/serve.ts'
-import type { Runtime, UpstreamRequest } from './runtime.ts'
+import type { Decompress, Runtime, UpstreamRequest } from './runtime.ts'
+
 import { createRedis } from './store/redis.ts'
 import { createUpstashEngine } from './store/upstash.ts'
 
@@ -105,6 +107,16 @@ const clock: Clock = {
   },
 }
 
+const undo =
+  (format: 'gzip' | 'deflate'): Decompress =>
+  (compressed) =>
+    new Blob([compressed]).stream().pipeThrough(new DecompressionStream(format)).getReader()
+/** workerd has no others. */
+const decompressors = new Map([
+  ['gzip', undo('gzip')],
+  ['deflate', undo('deflate')],
+])
+
 function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
   const { url, token, STORE_TIMEOUT_MS: timeoutMs } = config
   const write = (line: string) => console.log(line)
@@ -121,6 +133,7 @@ function createRuntime(config: ReturnType<typeof readConfig>): Runtime {
       return { status, headers: answerHeaders, body: answerBody }
     },
     openSocket,
+    decompressors,
     // The subrequests and the CPU time of an invocation are bounded, and a socket is one invocation.
     socketResponseLimit: 20,
     canProxy: false,

@@ -24,7 +24,7 @@ const hopByHop =
 export const commonHeaderRules: HeaderRules = {
   neverUpstream: {
     names: namesOf(
-      `${hopByHop} host expect content-length accept-encoding x-api-key api-key authorization cookie forwarded x-real-ip true-client-ip via cdn-loop chatgpt-account-id origin referer openai-organization openai-project`,
+      `${hopByHop} host expect content-length content-encoding accept-encoding x-api-key api-key authorization cookie forwarded x-real-ip true-client-ip via cdn-loop chatgpt-account-id origin referer openai-organization openai-project`,
     ),
     // Vendors may refuse requests that look as if a web page had sent them (CORS).
     prefixes: ['cf-', 'x-forwarded-', 'sec-websocket-', 'sec-fetch-'],

@@ -22,6 +22,7 @@ import { ttl } from '../store/keyspace.ts'
 import { createRedis } from '../store/redis.ts'
 import { unlessAborted } from '../unless-aborted.ts'
 import { systemClock } from './clock.ts'
+import { decompressors } from './decompressors.ts'
 import { type OpenedEngine, openEngine } from './engines/open-engine.ts'
 import { continueWhenRead } from './expect-continue.ts'
 import { openJournal } from './journal.ts'
@@ -151,6 +152,7 @@ function compose(
     redis: createRedis(engine),
     fetch: transport.fetch,
     openSocket: sockets.open,
+    decompressors,
     canProxy: true,
     clientAddress: (c) => getConnInfo(c).remote.address,
     observe,

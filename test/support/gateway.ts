@@ -7,6 +7,7 @@ import { loadConfig } from '../../src/config.ts'
 import type { Observer } from '../../src/domain/events.ts'
 import { createGateway, type Gateway } from '../../src/gateway.ts'
 import { systemClock } from '../../src/node/clock.ts'
+import { decompressors } from '../../src/node/decompressors.ts'
 import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
 import { createTransport } from '../../src/node/transport/transport.ts'
 import { fanOut } from '../../src/observe/fan-out.ts'
@@ -82,6 +83,7 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
     redis: createRedis(engine),
     fetch: options.fetch ?? transport.fetch,
     canProxy: options.canProxy ?? true,
+    decompressors,
     dropsAbandoned: true,
     clientAddress: options.clientAddress ?? (() => undefined),
     observe,

@@ -143,7 +143,7 @@ const common = {
   401: 'The gateway key is unknown, deleted, disabled or expired',
   403: 'The gateway key lacks the permission',
   413: 'The body is too large',
-  415: 'The body is compressed, or not JSON',
+  415: 'The body is not JSON, or compressed in a way that the host cannot undo',
   429: 'A limit of the key, or of every account; `retry-after` says how long to wait',
 }
 const noAccount =

@@ -49,6 +49,25 @@ export async function readUpload(
   return fill(new Uint8Array(declaredBytes), upload.getReader())
 }
 
+/**
+ * Reads a body that a host makes, such as what a compressed one holds, and ends it when it is too long.
+ * @returns the bytes, or undefined when there are more than `limitBytes`.
+ * @throws what the reader or `makeRoom` throws.
+ */
+export async function readParts(
+  reader: ByteReader,
+  { limitBytes, makeRoom }: Pick<UploadRoom, 'limitBytes' | 'makeRoom'>,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  let isRead = false
+  try {
+    const body = await readAll(reader, limitBytes, makeRoom)
+    isRead = body !== undefined
+    return body
+  } finally {
+    if (!isRead) reader.cancel().catch(() => {})
+  }
+}
+
 /** The same into one piece of memory, so that no body is in it twice. */
 async function fill(
   whole: Uint8Array<ArrayBuffer>,

@@ -6,6 +6,7 @@ import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { HeaderReader, HttpRequest } from '../../http-message.ts'
 import { declaredLength, readUpload } from './body.ts'
+import { contentCoding, decompressed } from './content-coding.ts'
 import { type Hints, readHints } from './hints.ts'
 import { type Conversation, readConversation } from './session.ts'
 
@@ -60,6 +61,7 @@ export async function readClientRequest(
 ): Promise<ReceivedRequest> {
   const { headers, signal, url } = request
   checkMediaType(headers)
+  const coding = contentCoding(headers, runtime)
   const limitBytes = runtime.config.BODY_LIMIT_BYTES
   const declaredBytes = declaredLength(headers)
   if ((declaredBytes ?? 0) > limitBytes) throw tooLarge(limitBytes)
@@ -67,16 +69,20 @@ export async function readClientRequest(
   let keptBytes = declaredBytes ?? Math.min(limitBytes, uploadStepBytes)
   const kept = await bodyMemory.keep(keptBytes, signal)
   if (!kept) throw noRoom()
-  const makeRoom = async (bytes: number) => {
-    if (bytes <= keptBytes) return
-    keptBytes = Math.min(limitBytes, bytes + uploadStepBytes)
+  /** For so many bytes of a body, beside others that are held. */
+  const makeRoom = async (bytes: number, besideBytes = 0) => {
+    if (besideBytes + bytes <= keptBytes) return
+    keptBytes = besideBytes + Math.min(limitBytes, bytes + uploadStepBytes)
     if (!(await kept.grow(keptBytes))) throw noRoom()
   }
   try {
     const room = { limitBytes, declaredBytes, makeRoom }
-    const body = await readUpload(request.body, room).catch((error: unknown) => {
+    const sent = await readUpload(request.body, room).catch((error: unknown) => {
       throw error instanceof GatewayError ? error : clientClosed()
     })
+    const makeRoomBeside = (bytes: number) => makeRoom(bytes, sent?.length)
+    const plain = { limitBytes, makeRoom: makeRoomBeside }
+    const body = sent && coding ? await decompressed(coding, sent, plain) : sent
     if (!body) throw tooLarge(limitBytes)
     kept.shrink(body.length)
     const pause = async () => {
@@ -100,10 +106,6 @@ function checkMediaType(headers: HeaderReader): void {
   const type = headers.get('content-type') ?? 'application/json'
   if (!/^application\/json\b/i.test(type)) {
     throw new GatewayError('unsupported_media_type', 'The content-type must be application/json')
-  }
-  const encoding = headers.get('content-encoding') ?? 'identity'
-  if (encoding !== 'identity') {
-    throw new GatewayError('unsupported_media_type', 'The request body must not be compressed')
   }
 }
 

@@ -1,4 +1,5 @@
 /** Journeys of requests that are wrong: each gets the right answer, and leaves nothing behind. */
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { anthropicJson } from '../../support/upstream.ts'
 import { messageBody, sendMessage } from '../client.ts'
@@ -45,12 +46,31 @@ export function inputJourneys(stage: Stage): void {
 
     it.each([
       ['text/plain', {}],
-      ['application/json', { 'content-encoding': 'zstd' }],
+      ['application/json', { 'content-encoding': 'compress' }],
     ])('content of type %s %o is refused with 415', async (type, headers) => {
       await stage.addAccount('sk-ant-a')
       const { key } = await stage.admin.createKey()
       const options = { headers: { 'content-type': type, ...headers } }
       expect((await sendMessage(stage.host, key, messageBody(), options)).status).toBe(415)
+    })
+
+    it('a body in gzip reaches the account as it was; cut off, joined or too long it is refused', async () => {
+      await stage.addAccount('sk-ant-a')
+      stage.upstream.behave('sk-ant-a', anthropicJson())
+      const { key } = await stage.admin.createKey()
+      const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+      const send = async (body: Buffer) => {
+        const init = { method: 'POST', headers: { ...headers, 'x-api-key': key } }
+        const request = { ...init, body: new Uint8Array(body) }
+        return (await fetch(`${stage.host.url}/v1/messages`, request)).status
+      }
+      const whole = gzipSync(messageBody())
+      expect(await send(whole)).toBe(200)
+      expect(stage.upstream.requests[0]?.body.toString()).toBe(messageBody())
+      expect(await send(whole.subarray(0, -3))).toBe(400)
+      expect(await send(Buffer.concat([whole, whole]))).toBe(400)
+      expect(await send(gzipSync(Buffer.alloc(80 * 1024 * 1024, ' ')))).toBe(413)
+      expect(await send(whole)).toBe(200)
     })
 
     it('takes the key from either header, and the one that is known when both are sent', async () => {
