@@ -1,5 +1,5 @@
 /** What a key may do at all: every check that needs neither the body of a request nor the store. */
-import type { ApiKey } from '../catalog/api-key.ts'
+import type { ApiKey, ClientName } from '../catalog/api-key.ts'
 import { GatewayError } from '../errors.ts'
 import type { HeaderReader } from '../http-message.ts'
 import type { Platform } from '../platforms/platform.ts'
@@ -11,6 +11,8 @@ export interface Asking {
   apiKey: ApiKey | undefined
   headers: HeaderReader
   nowMs: number
+  /** It asks for the list of models. */
+  listsModels?: true
 }
 
 /**
@@ -19,12 +21,12 @@ export interface Asking {
  * @throws GatewayError `invalid_api_key`, `key_disabled`, `key_expired`, `not_permitted`
  */
 export function permittedUse(
-  { apiKey: known, headers, nowMs }: Asking,
+  { apiKey: known, headers, nowMs, listsModels }: Asking,
   platforms: Platform[],
 ): { apiKey: ApiKey; platforms: Platform[] } {
   const apiKey = usableKey(known, nowMs)
   const permitted = permittedPlatforms(apiKey, platforms)
-  checkProgram(apiKey, headers)
+  checkProgram(apiKey, identifyClient(headers, listsModels))
   return { apiKey, platforms: permitted }
 }
 
@@ -54,9 +56,8 @@ function permittedPlatforms({ permissions }: ApiKey, platforms: Platform[]): Pla
   )
 }
 
-function checkProgram(apiKey: ApiKey, headers: HeaderReader): void {
+function checkProgram(apiKey: ApiKey, client: ClientName | undefined): void {
   if (!apiKey.enableClientRestriction) return
-  const client = identifyClient(headers)
   if (client && apiKey.allowedClients.includes(client)) return
   const allowed = apiKey.allowedClients.join(', ') || 'none'
   throw new GatewayError(

@@ -25,7 +25,8 @@ export async function listModels(
   const { catalog, runtime } = gateway
   const inPool = gateway.platforms.inPool(poolId)
   const nowMs = runtime.now()
-  const permitted = (apiKey: ApiKey | undefined) => permittedUse({ apiKey, headers, nowMs }, inPool)
+  const permitted = (apiKey: ApiKey | undefined) =>
+    permittedUse({ apiKey, headers, nowMs, listsModels: true }, inPool)
   const { snapshot } = await authenticate(catalog, headers, ({ apiKey }) => {
     if (apiKey) onKey(apiKey.record.id)
     permitted(apiKey?.record)

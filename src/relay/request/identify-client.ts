@@ -19,14 +19,17 @@ const codexBetas = /^responses(=experimental|_websockets=)/
 const sdks: [pattern: RegExp, name: ClientName][] = [
   [/^Anthropic\/JS /, 'anthropic_sdk'],
   [/^OpenAI\/JS /, 'openai_sdk'],
-  [/^ai(-sdk)?[/-]/, 'vercel_ai'],
+  [/^ai(\/|-sdk[/-])/, 'vercel_ai'],
 ]
 
-/** The program a request comes from, or undefined when its headers do not say. */
-export function identifyClient(headers: HeaderReader): ClientName | undefined {
+/**
+ * The program a request comes from, or undefined when its headers do not say.
+ * @param listsModels for which Claude Code has another name.
+ */
+export function identifyClient(headers: HeaderReader, listsModels = false): ClientName | undefined {
   const agent = headers.get('user-agent') ?? ''
   if (claudeCode.test(agent) && /^cli(-bg)?$/.test(headers.get('x-app') ?? '')) return 'claude_code'
-  if (claudeCodeModels.test(agent)) return 'claude_code'
+  if (listsModels && claudeCodeModels.test(agent)) return 'claude_code'
   return identifyCodex(headers, agent) ?? sdks.find(([pattern]) => pattern.test(agent))?.[1]
 }
 

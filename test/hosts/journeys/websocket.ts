@@ -1,5 +1,6 @@
 /** Journeys of the WebSocket of Responses: one account for each socket, and every response settled by itself. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { readFixture } from '../../support/fixtures.ts'
 import {
   openSocketClient,
   type SocketUpstream,
@@ -199,6 +200,19 @@ export function websocketJourneys(stage: Stage): void {
       expect(await statusOf('/openai/v1/responses', headers)).toBe(426)
       const answer = await stage.admin.request('GET', '/accounts/codex')
       expect(answer.json.data[0].health.status).toBe('healthy')
+    })
+
+    it('is opened to the program that a key is for, and to no other', async () => {
+      const restriction = { enableClientRestriction: true, allowedClients: ['codex'] }
+      const { key } = await ready(restriction)
+      const { request } = JSON.parse(readFixture('codex-0.169.0-ws-upgrade.json'))
+      const own = Object.entries<string>(request.headers).filter(
+        ([name]) => !/^(host|connection|upgrade|authorization|sec-websocket-.*)$/i.test(name),
+      )
+      const client = await open(key, Object.fromEntries(own))
+      client.close()
+      await expect(open(key, { originator: 'codex_exec' })).rejects.toThrow('403')
+      expect(upstream.sockets).toHaveLength(1)
     })
 
     it('is refused to an unknown key, and at any other path', async () => {

@@ -23,9 +23,9 @@ describe('the client of a request', () => {
   it.each(recorded.map(({ file, request, expect: expected }) => [file, request, expected]))(
     'is told from the recorded headers of %s',
     (_, request, expected) => {
-      expect(identifyClient(new Headers(request.headers)) ?? null).toBe(
-        expected.client === null ? null : names[expected.client],
-      )
+      expect(
+        identifyClient(new Headers(request.headers), request.path === '/v1/models') ?? null,
+      ).toBe(expected.client === null ? null : names[expected.client])
     },
   )
 
