@@ -1,5 +1,5 @@
 /** The routes of the relay: what clients speak at each path, and which accounts serve it. */
-import { anthropic } from '../dialects/anthropic.ts'
+import { anthropic } from '../dialects/anthropic/messages.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { openaiChat } from '../dialects/openai/chat.ts'
 import { openaiResponses } from '../dialects/openai/responses.ts'

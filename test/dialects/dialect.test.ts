@@ -1,7 +1,7 @@
 /** The proof of the dialect seam: a dialect of the test's own, on a route of its own. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createApp } from '../../src/app.ts'
-import { anthropic } from '../../src/dialects/anthropic.ts'
+import { anthropic } from '../../src/dialects/anthropic/messages.ts'
 import type { Dialect, UsageReader } from '../../src/dialects/dialect.ts'
 import { commonHeaderRules } from '../../src/dialects/headers.ts'
 import { noUsage } from '../../src/domain/usage.ts'

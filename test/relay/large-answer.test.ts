@@ -1,6 +1,6 @@
 /** Answers of a size that no vendor sends: they cost other requests no wait. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { anthropic } from '../../src/dialects/anthropic.ts'
+import { anthropic } from '../../src/dialects/anthropic/messages.ts'
 import { maxParsedBytes, readLargeAnswer } from '../../src/relay/attempt/large-answer.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 import { bytes, sse, startUpstream, type Upstream } from '../support/upstream.ts'

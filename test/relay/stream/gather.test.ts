@@ -1,7 +1,7 @@
 /** How often a fast stream wakes JavaScript, in virtual time: on Workers that is what streams cost. */
 import { describe, expect, it } from 'vitest'
 import { openByobReader } from '../../../src/byob-reader.ts'
-import { createUsageReader } from '../../../src/dialects/anthropic-usage.ts'
+import { createUsageReader } from '../../../src/dialects/anthropic/usage.ts'
 import { meter, type StreamEnd } from '../../../src/relay/stream/meter.ts'
 import { createManualClock } from '../../support/manual-clock.ts'
 

@@ -1,7 +1,7 @@
 /** A streaming client hears comments while nobody has answered yet, and then one answer or one error. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { anthropic } from '../../../src/dialects/anthropic.ts'
+import { anthropic } from '../../../src/dialects/anthropic/messages.ts'
 import { asResponse } from '../../../src/http-message.ts'
 import { sendKeepAlives } from '../../../src/relay/stream/keep-alive.ts'
 import { anthropicJson, anthropicStream, bytes, html, json, reset } from '../../support/upstream.ts'

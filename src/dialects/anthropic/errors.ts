@@ -1,8 +1,8 @@
 /** Errors as clients of Anthropic Messages understand them, whole or as an event. */
 import { z } from 'zod'
-import type { ErrorCode, GatewayError } from '../errors.ts'
-import { parseJson } from '../json.ts'
-import { spentBudget } from './limit-headers.ts'
+import type { ErrorCode, GatewayError } from '../../errors.ts'
+import { parseJson } from '../../json.ts'
+import { spentBudget } from '../limit-headers.ts'
 
 const text = z.string().nullish().catch(undefined)
 /** An error body or error event of the vendor; fields of an unexpected type are undefined. */

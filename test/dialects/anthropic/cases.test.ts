@@ -1,11 +1,11 @@
 /** The usage of answers from the field, and what it costs by the price list. */
 import { createParser } from 'eventsource-parser'
 import { describe, expect, it } from 'vitest'
-import { anthropic } from '../../src/dialects/anthropic.ts'
-import { priceAnswer } from '../../src/ledger/answer-price.ts'
-import { priceUsage } from '../../src/ledger/price.ts'
-import { createPricer } from '../../src/ledger/pricer.ts'
-import { readFixture } from '../support/fixtures.ts'
+import { anthropic } from '../../../src/dialects/anthropic/messages.ts'
+import { priceAnswer } from '../../../src/ledger/answer-price.ts'
+import { priceUsage } from '../../../src/ledger/price.ts'
+import { createPricer } from '../../../src/ledger/pricer.ts'
+import { readFixture } from '../../support/fixtures.ts'
 
 function readCase(name: string, outputLimit?: number) {
   const reader = anthropic.createUsageReader(400, outputLimit)

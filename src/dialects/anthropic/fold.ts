@@ -1,7 +1,7 @@
 /** Folds an Anthropic stream into the message that it tells. */
 import type { EventSourceMessage } from 'eventsource-parser'
-import { parseJson } from '../json.ts'
-import type { AnswerFold } from './dialect.ts'
+import { parseJson } from '../../json.ts'
+import type { AnswerFold } from '../dialect.ts'
 
 /** The longest message that is folded, in characters of events. */
 const maxCharacters = 32 * 1024 * 1024

@@ -1,9 +1,9 @@
 import { createParser } from 'eventsource-parser'
 import { describe, expect, it } from 'vitest'
-import { anthropic } from '../../src/dialects/anthropic.ts'
-import { noUsage } from '../../src/domain/usage.ts'
-import { GatewayError } from '../../src/errors.ts'
-import { readFixture } from '../support/fixtures.ts'
+import { anthropic } from '../../../src/dialects/anthropic/messages.ts'
+import { noUsage } from '../../../src/domain/usage.ts'
+import { GatewayError } from '../../../src/errors.ts'
+import { readFixture } from '../../support/fixtures.ts'
 
 const readStream = (text: string, requestBytes = 400) => {
   const reader = anthropic.createUsageReader(requestBytes)

@@ -1,6 +1,6 @@
 /** Tells an Anthropic message as the stream that a client asked for. */
-import { parseJson } from '../json.ts'
-import { childrenOf, runAtOnce, scanObject } from './json-scan.ts'
+import { parseJson } from '../../json.ts'
+import { childrenOf, runAtOnce, scanObject } from '../json-scan.ts'
 
 type Fields = Record<string, unknown>
 

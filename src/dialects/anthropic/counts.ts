@@ -1,6 +1,6 @@
 /** The counts in a usage object of Anthropic's protocol, as vendors and relays write them. */
 import { z } from 'zod'
-import { addUsage, type ModelUsage, noUsage, type Usage } from '../domain/usage.ts'
+import { addUsage, type ModelUsage, noUsage, type Usage } from '../../domain/usage.ts'
 
 /** More than any model's context holds: such a count must not reach the usage ledger. */
 export const maxTokens = 10_000_000

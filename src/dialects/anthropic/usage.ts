@@ -1,15 +1,11 @@
 /** Reads the usage of Anthropic answers, streamed or whole (docs.anthropic.com, Messages API). */
 import type { EventSourceMessage } from 'eventsource-parser'
 import { z } from 'zod'
-import type { UpstreamError } from '../domain/upstream-error.ts'
-import { estimateTokens, noUsage, type Usage } from '../domain/usage.ts'
-import { parseJson } from '../json.ts'
-import {
-  answerCharacters,
-  blockCharacters,
-  deltaCharacters,
-  isDelta,
-} from './anthropic-characters.ts'
+import type { UpstreamError } from '../../domain/upstream-error.ts'
+import { estimateTokens, noUsage, type Usage } from '../../domain/usage.ts'
+import { parseJson } from '../../json.ts'
+import type { EventKind, UsageReader } from '../dialect.ts'
+import { answerCharacters, blockCharacters, deltaCharacters, isDelta } from './characters.ts'
 import {
   classesOf,
   type InputCounts,
@@ -21,9 +17,8 @@ import {
   type WireIteration,
   WireUsage,
   withCompactions,
-} from './anthropic-counts.ts'
-import { WireError } from './anthropic-errors.ts'
-import type { EventKind, UsageReader } from './dialect.ts'
+} from './counts.ts'
+import { WireError } from './errors.ts'
 
 const wireUsage = WireUsage.nullish().catch(undefined)
 
