@@ -88,12 +88,17 @@ export function makeHome(cli: Cli, access: Access): string {
   const home = mkdtempSync(join(tmpdir(), 'acceptance-'))
   if (cli.name === 'Codex') {
     mkdirSync(join(home, '.codex'))
-    writeFileSync(join(home, '.codex', 'config.toml'), codexConfig(access))
+    writeFileSync(join(home, '.codex', 'config.toml'), codexConfig(access, home))
+  } else {
+    // What its first interactive start would ask.
+    const project = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true }
+    const answers = { hasCompletedOnboarding: true, theme: 'dark', projects: { [home]: project } }
+    writeFileSync(join(home, '.claude.json'), JSON.stringify(answers))
   }
   return home
 }
 
-const codexConfig = ({ url, model, websocket }: Access) => `model_provider = "gateway"
+const codexConfig = ({ url, model, websocket }: Access, home: string) => `model_provider = "gateway"
 model = "${model}"
 approval_policy = "never"
 sandbox_mode = "danger-full-access"
@@ -104,7 +109,23 @@ base_url = "${url}/openai/v1"
 wire_api = "responses"
 env_key = "CRS_KEY"
 ${websocket ? 'supports_websockets = true' : ''}
+
+[projects."${home}"]
+trust_level = "trusted"
 `
+
+/** A clean environment: the gateway, its key, and no traffic to anywhere else. */
+export const environmentOf = ({ url, key }: Access, home: string) => ({
+  PATH: process.env.PATH,
+  HOME: home,
+  CODEX_HOME: join(home, '.codex'),
+  ANTHROPIC_BASE_URL: `${url}/api`,
+  ANTHROPIC_AUTH_TOKEN: key,
+  CRS_KEY: key,
+  CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+  DISABLE_TELEMETRY: '1',
+  DISABLE_AUTOUPDATER: '1',
+})
 
 /** Asks one turn in the print mode of a client; ended after `limitSeconds`. */
 export function runTurn(
@@ -129,17 +150,7 @@ export function runTurn(
     const child = spawn(program, [...before, ...args], {
       cwd: home,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: process.env.PATH,
-        HOME: home,
-        CODEX_HOME: join(home, '.codex'),
-        ANTHROPIC_BASE_URL: `${access.url}/api`,
-        ANTHROPIC_AUTH_TOKEN: access.key,
-        CRS_KEY: access.key,
-        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-        DISABLE_TELEMETRY: '1',
-        DISABLE_AUTOUPDATER: '1',
-      },
+      env: environmentOf(access, home),
     })
     let output = ''
     child.stdout.on('data', (data) => {

@@ -13,9 +13,12 @@ import { startWorkerHost } from '../hosts/worker.ts'
 import { startSocketUpstream } from '../support/socket-upstream.ts'
 import { json, startUpstream } from '../support/upstream.ts'
 import { type Access, type Cli, installClis, makeHome, runTurn, type Turn } from './clis.ts'
+import { runInteractive } from './interactive.ts'
 import { converse, converseOnSocket, expectedText, toolWord } from './upstream.ts'
 
 const isQuick = process.argv.includes('--quick')
+/** A client that repeats or sleeps for longer has been told the wrong thing. */
+const maxSeconds = 20
 const print = (line: string) => process.stdout.write(`${line}\n`)
 
 const upstream = await startUpstream()
@@ -56,9 +59,6 @@ interface Expected {
   maxRequests: number
 }
 
-/** A client that repeats or sleeps for longer has been told the wrong thing. */
-const maxSeconds = 20
-
 async function runAll(hostName: string, host: GatewayHost, cli: Cli): Promise<void> {
   const admin = await logIn(host)
   const isCodex = cli.name === 'Codex'
@@ -75,12 +75,15 @@ async function runAll(hostName: string, host: GatewayHost, cli: Cli): Promise<vo
     scenario: string,
     asked: Access,
     expected: Expected,
-    options: { prompt?: string; isResumed?: boolean } = {},
+    options: { prompt?: string; isResumed?: boolean; isInteractive?: boolean } = {},
   ) => {
     upstream.requests.length = 0
     host.log.length = 0
-    const { prompt = 'say hi', isResumed = false } = options
-    const turn = await runTurn(cli, asked, home, { prompt, isResumed, limitSeconds: 120 })
+    const { prompt = 'say hi', isResumed = false, isInteractive = false } = options
+    const limitSeconds = 120
+    const turn = isInteractive
+      ? await runInteractive(cli, asked, home, { prompt, expected: expectedText, limitSeconds: 40 })
+      : await runTurn(cli, asked, home, { prompt, isResumed, limitSeconds })
     const ended = ['served', 'unserved', 'error_answered'].flatMap((event) =>
       host.log.filter((line) => line.includes(`"event":"${event}"`)),
     )
@@ -101,6 +104,8 @@ async function runAll(hostName: string, host: GatewayHost, cli: Cli): Promise<vo
   upstream.behave(credential, converse)
   await run('print', access, { isAnswered: true, maxRequests: 10 })
   await run('continue', access, { isAnswered: true, maxRequests: 10 }, { isResumed: true })
+  fresh(access)
+  await run('interactive', access, { isAnswered: true, maxRequests: 12 }, { isInteractive: true })
   if (!isCodex) {
     const prompt = `${toolWord}: print a word`
     await run('tool', access, { isAnswered: true, maxRequests: 12 }, { prompt })
