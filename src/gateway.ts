@@ -6,6 +6,7 @@ import { type Catalog, createCatalog } from './catalog/catalog.ts'
 import type { CatalogContext } from './catalog/context.ts'
 import { createSealer } from './crypto.ts'
 import { createPricer, type Pricer } from './ledger/pricer.ts'
+import { createOfferings, type Offerings } from './offerings.ts'
 import { createOrganisations, type Organisations } from './organisations.ts'
 import type { Platform } from './platforms/platform.ts'
 import { createPlatformRegistry, type PlatformRegistry } from './platforms/registry.ts'
@@ -29,6 +30,8 @@ export interface Gateway extends CatalogContext {
   openSecrets: OpenSecrets
   /** Which accounts belong together; a session that moves stays among them if it can. */
   organisations: Organisations
+  /** Which operations accounts have; one that lacks an operation is asked for it last. */
+  offerings: Offerings
   /** Requests that wait for an account: no limit of their key counts them. */
   waitingRequests: ConcurrencyLimit
   /** Wakes a request that waits for its turn when another of its key has ended. */
@@ -72,6 +75,7 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
     sealer,
     openSecrets: createSecretOpener(sealer),
     organisations: createOrganisations(),
+    offerings: createOfferings(runtime.monotonicMs),
     waitingRequests: createConcurrencyLimit(maxWaitingPerKey),
     wakeUps: createWakeUps(),
     bodyMemory: createByteBudget({ ...uploads, maxBytes: BODY_MEMORY_BYTES }, runtime),

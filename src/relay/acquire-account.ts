@@ -96,6 +96,7 @@ async function planAndAdmit(
       bodyBytes: client.body.length,
       canProxy: runtime.canProxy,
       platforms: gateway.platforms,
+      offerings: gateway.offerings,
       pricer: gateway.pricer,
       nowMs: runtime.now(),
       onlyAccountId,

@@ -113,7 +113,7 @@ async function decide(
 ): Promise<AdmitReply> {
   const { runtime, keyspace } = gateway
   const { LEASE_SECONDS, SESSION_RETURN_SECONDS, TIMEZONE: timeZone } = runtime.config
-  const { apiKey, snapshot, candidates } = plan
+  const { apiKey, snapshot, candidates, offering } = plan
   const nowMs = runtime.now()
   // An account may rename what was asked for to a model with a budget of its own.
   const isOpus = candidates.some(({ family }) => family === 'opus')
@@ -139,12 +139,12 @@ async function decide(
       queue,
       periods: bucketsAt(nowMs, timeZone),
       limits: limitValues(apiKey),
-      candidates: asCandidates(candidates, {
+      candidates: asCandidates(offering, {
         nowMs,
         timeZone,
         organisations: gateway.organisations,
       }),
-      roster: rosterFor(gateway, snapshot.pool, candidates.length),
+      roster: rosterFor(gateway, snapshot.pool, offering.length),
     })
   } catch (error) {
     // The script may have run although its reply was lost: the tombstone ends its lease either way.

@@ -14,8 +14,9 @@ import { clientClosed } from './request/client-request.ts'
 import { type Admission, admissionOf } from './scheduling/admission.ts'
 import { asCandidates, type PlannedAccount } from './scheduling/candidates.ts'
 import { tellHealthChanges } from './scheduling/health-events.ts'
+import { learnOffering, offering } from './scheduling/offering.ts'
 import { createSoleRetry, type SoleRetry } from './scheduling/sole-retry.ts'
-import { type FailedAttempt, unavailable } from './scheduling/unavailable.ts'
+import { type FailedAttempt, noOthers, unavailable } from './scheduling/unavailable.ts'
 import { type AfterPause, createWaiting, type Waiting } from './scheduling/waiting.ts'
 import { type FailedTry, noteFailure } from './settlement/last-failure.ts'
 import { settleVoid } from './settlement/settle.ts'
@@ -41,10 +42,13 @@ export async function dispatch(
   context: AttemptContext,
   first: Admission,
 ): Promise<Exchange> {
-  const { runtime, organisations } = gateway
+  const { runtime, organisations, offerings } = gateway
+  const { operation } = context
   const { ledgerId, requestId, candidates, apiKey } = first.plan
   const onHeaders: AttemptContext['onHeaders'] = ({ id }, headers) =>
     organisations.learn(id, headers)
+  const isProven: AttemptContext['isProven'] = ({ id }) => offerings.has(id, operation) === true
+  const heard = { ...context, onHeaders, isProven }
   const waiting = createWaiting(gateway, apiKey.id, context.client.signal)
   const retry = createSoleRetry(gateway, context, { keyId: apiKey.id, ledgerId })
   // What only one account can serve is asked of one, also where it is not known which.
@@ -57,7 +61,8 @@ export async function dispatch(
     const planned = plannedFor(admission)
     if (tried.has(planned)) retry.noteRetry()
     tried.add(planned)
-    const { outcome, tookMs } = await tracedAttempt({ ...context, onHeaders }, admission, planned)
+    const { outcome, tookMs } = await tracedAttempt(heard, admission, planned)
+    learnOffering(offerings, operation, planned.account.id, outcome)
     if (outcome.kind !== 'failure') return { admission, planned, outcome }
     const { failure, status } = outcome
     const { accountId } = admission
@@ -67,7 +72,8 @@ export async function dispatch(
     failed.set(planned, latest)
     refusals.set(planned, outcome.refusal)
     retry.noteFailure({ planned, failure, status, tookMs })
-    const others = isBound ? [] : candidates.filter((candidate) => !tried.has(candidate))
+    const untried = isBound ? [] : candidates.filter((candidate) => !tried.has(candidate))
+    const others = [...offering(offerings, operation, untried)]
     const isLate = runtime.monotonicMs() >= context.deadlineMonotonicMs
     // Others that are only not asked any more may well be available.
     const isCutOff = others.length > 0 && (isLate || tried.size >= maxAccounts)
@@ -218,15 +224,6 @@ function changesOf(reply: ReassignReply): ReassignReply['healthChanges'] {
 }
 
 const tooLate = 'No upstream account began to answer in time'
-const noOthers = {
-  soonestMs: 0,
-  cooling: 0,
-  limited: 0,
-  overloaded: 0,
-  refused: 0,
-  atCapacity: 0,
-  overQuota: 0,
-}
 
 function reassign(
   { runtime, keyspace, organisations }: Gateway,

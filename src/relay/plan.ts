@@ -6,13 +6,15 @@ import type { PoolId } from '../domain/platform.ts'
 import { GatewayError } from '../errors.ts'
 import type { HeaderReader } from '../http-message.ts'
 import type { Pricer } from '../ledger/pricer.ts'
+import type { Offerings } from '../offerings.ts'
 import type { PlatformRegistry } from '../platforms/registry.ts'
 import { permittedUse } from './permitted-use.ts'
 import type { Hints } from './request/hints.ts'
 import { identifyClient } from './request/identify-client.ts'
 import type { Conversation } from './request/session.ts'
 import type { RelayRoute } from './routes.ts'
-import { type Choice, findCandidates } from './scheduling/candidates.ts'
+import { type Choice, findCandidates, type PlannedAccount } from './scheduling/candidates.ts'
+import { offering } from './scheduling/offering.ts'
 
 export interface Plan extends Choice, Conversation {
   /** Names the request in the ledger; always made here, never taken from the client. */
@@ -24,6 +26,8 @@ export interface Plan extends Choice, Conversation {
   apiKey: ApiKey
   dialect: Dialect
   poolId: PoolId
+  /** Those of the candidates that are asked first. */
+  offering: readonly PlannedAccount[]
   model: string
   /** The program that sent it; `other` where its headers name none that is known. */
   client: ClientName | 'other'
@@ -43,6 +47,7 @@ interface PlanInput {
   /** Whether this host can go through the proxy of an account. */
   canProxy: boolean
   platforms: PlatformRegistry
+  offerings: Offerings
   pricer: Pricer
   nowMs: number
   onlyAccountId?: string | undefined
@@ -60,7 +65,7 @@ const hour = 60 * minute
 export function plan(input: PlanInput): Plan {
   const { ledgerId, requestId, snapshot, route, headers, hints, canProxy, nowMs } = input
   const { conversation } = input
-  const { dialect, poolId } = route
+  const { dialect, poolId, operation } = route
   const { model } = hints
   const asking = { apiKey: snapshot.apiKey?.record, headers, nowMs }
   const { apiKey, platforms } = permittedUse(asking, input.platforms.inPool(poolId))
@@ -81,6 +86,10 @@ export function plan(input: PlanInput): Plan {
     client: identifyClient(headers) ?? 'other',
     ...conversation,
     ...choice,
+    // What only one account can serve is asked of that, whatever is known of it.
+    offering: conversation.binding
+      ? choice.candidates
+      : offering(input.offerings, operation, choice.candidates),
     reservationNanoUsd: reservation(choice.priced, input),
   }
 }

@@ -45,6 +45,18 @@ export const Availability = z
   .object({
     available: z.boolean().openapi({ description: 'For every model that no reason names' }),
     reasons: z.array(Reason),
+    lacks: z
+      .array(
+        z.object({
+          operation: z.string().openapi({ description: 'Such as `responses`' }),
+          until: z.string().openapi({ description: 'RFC 3339; it is asked again then' }),
+        }),
+      )
+      .optional()
+      .openapi({
+        description:
+          'What it does not offer, as its answers have told the process that answers this; others are asked first',
+      }),
     lastFailure: z
       .object({
         at: z.string(),
@@ -91,7 +103,16 @@ export async function getAvailability(
     ...quotaReasons(record, load, today),
   ]
   const available = reasons.every(({ models }) => models !== 'all')
-  return { available, reasons, ...(last && { lastFailure: shown(last) }) }
+  const lacks = gateway.offerings.lackedBy(accountId).map(({ operation, untilMonotonicMs }) => {
+    const untilMs = runtime.now() + untilMonotonicMs - runtime.monotonicMs()
+    return { operation, until: new Date(untilMs).toISOString() }
+  })
+  return {
+    available,
+    reasons,
+    ...(lacks.length > 0 && { lacks }),
+    ...(last && { lastFailure: shown(last) }),
+  }
 }
 
 const byAdmin = (code: Reason['code'], message: string): Reason => ({

@@ -25,6 +25,8 @@ interface Failed {
   said?: string | undefined
   /** What the upstream reported before it failed. */
   usage?: UsageReader
+  /** The account does not have the operation at all. */
+  lacksOperation?: true
 }
 
 export type Outcome =
@@ -57,6 +59,8 @@ export interface AttemptContext {
   client: ClientRequest
   /** Gets the headers of each answer of an account. */
   onHeaders?: (account: Account, headers: HeaderReader) => void
+  /** Whether the account has answered the operation lately. */
+  isProven?: (account: Account) => boolean
   /** When the last account must have begun to answer, by the monotonic clock. */
   deadlineMonotonicMs: number
 }

@@ -13,6 +13,7 @@ import type { PlannedAccount } from '../scheduling/candidates.ts'
 import { type BegunStream, eventStreamType, isEventStream, openStream } from '../stream/gate.ts'
 import { classifySafely } from './classify-safely.ts'
 import { foldStream } from './fold-stream.ts'
+import { lacksOperation } from './lacks-operation.ts'
 import { maxParsedBytes, readLargeAnswer } from './large-answer.ts'
 import type { AttemptContext, Outcome, Refusal } from './outcome.ts'
 import { formOf, readRest, sniff } from './sniff.ts'
@@ -41,6 +42,8 @@ interface Reading {
   onBytes: () => void
   rateLimitMs: number
   now: () => number
+  /** Whether a refusal says that the account does not have the operation. */
+  isLacking: (status: number, json: unknown) => boolean
   /** Lets other requests run while this one is read. */
   pause: () => Promise<void>
 }
@@ -68,8 +71,12 @@ export async function readOutcome(
   const classify = (error: UpstreamError) =>
     judge((platform) => platform.classifyErrorEvent(error, rateLimitMs, now()))
   const answer = { dialect, wantsStream, planned, response, headers, usage }
+  const isLacking: Reading['isLacking'] = (status, json) => {
+    const isProven = context.isProven?.(planned.account) ?? false
+    return lacksOperation({ operation: context.operation, status, isProven }, json)
+  }
   const pause = () => sleep(runtime, 0, client.signal)
-  const reading = { ...answer, judge, classify, onBytes, rateLimitMs, now, pause }
+  const reading = { ...answer, judge, classify, onBytes, rateLimitMs, now, isLacking, pause }
   return isSuccess(response) ? readSuccess(reading) : readJson(reading, maxRefusalBytes)
 }
 
@@ -167,7 +174,10 @@ function judgeParsed(reading: Reading, body: Uint8Array<ArrayBuffer> | undefined
   const json = parseJson(text)
   if (isSuccess(response) && body && usage.answer(json)) return answerOf(reading, body)
   const answer = { status, headers: response.headers, body: text }
-  const failure = judge((platform) => platform.classifyAnswer(answer, rateLimitMs, now()))
+  const isLacking = reading.isLacking(status, json)
+  const failure = isLacking
+    ? accountFailure('unsupported_by_account')
+    : judge((platform) => platform.classifyAnswer(answer, rateLimitMs, now()))
   // Clients would take an error with a status of success for an answer.
   const shownStatus = isSuccess(response) ? 400 : status
   const shown = json === undefined ? undefined : body
@@ -178,7 +188,9 @@ function judgeParsed(reading: Reading, body: Uint8Array<ArrayBuffer> | undefined
     headers.set('retry-after', String(Math.max(1, Math.ceil((failure.untilMs - now()) / 1000))))
   }
   const said = sentenceOf(json)
-  return { kind: 'failure', failure, status, said, ...(isShowable && { refusal }) }
+  const shownRefusal = isShowable && { refusal }
+  const lacking = isLacking && ({ lacksOperation: true } as const)
+  return { kind: 'failure', failure, status, said, ...shownRefusal, ...lacking }
 }
 
 /** A whole answer in the form that the client asked for. */

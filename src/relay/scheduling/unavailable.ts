@@ -63,6 +63,17 @@ const finalMessages: Partial<Record<ErrorCode, string>> = {
   upstream_failed: 'No upstream account could answer this request',
 }
 
+/** Nobody was passed over. */
+export const noOthers = {
+  soonestMs: 0,
+  cooling: 0,
+  limited: 0,
+  overloaded: 0,
+  refused: 0,
+  atCapacity: 0,
+  overQuota: 0,
+}
+
 /** The refusal, with the soonest time at which a repeat can succeed; never which account, and never its words. */
 export function unavailable(none: NoAccountAvailable): GatewayError {
   const present = causesOf(none)

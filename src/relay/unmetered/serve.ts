@@ -12,7 +12,7 @@ import { digestOf } from '../request/session.ts'
 import { unreadableRefusal } from '../respond.ts'
 import type { RelayRoute } from '../routes.ts'
 import type { PlannedAccount } from '../scheduling/candidates.ts'
-import { type FailedAttempt, unavailable } from '../scheduling/unavailable.ts'
+import { type FailedAttempt, noOthers, unavailable } from '../scheduling/unavailable.ts'
 import { planUnmetered, type Ranked } from './plan.ts'
 import { type StoredResponse, storedResponse, withoutBody } from './stored-response.ts'
 
@@ -119,16 +119,6 @@ async function ask(
 }
 
 type Failure = Extract<Outcome, { kind: 'failure' }>
-
-const noOthers = {
-  soonestMs: 0,
-  cooling: 0,
-  limited: 0,
-  overloaded: 0,
-  refused: 0,
-  atCapacity: 0,
-  overQuota: 0,
-}
 
 const asFailed = ({ failure }: Failure): FailedAttempt => ({ failure, cooldownUntilMs: 0 })
 
