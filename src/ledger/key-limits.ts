@@ -66,6 +66,7 @@ export function admittedUses(
   timeZone: string,
 ): LimitUse[] {
   const values = limitValues(apiKey)
+  if (spent.length === 0 && values.rateLimitRequests === 0) return []
   const costs = new Map(costLimits.map(({ field }, i) => [field, spent[i] ?? '']))
   return keyLimits.flatMap(({ field, unit, period }): LimitUse[] => {
     const limit = values[field]

@@ -8,10 +8,11 @@ const maxPrefixes = 4
 /** A longer path is left as it is. */
 const maxLength = 256
 
-/** What Claude Code asks of its base URL to see whether it answers, and where that is served. */
+/** What Claude Code asks of its base URL beside the relay, and where that is served. */
 const probes = new Map([
   ['', '/'],
   ['hello', '/api/hello'],
+  ['oauth/usage', '/api/oauth/usage'],
 ])
 
 export interface BasePaths {

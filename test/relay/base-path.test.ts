@@ -53,6 +53,15 @@ describe('a base URL', () => {
     expect(upstream.requests.at(-1)?.path).toBe('/v1/messages?beta=true')
   })
 
+  it.each(['', '/api', '/v1', '/claude'])(
+    'that is "%s" reaches the usage of a key',
+    async (base) => {
+      const { status, text } = await ask(`${base}/api/oauth/usage`, 'GET')
+      expect(status, text).toBe(200)
+      expect(JSON.parse(text)).toHaveProperty('extra_usage')
+    },
+  )
+
   it.each(['/v1/messages/', '/v1//messages', '/api/v1/messages//'])(
     'may be joined with slashes too many: %s',
     async (path) => {
