@@ -75,7 +75,7 @@ export async function admit(
       }
     case 'issuerGone':
       notePassedOver(trace, plan.excluded)
-      throw issuerGone(plan.binding)
+      throw issuerGone(plan.binding, plan.onlyAccountId !== undefined)
     case 'gone':
       throw new GatewayError('internal', 'This request was ended before it began')
     case 'ok':

@@ -31,6 +31,8 @@ export interface Plan extends Choice, Conversation {
   model: string
   /** The program that sent it; `other` where its headers name none that is known. */
   client: ClientName | 'other'
+  /** No other account may serve it: it came on a socket. */
+  onlyAccountId: string | undefined
   /** What the request reserves of its key's budgets and of its account's quota. */
   reservationNanoUsd: number
 }
@@ -84,6 +86,7 @@ export function plan(input: PlanInput): Plan {
     poolId,
     model,
     client: identifyClient(headers) ?? 'other',
+    onlyAccountId,
     ...conversation,
     ...choice,
     // What only one account can serve is asked of that, whatever is known of it.

@@ -12,10 +12,16 @@ const bound: Record<Binding, { what: string; field: string }> = {
   file: { what: 'file', field: 'file_id' },
 }
 
-/** The answer at once where that account is deleted, switched off, or not one that the key may use. */
-export function issuerGone(binding: Binding = 'response'): GatewayError {
+const gone = 'is not available to it any more; start a new conversation'
+const onSocket = 'is not the one of this WebSocket; open another, or start a new conversation'
+
+/**
+ * The answer at once where that account is deleted, switched off, or not one that the key may use.
+ * @param isSocket the request came on a socket, which is bridged to one account.
+ */
+export function issuerGone(binding: Binding = 'response', isSocket = false): GatewayError {
   const { what, field } = bound[binding]
-  const message = `The upstream account that issued the ${what} in this request is not available to it any more; start a new conversation`
+  const message = `The upstream account that issued the ${what} in this request ${isSocket ? onSocket : gone}`
   const code = binding === 'content' ? 'content_issuer_gone' : 'issuer_gone'
   return new GatewayError(code, message, { issues: [{ field, message: `The ${what} is gone` }] })
 }

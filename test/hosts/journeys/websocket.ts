@@ -1,6 +1,7 @@
 /** Journeys of the WebSocket of Responses: one account for each socket, and every response settled by itself. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readFixture } from '../../support/fixtures.ts'
+import { responsesJson } from '../../support/openai.ts'
 import {
   openSocketClient,
   type SocketUpstream,
@@ -200,6 +201,32 @@ export function websocketJourneys(stage: Stage): void {
       expect(await statusOf('/openai/v1/responses', headers)).toBe(426)
       const answer = await stage.admin.request('GET', '/accounts/codex')
       expect(answer.json.data[0].health.status).toBe('healthy')
+    })
+
+    it('refuses what another account issued in a message, and the socket goes on', async () => {
+      await stage.addAccount('sk-http', { priority: 1 }, 'codex')
+      stage.upstream.behave('sk-http', responsesJson({ id: 'resp_http' }))
+      const { id, key } = await ready()
+      const response = await fetch(`${stage.host.url}/openai/v1/responses`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'gpt-5', input: 'hi' }),
+      })
+      expect(response.status).toBe(200)
+      await charged(id, { requests: 1 })
+      const client = await open(key)
+      client.send(create({ previous_response_id: 'resp_http' }))
+      expect(await client.received('error')).toMatchObject({
+        status: 400,
+        error: {
+          code: 'previous_response_not_found',
+          message: expect.stringContaining('is not the one of this WebSocket'),
+        },
+      })
+      client.send(create())
+      await client.received('response.completed')
+      expect(upstream.sockets[0]?.texts).toHaveLength(1)
+      client.close()
     })
 
     it('is opened to the program that a key is for, and to no other', async () => {
