@@ -91,7 +91,14 @@ export function makeHome(cli: Cli, access: Access): string {
     writeFileSync(join(home, '.codex', 'config.toml'), codexConfig(access, home))
   } else {
     // What its first interactive start would ask.
-    const project = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true }
+    const lists = {
+      allowedTools: [],
+      history: [],
+      enabledMcpjsonServers: [],
+      disabledMcpjsonServers: [],
+    }
+    const accepted = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true }
+    const project = { ...lists, ...accepted, mcpServers: {} }
     const answers = { hasCompletedOnboarding: true, theme: 'dark', projects: { [home]: project } }
     writeFileSync(join(home, '.claude.json'), JSON.stringify(answers))
   }
