@@ -5,13 +5,15 @@ import { addUsage, type ModelUsage, noUsage, type Usage } from '../../domain/usa
 /** More than any model's context holds: such a count must not reach the usage ledger. */
 export const maxTokens = 10_000_000
 
-const fromText = (value: unknown) =>
-  typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
-/** A count; some relays write it as a string. */
-const count = z
-  .preprocess(fromText, z.int().nonnegative().max(maxTokens).nullish())
-  .catch(undefined)
-  .optional()
+/** A count; some relays write it as a string. One that cannot be true is read as absent. */
+function countOf(value: unknown): number | null | undefined {
+  if (value === null) return null
+  const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
+  if (typeof number !== 'number' || !Number.isInteger(number)) return undefined
+  return number >= 0 && number <= maxTokens ? number : undefined
+}
+// Every answer has several: one function costs less than a chain of schemas.
+const count = z.unknown().transform(countOf).optional()
 
 const counts = {
   input_tokens: count,
@@ -59,6 +61,8 @@ export interface InputCounts {
   cacheRead?: number
 }
 
+const inputClasses = ['input', 'cacheWrite', 'cacheWrite5m', 'cacheWrite1h', 'cacheRead'] as const
+
 /** The counts that are named; OpenAI's where Anthropic's are missing or zero. */
 export function inputCounts(usage: WireCounts): InputCounts {
   const { cache_creation: written } = usage
@@ -70,9 +74,11 @@ export function inputCounts(usage: WireCounts): InputCounts {
     cacheWrite1h: written?.ephemeral_1h_input_tokens,
     cacheRead,
   }
-  const counts: InputCounts = Object.fromEntries(
-    Object.entries(named).filter(([, value]) => typeof value === 'number'),
-  )
+  const counts: InputCounts = {}
+  for (const name of inputClasses) {
+    const value = named[name]
+    if (typeof value === 'number') counts[name] = value
+  }
   const { prompt_tokens: prompt } = usage
   if (!prompt || counts.input) return counts
   // A prompt in OpenAI's sense includes what came from the cache or went there.

@@ -21,15 +21,17 @@ export function hideSecrets(outcome: Outcome, account: Account, secrets: Account
  */
 function hideCredential(outcome: Outcome, credential: string): Outcome {
   if (credential.length < minCharacters) return outcome
-  const forms = formsOf(credential)
-  if (outcome.kind === 'refusal') return hideInRefusal(outcome, forms)
+  if (outcome.kind === 'refusal') return hideInRefusal(outcome, formsOf(credential))
   if (outcome.kind === 'failure' && outcome.refusal) {
-    return { ...outcome, refusal: hideInRefusal(outcome.refusal, forms) }
+    return { ...outcome, refusal: hideInRefusal(outcome.refusal, formsOf(credential)) }
   }
   if (outcome.kind === 'stream' && outcome.stream.isRefusal) {
     const { stream } = outcome
     // Two parts may share it between them.
-    return { ...outcome, stream: { ...stream, held: [hideInBytes(joined(stream.held), forms)] } }
+    return {
+      ...outcome,
+      stream: { ...stream, held: [hideInBytes(joined(stream.held), formsOf(credential))] },
+    }
   }
   return outcome
 }
