@@ -4,6 +4,7 @@ import {
   downstreamHeaders,
   upstreamHeaders,
 } from '../../src/dialects/headers.ts'
+import { HeaderList } from '../../src/http-message.ts'
 import { readFixture } from '../support/fixtures.ts'
 
 const upstream = (headers: Headers) => upstreamHeaders(headers, commonHeaderRules)
@@ -72,5 +73,52 @@ describe('headers back to the caller', () => {
     ]
     expect(back(false)).toEqual(['openai-model', 'openai-version'])
     expect(back(true)).toEqual(['openai-version'])
+  })
+})
+
+const words = (text: string) => text.trim().split(/\s+/)
+
+describe('each header of a request', () => {
+  it.each(
+    words(`host connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer
+      transfer-encoding upgrade expect content-length accept-encoding x-api-key api-key authorization
+      cookie cf-ray cf-connecting-ip x-forwarded-for x-forwarded-proto forwarded x-real-ip true-client-ip
+      via cdn-loop chatgpt-account-id sec-websocket-key sec-websocket-extensions`),
+  )('%s never goes upstream', (name) => {
+    const headers = new HeaderList([[name, 'value']])
+    expect([...upstreamHeaders(headers, commonHeaderRules)]).toEqual([])
+  })
+
+  it.each(
+    words(`anthropic-version anthropic-beta content-type accept user-agent x-app x-stainless-lang
+      x-stainless-retry-count x-claude-code-session-id x-claude-code-agent-id
+      anthropic-dangerous-direct-browser-access originator session-id session_id thread-id thread_id
+      conversation_id x-codex-turn-state x-codex-turn-metadata x-codex-beta-features x-client-request-id
+      openai-beta version x-openai-subagent x-oai-web-search-eligible x-invented-later`),
+  )('%s goes upstream unchanged', (name) => {
+    const headers = new HeaderList([[name, 'a value, of its own; kept="as it is"']])
+    const kept = [...upstreamHeaders(headers, commonHeaderRules)]
+    expect(kept).toEqual([[name, 'a value, of its own; kept="as it is"']])
+  })
+})
+
+describe('each header of an answer', () => {
+  it.each(
+    words(`connection keep-alive transfer-encoding trailer upgrade content-encoding content-length
+      set-cookie cf-ray server via alt-svc strict-transport-security report-to nel
+      anthropic-organization-id openai-organization openai-project anthropic-ratelimit-requests-remaining
+      anthropic-ratelimit-unified-status x-codex-primary-used-percent x-codex-secondary-used-percent
+      x-codex-credits-balance x-ratelimit-remaining-tokens retry-after x-request-id`),
+  )('%s never comes back', (name) => {
+    const headers = new HeaderList([[name, 'value']])
+    expect([...downstreamHeaders(headers, commonHeaderRules, false)]).toEqual([])
+  })
+
+  it.each(
+    words(`content-type request-id x-should-retry x-codex-turn-state x-models-etag
+      x-reasoning-included openai-processing-ms openai-version x-invented-later`),
+  )('%s comes back unchanged', (name) => {
+    const headers = new HeaderList([[name, 'value']])
+    expect([...downstreamHeaders(headers, commonHeaderRules, true)]).toEqual([[name, 'value']])
   })
 })
