@@ -4,7 +4,7 @@ import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { estimateTokens, noUsage, type PriceFactors } from '../../domain/usage.ts'
 import { parseJson } from '../../json.ts'
 import type { EventKind, UsageReader } from '../dialect.ts'
-import { isEmpty, isObject, type TokenCounts, tokenCounts } from './counts.ts'
+import { isEmpty, isObject, reportedUsage, type TokenCounts, tokenCounts } from './counts.ts'
 import { chunkCharacters } from './deltas.ts'
 import { errorFields } from './wire-error.ts'
 
@@ -74,6 +74,7 @@ export function createUsageReader(requestBytes: number): UsageReader {
     },
     state: () => state,
     failure: () => failure,
+    reported: () => reportedUsage(counts),
     total() {
       const isReported = counts !== undefined && !(isEmpty(counts) && characters > 0)
       const reported = isReported && counts ? counts : { inputTokens: estimateTokens(requestBytes) }

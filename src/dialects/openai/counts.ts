@@ -1,5 +1,5 @@
 /** Reads the token counts of OpenAI answers (openai SDK 7.57: `ResponseUsage`, `CompletionUsage`). */
-import type { Usage } from '../../domain/usage.ts'
+import { noUsage, type Usage } from '../../domain/usage.ts'
 
 /** More than any model's context holds: such a count must not reach the usage ledger. */
 const maxTokens = 10_000_000
@@ -64,3 +64,7 @@ export function tokenCounts(usage: unknown): TokenCounts | undefined {
 /** Whether all counts are zero. */
 export const isEmpty = (counts: TokenCounts): boolean =>
   Object.values(counts).every((count) => count === 0)
+
+/** What was counted, in the terms of the usage ledger; undefined where that is nothing. */
+export const reportedUsage = (counts: TokenCounts | undefined): Usage | undefined =>
+  counts && !isEmpty(counts) ? { ...noUsage, ...counts } : undefined

@@ -4,7 +4,15 @@ import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { estimateTokens, noUsage, type PriceFactors } from '../../domain/usage.ts'
 import { parseJson } from '../../json.ts'
 import type { EventKind, IssuedId, UsageReader } from '../dialect.ts'
-import { asObject, countOf, isEmpty, isObject, type TokenCounts, tokenCounts } from './counts.ts'
+import {
+  asObject,
+  countOf,
+  isEmpty,
+  isObject,
+  reportedUsage,
+  type TokenCounts,
+  tokenCounts,
+} from './counts.ts'
 import { deltaCharacters, typeOf } from './deltas.ts'
 import { errorFields } from './wire-error.ts'
 
@@ -75,8 +83,8 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     answer(body: unknown): boolean {
       if (!isObject(body) || !answers.has(String(body.object))) return false
       // An answer that failed before it cost anything is an error with a status of success.
-      const isFailed = body.status === 'failed' && (tokenCounts(body.usage)?.inputTokens ?? 0) === 0
-      if (isFailed) return false
+      const counted = tokenCounts(body.usage)
+      if (body.status === 'failed' && (!counted || isEmpty(counted))) return false
       read(body)
       characters = JSON.stringify(body.output ?? '').length
       state = 'complete'
@@ -84,6 +92,10 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     },
     state: () => state,
     failure: () => failure,
+    reported() {
+      const usage = reportedUsage(counts)
+      return usage && { ...usage, webSearchRequests }
+    },
     issuedIds: () => [...issued.values()],
     total() {
       const isReported = counts !== undefined && !(isEmpty(counts) && characters > 0)
