@@ -12,6 +12,7 @@ import {
   type TestAdmin,
   type TestGateway,
 } from '../support/gateway.ts'
+import { responsesJson, responsesStream } from '../support/openai.ts'
 import {
   anthropicJson,
   anthropicStream,
@@ -103,6 +104,26 @@ it('tokens that a failed attempt reported are a cost of its account, and of no k
   const { keyspace } = gateway.gateway
   const load = await gateway.runtime.redis.hget<string>(keyspace.load('claude-console'), first)
   expect(load?.split('|').at(-1)).toBe(String(reported?.costNanoUsd))
+})
+
+it('tokens of a response that failed before its content are a cost of its account as well', async () => {
+  const apiUrl = `${upstream.url}/v1`
+  const failing = await admin.createAccount({ apiUrl, priority: 1 }, 'codex')
+  await admin.createAccount({ apiUrl, priority: 2 }, 'codex')
+  const usage = { input: 1_000, cached: 600, written: 0, output: 30, reasoning: 20 }
+  upstream.respond(responsesStream({ ending: 'failed', deltas: [], usage }), responsesJson())
+  const response = await gateway.app.request('/openai/v1/responses', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key.key}`, 'content-type': 'application/json' },
+    body: '{"model":"gpt-5","input":"hi"}',
+  })
+  expect(response.status).toBe(200)
+  await response.text()
+  await gateway.deferred()
+  const reported = { inputTokens: 400, cacheReadTokens: 600, outputTokens: 30, reasoningTokens: 20 }
+  expect((await usageBy('account'))[failing.id]).toMatchObject(reported)
+  const { total } = (await admin.call('GET', `/keys/${key.id}/stats`)).json
+  expect(total).toMatchObject({ requests: 1, inputTokens: 15, outputTokens: 9 })
 })
 
 it('a request that all accounts failed, and one that the upstream refused, count for their key', async () => {

@@ -131,6 +131,8 @@ describe('a whole answer of Responses', () => {
     const failed = { object: 'response', status: 'failed', error: { code: 'server_error' } }
     expect(openaiResponses.createUsageReader(1).answer(failed)).toBe(false)
     expect(openaiResponses.createUsageReader(1).answer({ ...failed, usage })).toBe(true)
+    const cached = { input_tokens: 5, input_tokens_details: { cached_tokens: 5 }, output_tokens: 0 }
+    expect(openaiResponses.createUsageReader(1).answer({ ...failed, usage: cached })).toBe(true)
   })
 })
 
