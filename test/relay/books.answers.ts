@@ -69,7 +69,7 @@ function errorOf({ operation, ending }: Script) {
 }
 
 /** The parts of a stream: what precedes content, content, and the events of each end. */
-interface Parts {
+export interface Parts {
   preamble: string[]
   content: string[]
   end: string[]
@@ -134,7 +134,7 @@ function responseParts(script: Script): Parts {
     ],
     content: deltas.map((delta) => event('response.output_text.delta', { ...at, delta })),
     end: [event(`response.${status}`, { response: responseBody(script, status) })],
-    error: event('error', { ...errorOf(script), param: null }),
+    error: event('error', { ...errorOf(script), type: 'error', param: null }),
   }
 }
 
@@ -161,7 +161,8 @@ function chatParts(script: Script): Parts {
   }
 }
 
-const partsOf = {
+/** The parts of a stream of each API. */
+export const partsOf = {
   messages: messageParts,
   responses: responseParts,
   responses_compact: responseParts,

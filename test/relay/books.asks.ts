@@ -33,8 +33,8 @@ export interface Unmetered {
 }
 export type Ask = Metered | Unmetered
 
-const count = fc.oneof(fc.constant(0), fc.nat(5_000), fc.nat(150_000))
-const drawnCounts: fc.Arbitrary<Counts> = fc.record({
+export const count = fc.oneof(fc.constant(0), fc.nat(5_000), fc.nat(150_000))
+export const drawnCounts: fc.Arbitrary<Counts> = fc.record({
   fresh: count,
   read: count,
   written: count,
