@@ -77,6 +77,8 @@ async function answer(connection: Duplex, { status, headers, body }: RelayAnswer
   const fields = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')
   const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
   const length = `content-length: ${content.length}\r\n`
+  // Nothing reads this connection any more, so that its other end closes it would not be noticed.
+  connection.once('finish', () => connection.destroy())
   connection.end(
     `${line}${fields}${length}connection: close\r\n\r\n${content.toString('latin1')}`,
     'latin1',
