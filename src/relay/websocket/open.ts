@@ -4,7 +4,7 @@ import { runAtOnce } from '../../dialects/json-scan.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import type { HttpRequest, RelayAnswer } from '../../http-message.ts'
-import type { MessageSocket } from '../../message-socket.ts'
+import type { AcceptSocket, MessageSocket } from '../../message-socket.ts'
 import { prepareRequest } from '../../platforms/prepare-request.ts'
 import { authenticate } from '../authenticate.ts'
 import { permittedUse } from '../permitted-use.ts'
@@ -54,11 +54,21 @@ export async function serveSocket(
     opened.socket.close(1001, 'The client has gone')
     throw new GatewayError('client_closed', 'The client closed the connection')
   }
-  const { answer, socket: client } = acceptSocket()
   const { planned, socket: upstream } = opened
+  const { answer, socket: client } = acceptedBeside(upstream, acceptSocket)
   const stop = bridge(gateway, { route, principal, planned, request, client, upstream })
   onStopping?.(stop)
   return answer
+}
+
+/** Accepts the client's socket. @throws what that throws; the upstream's is then closed. */
+function acceptedBeside(upstream: MessageSocket, acceptSocket: AcceptSocket) {
+  try {
+    return acceptSocket()
+  } catch (error) {
+    upstream.close(1000, 'The client has gone')
+    throw error
+  }
 }
 
 const upgradeRequired = (message: string) => new GatewayError('upgrade_required', message)

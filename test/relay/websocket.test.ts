@@ -1,0 +1,97 @@
+/** The bridge between a client's socket and an account's, with sockets that the test moves itself. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { HeaderList } from '../../src/http-message.ts'
+import type { MessageSocket, SocketListener } from '../../src/message-socket.ts'
+import { relayRoutes } from '../../src/relay/routes.ts'
+import { serveSocket } from '../../src/relay/websocket/open.ts'
+import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
+
+type Told = Record<string, unknown> & { type?: string; error?: { code?: string } }
+
+/** One end of a socket: what was sent to it, and what its peer does. */
+function createSocket() {
+  let listener: SocketListener | undefined
+  const sent: Told[] = []
+  const waiting = new Set<() => void>()
+  const state = { pendingBytes: 0, closedWith: undefined as number | undefined }
+  const socket: MessageSocket = {
+    send(text) {
+      sent.push(JSON.parse(text))
+      for (const look of waiting) look()
+    },
+    close(code) {
+      state.closedWith ??= code
+      for (const look of waiting) look()
+    },
+    listen(added) {
+      listener = added
+    },
+    pendingBytes: () => state.pendingBytes,
+  }
+  const until = (isReached: () => boolean) =>
+    new Promise<void>((resolve) => {
+      const look = () => {
+        if (!isReached()) return
+        waiting.delete(look)
+        resolve()
+      }
+      waiting.add(look)
+      look()
+    })
+  return {
+    socket,
+    state,
+    sent,
+    say: (message: object) => listener?.message(JSON.stringify(message)),
+    hasSent: (count: number) => until(() => sent.length >= count),
+    closed: () => until(() => state.closedWith !== undefined),
+  }
+}
+
+const route = relayRoutes.find(({ isSocket }) => isSocket)
+
+let test: TestGateway
+let admin: ReturnType<typeof createTestAdmin>
+let client: ReturnType<typeof createSocket>
+let upstream: ReturnType<typeof createSocket>
+
+beforeEach(() => {
+  client = createSocket()
+  upstream = createSocket()
+})
+afterEach(() => test.close())
+
+async function ready(config: Record<string, string> = {}, keyFields: object = {}) {
+  test = createTestGateway({ config })
+  test.runtime.openSocket = async () => upstream.socket
+  admin = createTestAdmin(test)
+  await admin.createAccount({ apiKey: 'sk-account-secret' }, 'codex')
+  return admin.createKey({ ...keyFields })
+}
+
+function open(key: string, acceptSocket = () => ({ answer: accepted, socket: client.socket })) {
+  if (!route) throw new Error('No route of a socket')
+  const headers = new HeaderList([
+    ['upgrade', 'websocket'],
+    ['authorization', `Bearer ${key}`],
+  ])
+  const { signal } = new AbortController()
+  const request = { url: '/v1/responses', headers, body: null, signal }
+  return serveSocket(test.gateway, route, request, {
+    requestId: 'r',
+    onKey: () => {},
+    acceptSocket,
+  })
+}
+const accepted = { status: 101, headers: new HeaderList(), body: null }
+
+describe('a socket of an account', () => {
+  it('is closed where the client’s cannot be accepted', async () => {
+    const { key } = await ready()
+    const refused = open(key, () => {
+      throw new Error('The client does not speak the WebSocket protocol')
+    })
+    await expect(refused).rejects.toThrow('does not speak')
+    expect(upstream.state.closedWith).toBe(1000)
+  })
+})
