@@ -95,3 +95,14 @@ describe('a socket of an account', () => {
     expect(upstream.state.closedWith).toBe(1000)
   })
 })
+
+describe('messages between the sockets', () => {
+  it('end the sockets where the upstream takes none of those that ask for nothing', async () => {
+    const { key } = await ready()
+    await open(key)
+    upstream.state.pendingBytes = 64 * 1024 * 1024
+    client.say({ type: 'response.steer' })
+    await client.closed()
+    expect(upstream.state.closedWith).toBe(1000)
+  })
+})

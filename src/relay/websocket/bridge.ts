@@ -64,6 +64,13 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
     upstream.close(1000, 'The client has gone')
   }
 
+  const sendUpstream = (text: string) => {
+    upstream.send(text)
+    // A client that sends too much is no fault of the account.
+    if (upstream.pendingBytes() > maxPendingBytes)
+      close('client_aborted', 1008, 'Messages are not taken')
+  }
+
   const create = async (frame: Frame, hints: Hints) => {
     // Most messages of a lane name no response, so one runs after the other.
     await lanes.get(frame.lane)?.ended
@@ -76,7 +83,7 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
     responses++
     if (isOver) return lane.drop()
     lanes.set(frame.lane, lane)
-    upstream.send(text)
+    sendUpstream(text)
   }
 
   const refuse = (thrown: unknown, lane: string) => {
@@ -95,7 +102,7 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
     const frame = await readFrame(text, config.BODY_LIMIT_BYTES, route.dialect, pause)
     const { lane, hints } = frame
     if (!hints) {
-      if (!isOver) upstream.send(text)
+      if (!isOver) sendUpstream(text)
       return done()
     }
     const before = queues.get(lane) ?? Promise.resolve()
