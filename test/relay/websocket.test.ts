@@ -105,4 +105,14 @@ describe('messages between the sockets', () => {
     await client.closed()
     expect(upstream.state.closedWith).toBe(1000)
   })
+
+  it('hide the credential of the account in an error, wherever that names its type', async () => {
+    const { key } = await ready()
+    await open(key)
+    const message = 'The key sk-account-secret is unknown'
+    upstream.say({ error: { message }, type: 'error' })
+    upstream.say({ type: 'response.failed', response: { error: { message } } })
+    expect(JSON.stringify(client.sent)).not.toContain('sk-account-secret')
+    expect(client.sent).toHaveLength(2)
+  })
 })

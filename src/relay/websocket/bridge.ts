@@ -146,7 +146,7 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
       if (isOver) return
       const name = laneOf(text, lanes)
       const lane = name === undefined ? undefined : lanes.get(name)
-      client.send(text.startsWith('{"type":"error"') ? hideInText(text, credential) : text)
+      client.send(isAnswer.test(text) ? text : hideInText(text, credential))
       if (lane?.read(text) && name !== undefined) lanes.delete(name)
       if (client.pendingBytes() > maxPendingBytes)
         close('client_aborted', 1008, 'Messages are not taken')
@@ -165,6 +165,9 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
     close('client_aborted', 1012, stopping.message)
   }
 }
+
+/** Of these no upstream quotes the request: most messages are not searched for a credential. */
+const isAnswer = /^\{"type":"response\.(?!failed")/
 
 const tooBusy = new GatewayError('gateway_busy', 'The gateway has too many messages in memory')
 const limitReached = new GatewayError(
