@@ -96,6 +96,8 @@ describe('a socket of an account', () => {
   })
 })
 
+const create = (fields: object = {}) => ({ type: 'response.create', model: 'gpt-5', ...fields })
+
 describe('messages between the sockets', () => {
   it('end the sockets where the upstream takes none of those that ask for nothing', async () => {
     const { key } = await ready()
@@ -114,5 +116,20 @@ describe('messages between the sockets', () => {
     upstream.say({ type: 'response.failed', response: { error: { message } } })
     expect(JSON.stringify(client.sent)).not.toContain('sk-account-secret')
     expect(client.sent).toHaveLength(2)
+  })
+
+  it('are judged by the key as it is, not as it was when the socket was opened', async () => {
+    const { id, key } = await ready(
+      {},
+      { enableModelRestriction: true, restrictedModels: ['gpt-4'] },
+    )
+    await open(key)
+    client.say(create())
+    await client.hasSent(1)
+    expect(client.sent[0]?.error?.code).toBe('model_not_permitted')
+    await admin.call('PUT', `/keys/${id}`, { restrictedModels: ['gpt-4', 'gpt-5'] })
+    client.say(create())
+    await upstream.hasSent(1)
+    expect(upstream.sent).toEqual([create()])
   })
 })

@@ -215,7 +215,10 @@ async function admitted(
   }
   const trace = startTrace(requestId, true, { atMs: nowMs, monotonicMs: runtime.monotonicMs() })
   const onlyAccountId = planned.account.id
-  const asked = { route, client, principal, trace, onlyAccountId }
+  const { snapshot } = principal
+  // What was read for the opening is old by now: it refuses nothing.
+  const known = { snapshot: gateway.catalog.peek(snapshot.digest) ?? snapshot, isFresh: false }
+  const asked = { route, client, principal: known, trace, onlyAccountId }
   const admission = await acquireAccount(gateway, asked)
   const [served] = admission.plan.candidates
   if (!served) {
