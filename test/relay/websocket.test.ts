@@ -133,3 +133,17 @@ describe('messages between the sockets', () => {
     expect(upstream.sent).toEqual([create()])
   })
 })
+
+describe('a response on a socket', () => {
+  it('ends where the upstream falls silent: its lease is released, and the client is told', async () => {
+    const { id, key } = await ready({ UPSTREAM_IDLE_TIMEOUT_SECONDS: '1' }, { concurrencyLimit: 1 })
+    await open(key)
+    client.say(create())
+    await upstream.hasSent(1)
+    await client.closed()
+    expect(client.sent.at(-1)).toMatchObject({ type: 'error' })
+    await test.deferred()
+    expect((await admin.call('GET', `/keys/${id}/stats`)).json.total.costUsd).toBe(0)
+    expect(upstream.state.closedWith).toBe(1000)
+  })
+})

@@ -71,6 +71,14 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
       close('client_aborted', 1008, 'Messages are not taken')
   }
 
+  /** The upstream has closed the socket, or is silent: what it says later is no answer any more. */
+  const breakOff = () => {
+    if (isOver) return
+    const isRunning = lanes.size > 0
+    for (const name of lanes.keys()) tell(brokenOff, name)
+    close('upstream_truncated', isRunning ? 1011 : 1000, 'The upstream closed the socket')
+  }
+
   const create = async (frame: Frame, hints: Hints) => {
     // Most messages of a lane name no response, so one runs after the other.
     await lanes.get(frame.lane)?.ended
@@ -79,7 +87,12 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
       tell(limitReached, frame.lane)
       return close('client_aborted', 1000, limitReached.message)
     }
-    const { lane, text } = await admitted(gateway, options, frame, hints, gone.signal)
+    const { lane, text } = await admitted(
+      gateway,
+      options,
+      { frame, hints, onSilent: breakOff },
+      gone.signal,
+    )
     responses++
     if (isOver) return lane.drop()
     lanes.set(frame.lane, lane)
@@ -144,6 +157,7 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
   upstream.listen({
     message(text) {
       if (isOver) return
+      for (const each of lanes.values()) each.heard()
       const name = laneOf(text, lanes)
       const lane = name === undefined ? undefined : lanes.get(name)
       client.send(isAnswer.test(text) ? text : hideInText(text, credential))
@@ -151,12 +165,7 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
       if (client.pendingBytes() > maxPendingBytes)
         close('client_aborted', 1008, 'Messages are not taken')
     },
-    closed() {
-      if (isOver) return
-      const isRunning = lanes.size > 0
-      for (const name of lanes.keys()) tell(brokenOff, name)
-      close('upstream_truncated', isRunning ? 1011 : 1000, 'The upstream closed the socket')
-    },
+    closed: breakOff,
   })
 
   return () => {
@@ -193,8 +202,7 @@ function laneOf(text: string, lanes: ReadonlyMap<string, Lane>): string | undefi
 async function admitted(
   gateway: Gateway,
   { route, principal, planned, request }: BridgeOptions,
-  frame: Frame,
-  hints: Hints,
+  { frame, hints, onSilent }: { frame: Frame; hints: Hints; onSilent: () => void },
   signal: AbortSignal,
 ): Promise<{ lane: Lane; text: string }> {
   const { runtime } = gateway
@@ -226,7 +234,7 @@ async function admitted(
     throw new GatewayError('no_account', 'The account of this socket is not available any more')
   }
   const usage = route.dialect.createUsageReader(bytes.length, hints.maxTokens)
-  const lane = startLane(gateway, { admission, planned: served, usage, isPrewarm })
+  const lane = startLane(gateway, { admission, planned: served, usage, isPrewarm, onSilent })
   return { lane, text: named(frame, hints, served.upstreamModel) }
 }
 

@@ -4,6 +4,7 @@ import { accountFailure } from '../../domain/cooldowns.ts'
 import { noUsage } from '../../domain/usage.ts'
 import type { Gateway } from '../../gateway.ts'
 import { HeaderList } from '../../http-message.ts'
+import { createWatchdog } from '../attempt/watchdog.ts'
 import { renewLease } from '../lease.ts'
 import { issuedAffinities } from '../request/session.ts'
 import type { Admission } from '../scheduling/admission.ts'
@@ -11,6 +12,8 @@ import type { PlannedAccount } from '../scheduling/candidates.ts'
 import { type Ending, settleFinal, settleVoid } from '../settlement/settle.ts'
 
 export interface Lane {
+  /** The upstream has said something, be it of another response: it is not silent. */
+  heard(): void
   /** Reads one message of the upstream; true when it has ended the response. */
   read(text: string): boolean
   /** The client has gone, or (`upstream_truncated`) the upstream; the second call changes nothing. */
@@ -27,15 +30,19 @@ interface LaneOptions {
   usage: UsageReader
   /** It only prepares the cache: usage that is not reported is none. */
   isPrewarm: boolean
+  /** Called when the upstream has said nothing for as long as it may; it should end the response. */
+  onSilent: () => void
 }
 
 /** Starts to follow an admitted response; it is settled exactly once, however it ends. */
 export function startLane(gateway: Gateway, options: LaneOptions): Lane {
-  const { admission, planned, usage, isPrewarm } = options
+  const { admission, planned, usage, isPrewarm, onSilent } = options
   const { runtime } = gateway
   const { plan, trace, accountId } = admission
   const { promise: ended, resolve } = Promise.withResolvers<void>()
   const renewal = renewLease(gateway, plan)
+  const idleTimeoutMs = runtime.config.UPSTREAM_IDLE_TIMEOUT_SECONDS * 1000
+  const watchdog = createWatchdog(runtime, idleTimeoutMs, onSilent)
   const startedMs = runtime.monotonicMs()
   let hasContent = false
   let isOver = false
@@ -44,6 +51,7 @@ export function startLane(gateway: Gateway, options: LaneOptions): Lane {
     if (isOver) return
     isOver = true
     renewal.clear()
+    watchdog.stop()
     trace.attempts.push({
       accountId,
       model: planned.upstreamModel,
@@ -87,6 +95,9 @@ export function startLane(gateway: Gateway, options: LaneOptions): Lane {
   }
 
   return {
+    heard() {
+      if (!isOver) watchdog.touch(idleTimeoutMs)
+    },
     read(text) {
       if (isOver) return true
       const kind = usage.event({ event: undefined, data: text, id: undefined })
@@ -100,6 +111,7 @@ export function startLane(gateway: Gateway, options: LaneOptions): Lane {
       if (isOver) return
       isOver = true
       renewal.clear()
+      watchdog.stop()
       const { family } = planned
       const ending = {
         how: 'client_aborted',
