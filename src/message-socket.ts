@@ -38,7 +38,9 @@ export function messageSocket(socket: WebSocketLike): MessageSocket {
   let listener: SocketListener | undefined
   let early: string[] = []
   let isClosed = false
+  let isClosing = false
   const close = (code: number, reason: string) => {
+    isClosing = true
     try {
       socket.close(code, reason.slice(0, maxReasonBytes))
     } catch {
@@ -60,7 +62,8 @@ export function messageSocket(socket: WebSocketLike): MessageSocket {
   socket.addEventListener('error', closed)
   return {
     send(text) {
-      if (!isClosed) socket.send(text)
+      // Of a socket that was closed here, workerd throws.
+      if (!isClosed && !isClosing) socket.send(text)
     },
     close,
     listen(added) {
