@@ -3,7 +3,7 @@
 /** Told by a word anywhere in the name. */
 const claudeFamilies = ['opus', 'sonnet', 'haiku']
 
-/** The first words of model names in public use. Only these count in a name that nobody has vouched for. */
+/** The first words of model names in public use. Only these count in the name of an unknown model. */
 const publicFamilies = new Set(
   (
     'claude codestral codex command deepseek devstral doubao ernie gemini gemma glm gpt grok hunyuan kimi ' +
@@ -17,7 +17,7 @@ export const otherFamily = 'other'
 /** Those that an account without a list of models is most likely asked for. */
 export const commonFamilies = [...claudeFamilies, otherFamily] as const
 
-/** The family that a model's name tells, whoever has written it; `other` where it tells none. */
+/** The family that a model's name tells, whether the vendor or a caller chose it; `other` where it tells none. */
 export function modelFamily(model: string): string {
   const family = familyOfName(model)
   const isPublic = claudeFamilies.includes(family) || publicFamilies.has(family)
