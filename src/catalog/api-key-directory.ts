@@ -108,14 +108,16 @@ export function createApiKeyDirectory(reader: KeyReader) {
     const version = Number(latest[1] ?? 0)
     const isNew = (at: number) => Number(latest[at + 1]) > (known?.version ?? 0)
     const changedIds = latest.filter((_, at) => at % 2 === 0 && isNew(at))
-    reading = known && (await update(known, { version, changedIds, count }))
-    reading ??= await readAll(version)
-    return reading.listing
+    const updated = known && (await update(known, { version, changedIds, count }))
+    const next = updated ?? (await readAll(version))
+    reading = next
+    return next.listing
   }
 
   return {
     /** The keys as they are stored now; undefined where there are more than `maxDirectoryKeys`. */
     read(): Promise<KeyListing | undefined> {
+      if (runtime.isolatesRequests) return refresh()
       // One after the other: a list that begins after an edit must not take part in a reading before it.
       const next = last.then(refresh)
       last = next.catch(() => undefined)

@@ -1,7 +1,8 @@
 /** The keys in memory are those in the store, and only what has changed is read again. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createApiKeyDirectory } from '../../src/catalog/api-key-directory.ts'
 import { createEmbeddedEngine } from '../../src/node/engines/embedded/engine.ts'
-import type { Engine } from '../../src/store/redis.ts'
+import { createRedis, type Engine } from '../../src/store/redis.ts'
 import { createTestAdmin, createTestGateway, type TestGateway } from '../support/gateway.ts'
 
 let store: Engine
@@ -77,6 +78,25 @@ describe('the directory of keys', () => {
     const second = names()
     expect(await second).toEqual(['b'])
     expect(['a', 'b']).toContain((await first)[0])
+  })
+
+  it('is read by each request for itself where a host may drop another one', async () => {
+    await admin.createKey({ name: 'a' })
+    let asked = 0
+    const dropsFirst: Engine = {
+      ...store,
+      request: (request) =>
+        asked++ === 0 ? Promise.withResolvers<never>().promise : store.request(request),
+    }
+    const { keyspace } = editor.gateway
+    const runtime = {
+      ...editor.runtime,
+      redis: createRedis(dropsFirst),
+      isolatesRequests: true,
+    } as const
+    const directory = createApiKeyDirectory({ runtime, keyspace })
+    directory.read()
+    expect((await directory.read())?.named.map(({ name }) => name)).toEqual(['a'])
   })
 
   it('finds keys that no change names: of an older gateway, or of a store that was wiped', async () => {
