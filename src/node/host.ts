@@ -83,7 +83,7 @@ export async function startNode(
     socketRouteOf,
     serve: createRelay(gateway, () => isReady),
     running,
-    now: systemClock.now,
+    clock: systemClock,
     maxMessageBytes: config.BODY_LIMIT_BYTES,
   })
   keepIdleConnections(server, config.KEEP_ALIVE_SECONDS)

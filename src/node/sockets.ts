@@ -1,7 +1,10 @@
 /** WebSockets of clients on Node: asks the relay whether to accept, and accepts or answers. */
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
+import type { Timers } from '../clock.ts'
+import { GatewayError } from '../errors.ts'
 import { HeaderList, type RelayAnswer } from '../http-message.ts'
 import { type MessageSocket, messageSocket } from '../message-socket.ts'
 import { requestIdOf } from '../relay/request/request-id.ts'
@@ -14,14 +17,19 @@ export interface SocketServerOptions {
   socketRouteOf: (path: string) => RelayRoute | undefined
   serve: ServeRelay
   running: RunningWork
-  now: () => number
+  clock: Timers & { now(): number }
   /** The longest message that a client may send, in bytes. */
   maxMessageBytes: number
 }
 
-/** Whether a request asks for a WebSocket; any other upgrade is ignored (RFC 9110 §7.8). */
-export const asksForSocket = ({ headers }: IncomingMessage): boolean =>
-  headers.upgrade?.toLowerCase() === 'websocket'
+/** A client that has gone without a word is noticed so long after the last byte, and then at each probe. */
+const silentMs = 60_000
+/** How long a client has to take the end of its socket when the host stops. */
+const lastWordMs = 1_000
+
+/** Whether a request asks for a WebSocket (RFC 6455 §4.1); any other upgrade is ignored (RFC 9110 §7.8). */
+export const asksForSocket = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
 
 /** Serves the upgrades of `server`. */
 export function serveSockets(server: Server, options: SocketServerOptions): void {
@@ -33,13 +41,14 @@ export function serveSockets(server: Server, options: SocketServerOptions): void
 }
 
 async function upgrade(
-  { socketRouteOf, serve, running, now }: SocketServerOptions,
+  { socketRouteOf, serve, running, clock }: SocketServerOptions,
   sockets: WebSocketServer,
   incoming: IncomingMessage,
   connection: Duplex,
   head: Buffer,
 ): Promise<void> {
   connection.on('error', () => connection.destroy())
+  if (connection instanceof Socket) connection.setKeepAlive(true, silentMs)
   const { url = '', rawHeaders } = incoming
   const route = socketRouteOf(url.split('?', 1)[0] ?? '')
   if (!route) return answer(connection, { status: 404, headers: new HeaderList(), body: null })
@@ -48,7 +57,14 @@ async function upgrade(
     headers.append(rawHeaders[i] ?? '', rawHeaders[i + 1] ?? '')
   }
   const client = new AbortController()
-  const { end, onBreakOff: onStopping } = running.start()
+  const { end, onBreakOff } = running.start()
+  const onStopping = (stop: () => void) =>
+    onBreakOff(() => {
+      stop()
+      // The server waits for this connection, and its peer may never close it.
+      clock.setTimer(() => connection.destroy(), lastWordMs)
+    })
+  onStopping(() => {})
   connection.once('close', () => {
     client.abort()
     // One turn later, what the end of the socket leaves to do has been deferred.
@@ -59,15 +75,21 @@ async function upgrade(
     sockets.handleUpgrade(incoming, connection, head, (socket) => {
       accepted = messageSocket(socket)
     })
-    if (!accepted) throw new Error('The client does not speak the WebSocket protocol')
+    if (!accepted) throw notSpoken
     return { answer: switched, socket: accepted }
   }
   const { signal } = client
   const request = { url, headers, body: null, signal }
-  const requestId = requestIdOf(headers, now())
+  const requestId = requestIdOf(headers, clock.now())
   const given = await serve(route, request, { requestId, onStopping, acceptSocket })
-  if (!accepted) await answer(connection, given)
+  // A handshake that is none has been answered already.
+  if (!accepted && connection.writable) await answer(connection, given)
 }
+
+const notSpoken = new GatewayError(
+  'invalid_request',
+  'The client does not speak the WebSocket protocol',
+)
 
 /** Stands for the answer that the connection has had already. */
 const switched: RelayAnswer = { status: 101, headers: new HeaderList(), body: null }
@@ -77,7 +99,7 @@ async function answer(connection: Duplex, { status, headers, body }: RelayAnswer
   const fields = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')
   const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
   const length = `content-length: ${content.length}\r\n`
-  // Nothing reads this connection any more, so that its other end closes it would not be noticed.
+  // A client that keeps its own side open would keep the connection.
   connection.once('finish', () => connection.destroy())
   connection.end(
     `${line}${fields}${length}connection: close\r\n\r\n${content.toString('latin1')}`,

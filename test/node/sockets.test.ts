@@ -1,61 +1,77 @@
-/** Upgrades that Node's server is asked for, on real connections. */
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { HeaderList, type RelayAnswer } from '../../src/http-message.ts'
-import { createRunningWork, type RunningWork } from '../../src/node/running-work.ts'
-import { serveSockets } from '../../src/node/sockets.ts'
-import { relayRoutes } from '../../src/relay/routes.ts'
+/** Upgrades on Node: what becomes of connections that are no sockets, or do not end by themselves. */
+import { connect, type Socket } from 'node:net'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { eventually, logIn } from '../hosts/client.ts'
+import type { GatewayHost } from '../hosts/host.ts'
+import { startNodeHost } from '../hosts/node.ts'
+import { type SocketUpstream, startSocketUpstream } from '../support/socket-upstream.ts'
 
-let server: Server
-let running: RunningWork
-let port: number
+let host: GatewayHost
+let upstream: SocketUpstream
+let key: string
+let sockets: Socket[] = []
 
-const socketRoute = relayRoutes.find(({ isSocket }) => isSocket)
-
-const refused: RelayAnswer = {
-  status: 401,
-  headers: new HeaderList([['x-answer', '1']]),
-  body: Buffer.from('no'),
-}
-
+beforeAll(async () => {
+  upstream = await startSocketUpstream()
+})
+afterAll(() => upstream.close())
 beforeEach(async () => {
-  running = createRunningWork()
-  server = createServer().listen(0, '127.0.0.1')
-  serveSockets(server, {
-    socketRouteOf: (path) => (path === '/v1/responses' ? socketRoute : undefined),
-    serve: async () => refused,
-    running,
-    now: Date.now,
-    maxMessageBytes: 1_000,
-  })
-  await once(server, 'listening')
-  ;({ port } = server.address() as AddressInfo)
+  upstream.sockets.length = 0
+  host = await startNodeHost({ DRAIN_TIMEOUT_SECONDS: '0' })
+  const admin = await logIn(host)
+  await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-upgrade' }, 'codex')
+  ;({ key } = await admin.createKey())
 })
 afterEach(() => {
-  server.closeAllConnections()
-  server.close()
+  for (const socket of sockets) socket.destroy()
+  sockets = []
 })
 
-describe('an upgrade that is refused', () => {
+const handshake = ['sec-websocket-version: 13', 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==']
+
+/** Asks for a socket, and never ends its own side of the connection. Resolves with what is answered at first. */
+function upgrade(target: string, fields: string[] = []): Promise<string> {
+  const lines = [`${target} HTTP/1.1`, 'host: x', 'connection: upgrade', 'upgrade: websocket']
+  const socket = connect({ port: Number(new URL(host.url).port), allowHalfOpen: true })
+  sockets.push(socket)
+  socket.on('error', () => {})
+  socket.write([...lines, ...fields, '', ''].join('\r\n'))
+  return new Promise((resolve) => socket.once('data', (bytes) => resolve(String(bytes))))
+}
+
+describe('an upgrade', () => {
   it.each([
-    ['with the answer of the relay', '/v1/responses', 'HTTP/1.1 401 '],
-    ['where no route is', '/elsewhere', 'HTTP/1.1 404 '],
-  ])('%s closes its connection, also of a client that does not', async (_, path, line) => {
-    const accepted = once(server, 'connection')
-    const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
-    client.on('error', () => {})
-    const [connection] = await accepted
-    const closed = once(connection, 'close')
-    client.write(
-      `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`,
-    )
-    const received: Buffer[] = []
-    for await (const bytes of client) received.push(bytes)
-    expect(Buffer.concat(received).toString()).toMatch(line)
-    await closed
-    await running.settled()
-    client.destroy()
+    ['404', '/nothing'],
+    ['401', '/openai/v1/responses'],
+  ])(
+    'that is refused with %s keeps no connection, though its client leaves it open',
+    async (status, path) => {
+      expect(await upgrade(`GET ${path}`, handshake)).toContain(`HTTP/1.1 ${status} `)
+      // It waits for every connection.
+      await host.close()
+    },
+  )
+
+  it('without a handshake is refused, and opens nothing that stays', async () => {
+    const authorization = `authorization: Bearer ${key}`
+    expect(await upgrade('GET /openai/v1/responses', [authorization])).toContain('HTTP/1.1 400 ')
+    await eventually(async () => {
+      expect(upstream.sockets.map(({ socket }) => socket.readyState)).toEqual([3])
+    })
+    expect(host.log.filter((line) => line.includes('"failed"'))).toEqual([])
+    await host.close()
+  })
+
+  it('of anything but a GET is ignored', async () => {
+    const fields = [`authorization: Bearer ${key}`, 'content-length: 0', ...handshake]
+    expect(await upgrade('POST /openai/v1/responses', fields)).toContain('"code":"invalid_json"')
+    expect(upstream.sockets).toEqual([])
+    await host.close()
+  })
+
+  it('whose client does not answer the end of the socket does not keep the host from stopping', async () => {
+    const fields = [`authorization: Bearer ${key}`, ...handshake]
+    expect(await upgrade('GET /openai/v1/responses', fields)).toContain('HTTP/1.1 101 ')
+    await host.close()
   })
 })

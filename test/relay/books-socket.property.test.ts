@@ -43,7 +43,7 @@ beforeAll(async () => {
     socketRouteOf: createBasePaths(relayRoutes).socketRouteOf,
     serve: createRelay(gateway.gateway, () => true),
     running: createRunningWork(),
-    now: gateway.runtime.now,
+    clock: gateway.runtime,
     maxMessageBytes: 1_000_000,
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
