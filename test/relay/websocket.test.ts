@@ -136,7 +136,7 @@ describe('messages between the sockets', () => {
 
 describe('a response on a socket', () => {
   it('ends where the upstream falls silent: its lease is released, and the client is told', async () => {
-    const { id, key } = await ready({ UPSTREAM_IDLE_TIMEOUT_SECONDS: '1' }, { concurrencyLimit: 1 })
+    const { id, key } = await ready({ UPSTREAM_JSON_TIMEOUT_SECONDS: '1' }, { concurrencyLimit: 1 })
     await open(key)
     client.say(create())
     await upstream.hasSent(1)

@@ -1,6 +1,6 @@
 /** Reads the messages of a client's socket. */
 import type { Dialect } from '../../dialects/dialect.ts'
-import { runInStretches, scanObject } from '../../dialects/json-scan.ts'
+import { type JsonChild, runInStretches, scanObject } from '../../dialects/json-scan.ts'
 import { GatewayError } from '../../errors.ts'
 import { type Hints, parseSpan, readHints } from '../request/hints.ts'
 
@@ -16,6 +16,8 @@ export interface Frame {
 }
 
 const maxLaneName = 256
+/** What tells what a message is: of two with one name, the upstream might read the other. */
+const decisive = new Set(['type', 'stream_id', 'generate'])
 
 /**
  * @param pause is waited for after each stretch of a long message.
@@ -32,11 +34,8 @@ export async function readFrame(
   }
   const bytes = new TextEncoder().encode(text)
   const members = await runInStretches(scanObject(bytes), pause)
-  const memberValue = (key: string) =>
-    parseSpan(
-      bytes,
-      members.findLast((member) => member.key === key),
-    )
+  const deciding = decidingMembers(members)
+  const memberValue = (key: string) => parseSpan(bytes, deciding.get(key))
   const stream = memberValue('stream_id')
   const lane = typeof stream === 'string' && stream.length <= maxLaneName ? stream : ''
   const isPrewarm = memberValue('generate') === false
@@ -45,4 +44,18 @@ export async function readFrame(
   // Refuses what is not relayed; nothing is added to a message.
   dialect.adapt?.(bytes, read)
   return { text, bytes, lane, isPrewarm, hints: { ...read, stream: true } }
+}
+
+/** Names that differ only in case count as the same, since some upstreams ignore the case. */
+function decidingMembers(members: JsonChild[]): ReadonlyMap<string, JsonChild> {
+  const found = new Map<string, JsonChild>()
+  for (const member of members) {
+    const name = member.key?.toLowerCase() ?? ''
+    if (!decisive.has(name)) continue
+    if (found.has(name)) {
+      throw new GatewayError('duplicate_field', `The field "${name}" occurs more than once`)
+    }
+    found.set(name, member)
+  }
+  return found
 }

@@ -41,8 +41,9 @@ export function startLane(gateway: Gateway, options: LaneOptions): Lane {
   const { plan, trace, accountId } = admission
   const { promise: ended, resolve } = Promise.withResolvers<void>()
   const renewal = renewLease(gateway, plan)
-  const idleTimeoutMs = runtime.config.UPSTREAM_IDLE_TIMEOUT_SECONDS * 1000
-  const watchdog = createWatchdog(runtime, idleTimeoutMs, onSilent)
+  // As long as a JSON answer: the pings by which an upstream says that it still works are not seen here.
+  const silenceMs = runtime.config.UPSTREAM_JSON_TIMEOUT_SECONDS * 1000
+  const watchdog = createWatchdog(runtime, silenceMs, onSilent)
   const startedMs = runtime.monotonicMs()
   let hasContent = false
   let isOver = false
@@ -96,7 +97,7 @@ export function startLane(gateway: Gateway, options: LaneOptions): Lane {
 
   return {
     heard() {
-      if (!isOver) watchdog.touch(idleTimeoutMs)
+      if (!isOver) watchdog.touch(silenceMs)
     },
     read(text) {
       if (isOver) return true

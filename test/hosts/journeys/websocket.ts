@@ -165,6 +165,21 @@ export function websocketJourneys(stage: Stage): void {
       await charged(id, { requests: 1, estimatedRequests: 1, outputTokens: 100 })
     })
 
+    it('takes names in another case for the same, and refuses a message that has one twice', async () => {
+      const { id, key } = await ready()
+      const client = await open(key)
+      const { type, ...fields } = create()
+      client.send({ Type: type, ...fields })
+      await charged(id, { requests: 1 })
+      client.send({ ...create(), Type: 'response.steer' })
+      expect(await client.received('error')).toMatchObject({
+        status: 400,
+        error: { message: expect.stringContaining('"type" occurs more than once') },
+      })
+      expect(upstream.sockets[0]?.texts).toHaveLength(1)
+      client.close()
+    })
+
     it('ends the upstream when its client leaves, and charges what was seen', async () => {
       const { id, key } = await ready()
       upstream.behave((message, socket) =>
