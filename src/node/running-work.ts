@@ -17,7 +17,7 @@ export interface RunningWork {
   start(): Running
   /** The same for what a promise stands for. */
   add(work: Promise<unknown>, breakOff?: () => void): void
-  /** Ends what can be ended before its time. */
+  /** Ends what can be ended before its time, and what begins from now on. */
   breakOff(): void
   /** Resolves when nothing runs any more; what runs may have added more meanwhile. */
   settled(): Promise<void>
@@ -26,6 +26,7 @@ export interface RunningWork {
 export function createRunningWork(): RunningWork {
   const running = new Set<{ breakOff(): void }>()
   let waiting: (() => void)[] = []
+  let isOver = false
   const end = (work: { breakOff(): void }) => {
     running.delete(work)
     if (running.size > 0) return
@@ -33,7 +34,7 @@ export function createRunningWork(): RunningWork {
     waiting = []
   }
   const start = (): Running => {
-    let isBrokenOff = false
+    let isBrokenOff = isOver
     let callback: (() => void) | undefined
     const work = {
       breakOff() {
@@ -58,6 +59,7 @@ export function createRunningWork(): RunningWork {
       work.then(one.end, one.end)
     },
     breakOff() {
+      isOver = true
       for (const work of running) work.breakOff()
     },
     async settled() {

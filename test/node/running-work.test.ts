@@ -77,6 +77,14 @@ describe('the drain of a server', () => {
     expect(clock.pending()).toBe(0)
   })
 
+  it('tells requests to end that begin when its time is over', () => {
+    const running = createRunningWork()
+    running.breakOff()
+    let told = 0
+    running.start().onBreakOff(() => told++)
+    expect(told).toBe(1)
+  })
+
   it('waits two seconds more for what the requests have deferred', async () => {
     const clock = createManualClock()
     const running = createRunningWork()
