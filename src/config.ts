@@ -138,6 +138,8 @@ const Environment = z
     STREAM_CONCURRENCY_WAIT_SECONDS: integer(240, 0, 3_600),
     REQUEST_DEADLINE_SECONDS: integer(900, 1, 7_200),
     SESSION_RETURN_SECONDS: integer(300, 0, 86_400),
+    RESERVATION_OUTPUT_TOKENS: integer(4_096, 0, 10_000_000),
+    UNPRICED_MODELS: z.enum(['refuse', 'dearest']).default('refuse'),
     LEASE_SECONDS: integer(900, 1, 86_400),
     DRAIN_TIMEOUT_SECONDS: integer(30, 0, 3_600),
     KEEP_ALIVE_SECONDS: integer(75, 1, 3_600),

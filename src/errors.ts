@@ -10,6 +10,7 @@ export const errorStatus = {
   key_disabled: 401,
   key_expired: 401,
   model_not_permitted: 400,
+  model_unpriced: 400,
   issuer_gone: 400,
   content_issuer_gone: 400,
   not_permitted: 403,

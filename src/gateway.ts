@@ -58,20 +58,24 @@ export function createGateway(runtime: Runtime, platforms?: readonly Platform[])
   const { KEY_PREFIX, BODY_MEMORY_BYTES } = runtime.config
   const keyspace = createKeyspace(KEY_PREFIX)
   const sealer = createSealer(runtime.config.ENCRYPTION_KEY)
+  const catalog = createCatalog(
+    runtime.redis,
+    keyspace,
+    runtime.monotonicMs,
+    undefined,
+    (accountId) => runtime.observe({ type: 'account_unreadable', accountId }),
+    !runtime.isolatesRequests,
+  )
   return {
     runtime,
     keyspace,
-    catalog: createCatalog(
-      runtime.redis,
-      keyspace,
-      runtime.monotonicMs,
-      undefined,
-      (accountId) => runtime.observe({ type: 'account_unreadable', accountId }),
-      !runtime.isolatesRequests,
-    ),
+    catalog,
     apiKeyDirectory: createApiKeyDirectory({ runtime, keyspace }),
     platforms: createPlatformRegistry(platforms),
-    pricer: createPricer(),
+    pricer: createPricer({
+      modelPrices: catalog.currentPrices,
+      reservationOutputTokens: runtime.config.RESERVATION_OUTPUT_TOKENS,
+    }),
     sealer,
     openSecrets: createSecretOpener(sealer),
     organisations: createOrganisations(),

@@ -11,6 +11,10 @@ export const toNanoUsdLimit = (usd: number): number => (usd > 0 ? Math.max(1, to
 /** Nano-USD → USD, for answers; a difference of two such numbers is not exact. */
 export const toUsd = (nanoUsd: number): number => nanoUsd / nanoPerUsd
 
+/** Nano-USD times the multiplier of an account, of which six decimals count; rounded once. */
+export const multiplied = (nanoUsd: number, multiplier: number): number =>
+  multiplier === 1 ? nanoUsd : Math.round((nanoUsd * Math.round(multiplier * 1e6)) / 1e6)
+
 // Made at first use: it loads the data of a language, and a Worker should not start slower for it.
 let currency: Intl.NumberFormat | undefined
 

@@ -42,6 +42,10 @@ export const AccountSettings = z.strictObject({
   rateLimitDuration: z.int().min(1).max(10_080).default(5),
   /** USD that the account may cost a day; 0 = no limit. */
   dailyQuota: z.number().min(0).max(1_000_000).default(0),
+  /** What it costs of the list price, such as 0.8 with a reseller; counts for key and account alike. */
+  costMultiplier: z.number().min(0).max(100).default(1).openapi({
+    description: 'Multiplies every price but those set for this very account; six decimals count',
+  }),
   /** When that day begins, in the configured time zone. */
   quotaResetTime: z
     .string()

@@ -1,5 +1,6 @@
 /** The catalog in memory: the pool and the key records that requests are planned with. */
 import type { Redis } from '@upstash/redis'
+import { parseJson } from '../json.ts'
 import type { Keyspace } from '../store/keyspace.ts'
 import { rosterField, rosterName } from '../store/lua/candidates.ts'
 import { migrate } from '../store/migrate.ts'
@@ -7,12 +8,15 @@ import { toFields } from '../store/rows.ts'
 import { type Schema, storedSchema } from '../store/schema.ts'
 import type { Account } from './account.ts'
 import type { ApiKey } from './api-key.ts'
+import { type ModelPrice, type ModelPrices, priceField, readModelPrice } from './model-price.ts'
 import { createSharedLoads } from './shared-loads.ts'
 import { readAccount, readApiKey, type Stored } from './stored-records.ts'
 
 export interface Pool {
   version: string
   accounts: ReadonlyMap<string, Stored<Account>>
+  /** Prices that an administrator has set; undefined where none. */
+  prices?: ModelPrices
   /** Of the roster that the store keeps for scripts; undefined without one. */
   rosterName?: string | undefined
 }
@@ -36,6 +40,7 @@ export interface FoundKey {
 export type Catalog = ReturnType<typeof createCatalog>
 
 const accountField = 'account:'
+const noPrices: ModelPrices = new Map()
 
 const maxKeys = 10_000
 /** Digests that no key has; a new key is random, so remembering them briefly hides nothing. */
@@ -80,7 +85,12 @@ export function createCatalog(
   const readPool = (rows: string[]): Pool => {
     const fields = toFields(rows)
     const accounts = new Map<string, Stored<Account>>()
+    const prices = new Map<string, ModelPrice>()
     for (const [field, row] of fields) {
+      if (field.startsWith(priceField)) {
+        const price = readModelPrice(parseJson(row))
+        if (price) prices.set(field.slice(priceField.length), price)
+      }
       if (!field.startsWith(accountField)) continue
       const accountId = field.slice(accountField.length)
       const stored = readAccount(accountId, row)
@@ -88,7 +98,8 @@ export function createCatalog(
       else onUnreadable(accountId)
     }
     const version = fields.get('version') ?? '0'
-    return { version, accounts, rosterName: rosterName(fields.get(rosterField)) }
+    const ofAdmins = prices.size > 0 ? { prices } : {}
+    return { version, accounts, ...ofAdmins, rosterName: rosterName(fields.get(rosterField)) }
   }
 
   async function loadAll(digest: string): Promise<Snapshot> {
@@ -165,6 +176,9 @@ export function createCatalog(
      */
     currentAccount: (account: Account): Account =>
       pool?.accounts.get(account.id)?.record ?? account,
+
+    /** The prices that an administrator has set, as memory knows them. */
+    currentPrices: (): ModelPrices => pool?.prices ?? noPrices,
 
     /** The pool that memory knows, or else the stored one; for what need not be the newest. */
     async currentPool(): Promise<Pool> {

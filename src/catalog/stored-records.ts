@@ -36,6 +36,7 @@ const StoredAccount = z.looseObject({
   maxConcurrency: amount,
   rateLimitDuration: amount,
   dailyQuota: amount,
+  costMultiplier: amount,
   quotaResetTime: text.regex(/^\d\d:\d\d$/),
   proxy: z
     .looseObject({

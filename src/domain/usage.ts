@@ -24,6 +24,10 @@ export interface PriceFactors {
   serviceTier?: string | undefined
   /** The model that really answered. */
   servedModel?: string | undefined
+  /** `fast` where the vendor's fast mode answered, which has prices of its own. */
+  speed?: string | undefined
+  /** Where it was answered, such as `us`. */
+  inferenceGeo?: string | undefined
 }
 
 /** What a model beside the one that was asked has used for an answer; it bills at its own price. */

@@ -20,6 +20,10 @@ export function windowMs(apiKey: ApiKey): number {
   return isUsed ? apiKey.rateLimitWindow * minuteMs : 0
 }
 
+/** Whether anything limits what the key may cost. */
+export const hasCostLimit = (apiKey: ApiKey): boolean =>
+  keyLimits.some(({ field, unit }) => unit === 'usd' && limitValues(apiKey)[field] > 0)
+
 type LimitValues = PerLimit<number>
 
 /** The record of a key never changes: an edit makes another one. */

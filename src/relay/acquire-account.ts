@@ -98,6 +98,7 @@ async function planAndAdmit(
       platforms: gateway.platforms,
       offerings: gateway.offerings,
       pricer: gateway.pricer,
+      unpricedModels: runtime.config.UNPRICED_MODELS,
       nowMs: runtime.now(),
       onlyAccountId,
     })

@@ -5,6 +5,7 @@ import type { Dialect } from '../dialects/dialect.ts'
 import type { PoolId } from '../domain/platform.ts'
 import { GatewayError } from '../errors.ts'
 import type { HeaderReader } from '../http-message.ts'
+import { hasCostLimit } from '../ledger/key-limits.ts'
 import type { Pricer } from '../ledger/pricer.ts'
 import type { Offerings } from '../offerings.ts'
 import type { PlatformRegistry } from '../platforms/registry.ts'
@@ -13,6 +14,7 @@ import type { Hints } from './request/hints.ts'
 import { identifyClient } from './request/identify-client.ts'
 import type { Conversation } from './request/session.ts'
 import type { RelayRoute } from './routes.ts'
+import { budgeted } from './scheduling/budgeted.ts'
 import { type Choice, findCandidates, type PlannedAccount } from './scheduling/candidates.ts'
 import { offering } from './scheduling/offering.ts'
 
@@ -51,6 +53,8 @@ interface PlanInput {
   platforms: PlatformRegistry
   offerings: Offerings
   pricer: Pricer
+  /** What becomes of models without a price, where the key has a cost limit. */
+  unpricedModels: 'refuse' | 'dearest'
   nowMs: number
   onlyAccountId?: string | undefined
 }
@@ -62,7 +66,7 @@ const hour = 60 * minute
  * Plans a request with the catalog at hand.
  * @returns the plan; one without candidates has a `refusal`.
  * @throws GatewayError a refusal (`invalid_api_key`, `key_disabled`, `key_expired`, `not_permitted`,
- * `model_not_permitted`). Both are valid for this snapshot only: the caller confirms a refusal with a fresh one.
+ * `model_not_permitted`, `model_unpriced`). Both are valid for this snapshot only: the caller confirms a refusal with a fresh one.
  */
 export function plan(input: PlanInput): Plan {
   const { ledgerId, requestId, snapshot, route, headers, hints, canProxy, nowMs } = input
@@ -72,10 +76,12 @@ export function plan(input: PlanInput): Plan {
   const asking = { apiKey: snapshot.apiKey?.record, headers, nowMs }
   const { apiKey, platforms } = permittedUse(asking, input.platforms.inPool(poolId))
   checkModel(apiKey, model)
-  const { accounts } = snapshot.pool
+  const { accounts, prices } = snapshot.pool
   const { onlyAccountId } = input
-  const search = { accounts, apiKey, poolId, platforms, model, canProxy, onlyAccountId }
-  const choice = findCandidates(search)
+  const search = { accounts, prices, apiKey, poolId, platforms, model, canProxy, onlyAccountId }
+  const { pricer, unpricedModels } = input
+  const asked = { apiKey, pricer, unpricedModels, model, atMs: nowMs }
+  const choice = budgeted(findCandidates(search), asked)
   return {
     ledgerId,
     requestId,
@@ -93,17 +99,19 @@ export function plan(input: PlanInput): Plan {
     offering: conversation.binding
       ? choice.candidates
       : offering(input.offerings, operation, choice.candidates),
-    reservationNanoUsd: reservation(choice.priced, input),
+    reservationNanoUsd: reservation(choice.priced, apiKey, input),
   }
 }
 
-/** For the most expensive model that may be asked for, since accounts may rename it; in nano-USD. */
-function reservation(priced: Choice['priced'], input: PlanInput): number {
+/** For the most expensive that may be asked for, since accounts differ in names and prices; in nano-USD. */
+function reservation(priced: Choice['priced'], apiKey: ApiKey, input: PlanInput): number {
   const { hints, bodyBytes, pricer, nowMs: atMs } = input
   const { maxTokens } = hints
-  const reservations = priced.map(({ platform, upstreamModel: model }) => {
+  const isBudgeted = hasCostLimit(apiKey)
+  const reservations = priced.map(({ platform, upstreamModel: model, account }) => {
     const { priceProvider: provider } = platform
-    return pricer.estimateReservation({ provider, model, bodyBytes, maxTokens, atMs })
+    const request = { provider, model, account, isBudgeted, bodyBytes, maxTokens, atMs }
+    return pricer.estimateReservation(request)
   })
   return Math.max(0, ...reservations)
 }

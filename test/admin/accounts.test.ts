@@ -39,6 +39,7 @@ describe('POST /accounts/:platform', () => {
       credentialHeader: 'auto',
       rateLimitDuration: 5,
       dailyQuota: 0,
+      costMultiplier: 1,
       quotaResetTime: '00:00',
       proxy: null,
       createdAt: '2026-11-22T10:20:00.000Z',

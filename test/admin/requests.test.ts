@@ -110,6 +110,24 @@ describe('GET /requests/:id', () => {
       },
       costUsd: 0.000141,
       estimated: false,
+      bill: {
+        listCostUsd: 0.000141,
+        factors: { servedModel: model },
+        parts: [
+          {
+            model,
+            source: 'list',
+            table: expect.stringMatching(/^genai-prices-/),
+            isFast: false,
+            percents: [],
+            multiplier: 1,
+            lines: [
+              { kind: 'input', units: 12, rate: 3, costUsd: 0.000036 },
+              { kind: 'output', units: 7, rate: 15, costUsd: 0.000105 },
+            ],
+          },
+        ],
+      },
     })
   })
 

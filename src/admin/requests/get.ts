@@ -11,6 +11,7 @@ import { isPackedSums, unpackSums } from '../../store/records/sums.ts'
 import { toConsumption } from '../keys/stats.ts'
 import { requirePermission } from '../permissions.ts'
 import { Values } from '../replies.ts'
+import { shownBill } from './bill-view.ts'
 import { type RequestView, states, Usage } from './view.ts'
 
 const field = z.string().nullable()
@@ -106,6 +107,7 @@ function describe(record: RequestRecord, ledgerId: string, id: string): RequestV
       cooldownUntil: toIso(cooldownUntilMs),
     })),
     ...receiptOf(record, state),
+    bill: shownBill(trace.bill),
   }
 }
 

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi'
 import { affinities } from '../../domain/affinity.ts'
 import { ends } from '../../domain/request-trace.ts'
 import { KeyStats } from '../keys/stats.ts'
+import { BillView } from './bill-view.ts'
 
 /** What a request is, by the state of its record. */
 export const states = {
@@ -114,6 +115,25 @@ const example = {
   },
   costUsd: 0.0141,
   estimated: false,
+  bill: {
+    listCostUsd: 0.0141,
+    factors: { servedModel: 'claude-sonnet-4-5-20250929', serviceTier: 'standard' },
+    parts: [
+      {
+        model: 'claude-sonnet-4-5',
+        source: 'list',
+        table: 'genai-prices-0.1.8',
+        isFast: false,
+        percents: [],
+        multiplier: 1,
+        lines: [
+          { kind: 'input', units: 1200, rate: 3, costUsd: 0.0036 },
+          { kind: 'cacheRead', units: 18000, rate: 0.3, costUsd: 0.0054 },
+          { kind: 'output', units: 340, rate: 15, costUsd: 0.0051 },
+        ],
+      },
+    ],
+  },
 }
 
 const Refusal = z
@@ -173,6 +193,9 @@ export const RequestView = z
       description: 'Null while it runs, and for a model without a price',
     }),
     estimated: z.boolean().openapi({ description: 'Whether the cost is an estimate' }),
+    bill: BillView.nullable().openapi({
+      description: 'How the cost was found; null where nothing was served',
+    }),
   })
   .openapi('Request', { example })
 export type RequestView = z.infer<typeof RequestView>

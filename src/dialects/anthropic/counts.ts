@@ -15,6 +15,16 @@ function countOf(value: unknown): number | null | undefined {
 // Every answer has several: one function costs less than a chain of schemas.
 const count = z.unknown().transform(countOf).optional()
 
+/** Longer than the name of any model. */
+const maxWordLength = 256
+
+/** A short word; what is none is read as absent. */
+export function wordOf(value: unknown): string | undefined {
+  const isWord = typeof value === 'string' && value !== '' && value.length <= maxWordLength
+  return isWord ? value : undefined
+}
+const word = z.unknown().transform(wordOf).optional()
+
 const counts = {
   input_tokens: count,
   output_tokens: count,
@@ -48,9 +58,13 @@ export const WireUsage = z.object({
   ...counts,
   ...openaiCounts,
   server_tool_use: z.object({ web_search_requests: count }).nullish().catch(undefined),
+  speed: word,
+  inference_geo: word,
+  service_tier: word,
   iterations: z.preprocess(first, z.array(WireIteration).nullish()).catch(undefined).optional(),
 })
-type WireCounts = Partial<Omit<z.infer<typeof WireUsage>, 'server_tool_use' | 'iterations'>>
+type NotCounts = 'server_tool_use' | 'iterations' | 'speed' | 'inference_geo' | 'service_tier'
+type WireCounts = Partial<Omit<z.infer<typeof WireUsage>, NotCounts>>
 
 /** The counts of the input side, by their lifetime in the cache. */
 export interface InputCounts {
@@ -116,7 +130,6 @@ export function withCompactions(flat: Usage, iterations: WireIteration[]): Usage
 
 /** Models that an answer may name beside its own; more are not believed. */
 const maxModels = 8
-const maxModelLength = 256
 
 /**
  * Runs of models that bill at their own price: an advisor, which the counts of the whole answer leave
@@ -129,7 +142,7 @@ export function otherModelsOf(iterations: WireIteration[]): ModelUsage[] {
     const { type, model } = iteration
     const isIncluded = type === 'fallback_message'
     if (!isIncluded && type !== 'advisor_message') continue
-    if (!model || model.length > maxModelLength) continue
+    if (!model || wordOf(model) === undefined) continue
     if (inputSum(inputCounts(iteration)) > maxTokens) continue
     const name = `${type} ${model}`
     const usage = addUsage(found.get(name)?.usage ?? noUsage, usageOf(iteration))

@@ -40,6 +40,7 @@ const final = new Set<ErrorCode>([
   'key_expired',
   'not_permitted',
   'model_not_permitted',
+  'model_unpriced',
   'issuer_gone',
   'content_issuer_gone',
   'budget_exceeded',

@@ -2,7 +2,7 @@
 import type { EventSourceMessage } from 'eventsource-parser'
 import { z } from 'zod'
 import type { UpstreamError } from '../../domain/upstream-error.ts'
-import { estimateTokens, noUsage, type Usage } from '../../domain/usage.ts'
+import { estimateTokens, noUsage, type PriceFactors, type Usage } from '../../domain/usage.ts'
 import { parseJson } from '../../json.ts'
 import type { EventKind, UsageReader } from '../dialect.ts'
 import { answerCharacters, blockCharacters, deltaCharacters, isDelta } from './characters.ts'
@@ -17,6 +17,7 @@ import {
   type WireIteration,
   WireUsage,
   withCompactions,
+  wordOf,
 } from './counts.ts'
 import { WireError } from './errors.ts'
 
@@ -25,10 +26,15 @@ const wireUsage = WireUsage.nullish().catch(undefined)
 /** Where the tools of the answer ran (beta `code-execution`). */
 const wireContainer = z.object({ id: z.string() }).nullish().catch(undefined)
 
+const wireModel = z.unknown().transform(wordOf).optional()
+
 const WireEvent = z.object({
   type: z.string(),
   usage: wireUsage,
-  message: z.object({ usage: wireUsage, container: wireContainer }).nullish().catch(undefined),
+  message: z
+    .object({ usage: wireUsage, container: wireContainer, model: wireModel })
+    .nullish()
+    .catch(undefined),
   delta: z
     .looseObject({ stop_reason: z.string(), container: wireContainer })
     .nullish()
@@ -39,6 +45,7 @@ const WireEvent = z.object({
 const WireAnswer = z.object({
   type: z.literal('message'),
   usage: wireUsage,
+  model: wireModel,
   container: wireContainer,
   content: z.unknown().optional(),
 })
@@ -74,6 +81,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
   let failure: UpstreamError | undefined
   let contentCharacters = 0
   let container: z.infer<typeof wireContainer>
+  let factors: PriceFactors = {}
 
   const read = (usage: z.infer<typeof wireUsage>) => {
     if (!usage) return
@@ -85,6 +93,14 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     output = outputCount(usage) ?? output
     webSearchRequests = usage.server_tool_use?.web_search_requests ?? webSearchRequests
     iterations = usage.iterations ?? iterations
+    const { speed, inference_geo: inferenceGeo, service_tier: serviceTier } = usage
+    if (speed) factors = { ...factors, speed }
+    if (inferenceGeo) factors = { ...factors, inferenceGeo }
+    if (serviceTier) factors = { ...factors, serviceTier }
+  }
+
+  const readModel = (servedModel: string | undefined) => {
+    if (servedModel) factors = { ...factors, servedModel }
   }
 
   const fail = (body: unknown) => {
@@ -111,6 +127,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
       const body = parseJson(message.data)
       const event = WireEvent.safeParse(body).data
       if (!event) return 'preamble'
+      readModel(event.message?.model)
       read(event.message?.usage)
       read(event.usage)
       container = event.message?.container ?? event.delta?.container ?? container
@@ -126,6 +143,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     answer(body: unknown, unreadBytes = 0): boolean {
       const answer = WireAnswer.safeParse(body).data
       if (!answer) return false
+      readModel(answer.model)
       read(answer.usage)
       container = answer.container
       contentCharacters = answerCharacters(answer.content) + unreadBytes
@@ -160,7 +178,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
         webSearchRequests,
       }
       const otherModels = otherModelsOf(iterations)
-      const total = { usage: withCompactions(flat, iterations), estimated }
+      const total = { usage: withCompactions(flat, iterations), estimated, factors }
       return otherModels.length > 0 ? { ...total, otherModels } : total
     },
   }

@@ -4,7 +4,14 @@ import type { UpstreamError } from '../../domain/upstream-error.ts'
 import { estimateTokens, noUsage, type PriceFactors } from '../../domain/usage.ts'
 import { parseJson } from '../../json.ts'
 import type { EventKind, UsageReader } from '../dialect.ts'
-import { isEmpty, isObject, reportedUsage, type TokenCounts, tokenCounts } from './counts.ts'
+import {
+  isEmpty,
+  isObject,
+  isWord,
+  reportedUsage,
+  type TokenCounts,
+  tokenCounts,
+} from './counts.ts'
 import { chunkCharacters } from './deltas.ts'
 import { errorFields } from './wire-error.ts'
 
@@ -30,8 +37,8 @@ export function createUsageReader(requestBytes: number): UsageReader {
   const read = (chunk: Record<string, unknown>) => {
     counts = tokenCounts(chunk.usage) ?? counts
     const { service_tier: tier, model } = chunk
-    if (typeof tier === 'string') factors = { ...factors, serviceTier: tier }
-    if (typeof model === 'string') factors = { ...factors, servedModel: model }
+    if (isWord(tier)) factors = { ...factors, serviceTier: tier }
+    if (isWord(model)) factors = { ...factors, servedModel: model }
   }
 
   const fail = (error: unknown): EventKind => {

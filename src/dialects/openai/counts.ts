@@ -11,6 +11,13 @@ export const isObject = (value: unknown): value is Fields =>
 
 export const asObject = (value: unknown): Fields => (isObject(value) ? value : {})
 
+/** Longer than the name of any model. */
+const maxWordLength = 256
+
+/** Whether it is a short word, such as the name of a model. */
+export const isWord = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= maxWordLength
+
 /** A count, also written as a string, as some relays do; undefined for anything else. */
 export function countOf(value: unknown): number | undefined {
   const number = typeof value === 'string' && /^\d{1,8}$/.test(value) ? Number(value) : value

@@ -41,6 +41,7 @@ const forms: Partial<Record<ErrorCode, WireForm>> = {
   key_expired: refused(401, 'invalid_api_key'),
   not_permitted: refused(403, 'permission_denied'),
   model_not_permitted: invalid('model_not_permitted'),
+  model_unpriced: invalid('model_unpriced'),
   // The vendor's own codes: clients begin anew without what they referred to.
   issuer_gone: invalid('previous_response_not_found'),
   content_issuer_gone: invalid('invalid_encrypted_content'),

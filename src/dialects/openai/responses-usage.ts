@@ -9,6 +9,7 @@ import {
   countOf,
   isEmpty,
   isObject,
+  isWord,
   reportedUsage,
   type TokenCounts,
   tokenCounts,
@@ -52,8 +53,8 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
     const { web_search: searches } = asObject(response.tool_usage)
     webSearchRequests = countOf(asObject(searches).num_requests) ?? webSearchRequests
     const { service_tier: tier, model } = response
-    if (typeof tier === 'string') factors = { ...factors, serviceTier: tier }
-    if (typeof model === 'string') factors = { ...factors, servedModel: model }
+    if (isWord(tier)) factors = { ...factors, serviceTier: tier }
+    if (isWord(model)) factors = { ...factors, servedModel: model }
   }
 
   const fail = (error: unknown): EventKind => {

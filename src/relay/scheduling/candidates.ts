@@ -24,12 +24,13 @@ export interface PlannedAccount {
 /** An account that cannot serve a request because of its settings. */
 export interface Excluded {
   accountId: string
-  why: keyof typeof refusals
+  /** `model_unpriced` is not decided here: it depends on the limits of the key. */
+  why: keyof typeof refusals | 'model_unpriced'
 }
 
 export interface Choice {
   candidates: readonly PlannedAccount[]
-  /** One of the candidates for each model that any of them may be asked for, by price list. */
+  /** One of the candidates for each price that a request may have. */
   priced: readonly PlannedAccount[]
   /** The first of the accounts that cannot serve it, and why. */
   excluded: Excluded[]
@@ -55,12 +56,16 @@ const refusals = {
     'The upstream accounts for this request need an outbound proxy (proxy), which this host cannot use; ask your administrator',
 } as const
 
+type Obstacle = keyof typeof refusals
+
 /** From the first obstacle to the last: an account that fails a later one came closer to serving. */
-const order = Object.keys(refusals) as Excluded['why'][]
+const order = Object.keys(refusals) as Obstacle[]
 
 interface Search {
   /** All accounts of the gateway. */
   accounts: Pool['accounts']
+  /** Those that an administrator has set; they change only together with `accounts`. */
+  prices?: Pool['prices']
   apiKey: ApiKey
   poolId: PoolId
   /** The platforms of that pool whose accounts the key may use. */
@@ -107,7 +112,7 @@ function lookFor(search: Search): Choice {
   const boundIds = boundAccountIds(search)
   const candidates: PlannedAccount[] = []
   const excluded: Excluded[] = []
-  let closest: Excluded['why'] | undefined
+  let closest: Obstacle | undefined
   for (const { record: account } of accounts.values()) {
     const platform = platforms.find(({ id }) => id === account.platform)
     if (!platform || (onlyAccountId !== undefined && account.id !== onlyAccountId)) continue
@@ -121,9 +126,15 @@ function lookFor(search: Search): Choice {
     }
   }
   if (candidates.length > 0) {
+    const owners = new Set([...(search.prices?.values() ?? [])].map(({ accountId }) => accountId))
     const priced = new Map(
       candidates.map((planned) => [
-        `${planned.platform.priceProvider} ${planned.upstreamModel}`,
+        JSON.stringify([
+          planned.platform.priceProvider,
+          planned.upstreamModel,
+          planned.account.costMultiplier,
+          owners.has(planned.account.id) && planned.account.id,
+        ]),
         planned,
       ]),
     )
@@ -138,7 +149,7 @@ function boundAccountIds({ apiKey, platforms }: Search): string[] {
   return platforms.flatMap(({ boundAccountField }) => apiKey[boundAccountField] || [])
 }
 
-const refusalMessage = (closest: Excluded['why'] | undefined, poolId: PoolId) =>
+const refusalMessage = (closest: Obstacle | undefined, poolId: PoolId) =>
   closest
     ? refusals[closest]
     : `This gateway has no ${poolId} account; ask your administrator to add one`
@@ -148,7 +159,7 @@ function obstacle(
   asked: string | undefined,
   boundIds: string[],
   canProxy: boolean,
-): Excluded['why'] | undefined {
+): Obstacle | undefined {
   const isBound = boundIds.length > 0
   if (isBound && !boundIds.includes(account.id)) return 'bound_elsewhere'
   if (!account.isActive) return 'inactive'

@@ -2,7 +2,7 @@
 import { type FailureReason, failureReasons } from '../../domain/account-failure.ts'
 import type { AttemptTrace, End, RequestTrace } from '../../domain/request-trace.ts'
 import { failureField, histogramSum, type Sums } from '../../domain/sums.ts'
-import { noUsage, type Usage } from '../../domain/usage.ts'
+import { noUsage, type PriceFactors, type Usage } from '../../domain/usage.ts'
 import type { Gateway } from '../../gateway.ts'
 import { quotaDayAt } from '../../ledger/calendar.ts'
 import { ledgerModel, otherModels, settledSums } from '../../ledger/ledger.ts'
@@ -27,7 +27,15 @@ const failureOf = ({ outcome }: AttemptTrace): FailureReason | undefined =>
 export function courseSums(
   { pricer, runtime }: Gateway,
   { attempts, stream, sessionMoves, tookMs, end }: RequestTrace,
-  { planned, usage }: { planned: PlannedAccount; usage: Usage },
+  {
+    planned,
+    usage,
+    factors,
+  }: {
+    planned: PlannedAccount
+    usage: Usage
+    factors: PriceFactors | undefined
+  },
 ): Partial<Sums> {
   const last = attempts.at(-1)
   const isStream = stream === true && last?.outcome === 'stream'
@@ -51,9 +59,10 @@ export function courseSums(
       cacheWrite12hTokens,
     }
     const written = { ...noUsage, ...writes }
-    const { platform, upstreamModel: model } = planned
+    const { platform, upstreamModel: model, account } = planned
     const { priceProvider: provider } = platform
-    const cost = pricer.priceUsage({ provider, model, usage: written, atMs: runtime.now() })
+    const used = { usage: written, factors, atMs: runtime.now() }
+    const cost = pricer.priceUsage({ provider, model, account, ...used })
     return {
       moveCacheWriteTokens: Object.values(writes).reduce((sum, tokens) => sum + tokens, 0),
       moveCacheWriteCostNanoUsd: cost === 'unpriced' ? 0 : cost.costNanoUsd,
@@ -126,12 +135,12 @@ export function failedAttemptRows(
 /** What an upstream reported of an attempt that failed: no request of its own. */
 function reportedSums(
   { pricer, runtime }: Gateway,
-  { platform }: PlannedAccount,
+  { platform, account }: PlannedAccount,
   { usage, model }: AttemptTrace,
 ): { sums: Partial<Sums>; costNanoUsd: number } {
   if (!usage) return { sums: {}, costNanoUsd: 0 }
   const { priceProvider: provider } = platform
-  const cost = pricer.priceUsage({ provider, model, usage, atMs: runtime.now() })
+  const cost = pricer.priceUsage({ provider, model, account, usage, atMs: runtime.now() })
   const sums = { ...settledSums(usage, cost, false), requests: 0, unpricedRequests: 0 }
   return { sums, costNanoUsd: cost === 'unpriced' ? 0 : cost.costNanoUsd }
 }

@@ -23,6 +23,7 @@ const traceable: ReadonlySet<ErrorCode> = new Set([
   'budget_reserved',
   'not_permitted',
   'model_not_permitted',
+  'model_unpriced',
   'issuer_gone',
   'content_issuer_gone',
   'key_disabled',

@@ -1,6 +1,5 @@
 /** Orphans: requests whose process ended without settling them. Other requests find their expired leases and settle them. */
 import type { PoolId } from '../../domain/platform.ts'
-import { noUsage } from '../../domain/usage.ts'
 import type { Gateway } from '../../gateway.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
 import { ledgerModel, orphanedSums, otherModels } from '../../ledger/ledger.ts'
@@ -64,8 +63,8 @@ async function ledgerModelOf(
   const account = (await catalog.currentPool()).accounts.get(accountId)?.record
   if (!account) return otherModels
   const { priceProvider: provider } = platforms.platformOf(account)
-  const cost = pricer.priceUsage({ provider, model, usage: noUsage, atMs: runtime.now() })
-  return ledgerModel(model, account, cost !== 'unpriced')
+  const isPriced = pricer.hasPrice({ provider, model, account, atMs: runtime.now() })
+  return ledgerModel(model, account, isPriced)
 }
 
 /** The present day of an account; of a deleted one, the calendar's. */

@@ -2,11 +2,12 @@
 import type { GatewayEvent } from '../../domain/events.ts'
 import { otherFamily } from '../../domain/model-family.ts'
 import type { End, RequestTrace } from '../../domain/request-trace.ts'
-import type { ModelUsage, Usage } from '../../domain/usage.ts'
+import type { ModelUsage, PriceFactors, Usage } from '../../domain/usage.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { Gateway } from '../../gateway.ts'
 import { priceAnswer } from '../../ledger/answer-price.ts'
 import { bucketsAt, quotaDayAt } from '../../ledger/calendar.ts'
+import { hasCostLimit } from '../../ledger/key-limits.ts'
 import { ledgerModel, otherModels, settledSums } from '../../ledger/ledger.ts'
 import { ttl } from '../../store/keyspace.ts'
 import { packSums } from '../../store/records/sums.ts'
@@ -25,6 +26,8 @@ export interface Ending {
   usage: Usage
   /** What models beside the one that was asked have used. */
   otherModels?: ModelUsage[]
+  /** What the answer named beside its counts, and what changes their price. */
+  factors?: PriceFactors
   /** True when the vendor's own counts were missing or partial. */
   estimated: boolean
   /** Whether the account began to answer, so that it knows the model. */
@@ -44,8 +47,11 @@ export function settleFinal(gateway: Gateway, admission: SettledPart, ending: En
   const nowMs = runtime.now()
   const { priceProvider: provider } = platform
   const others = ending.otherModels ?? []
-  const priced = { provider, model, usage, otherModels: others, atMs: nowMs }
-  const { costNanoUsd, isPriced, unpriced } = priceAnswer(gateway.pricer, priced)
+  const { factors } = ending
+  const isBudgeted = hasCostLimit(plan.apiKey)
+  const used = { usage, otherModels: others, factors }
+  const priced = { provider, model, account, isBudgeted, ...used, atMs: nowMs }
+  const { costNanoUsd, isPriced, unpriced, bill } = priceAnswer(gateway.pricer, priced)
   for (const name of unpriced) {
     runtime.observe({ type: 'unpriced_model', ledgerId: plan.ledgerId, model: name })
   }
@@ -61,7 +67,7 @@ export function settleFinal(gateway: Gateway, admission: SettledPart, ending: En
   })
   const { TIMEZONE } = runtime.config
   const served = ending.isServed && ledgerModel(plan.model, account, isPriced)
-  const course = courseSums(gateway, trace, { planned, usage })
+  const course = courseSums(gateway, trace, { planned, usage, factors })
   const input: SettleInput = {
     ...identity(plan, accountId),
     client: plan.client ?? unknownClient,
@@ -69,7 +75,7 @@ export function settleFinal(gateway: Gateway, admission: SettledPart, ending: En
     family,
     kind: 'final',
     amounts: packSums({
-      ...settledSums(usage, isPriced ? { costNanoUsd } : 'unpriced', estimated),
+      ...settledSums(usage, isPriced || isBudgeted ? { costNanoUsd } : 'unpriced', estimated),
       costNanoUsd,
       ...course,
     }),
@@ -78,7 +84,7 @@ export function settleFinal(gateway: Gateway, admission: SettledPart, ending: En
     verdict,
     buckets: bucketsAt(nowMs, TIMEZONE),
     quotaDay: quotaDayAt(nowMs, TIMEZONE, account.quotaResetTime).day,
-    trace: packTrace(asker(plan), trace),
+    trace: packTrace({ ...asker(plan), bill }, trace),
     issuedAffinities: ending.issuedAffinities,
     keepMs: ttl.requestMs,
   }
@@ -97,7 +103,7 @@ type NamedRequest = BookedRequest &
 
 /** What a settlement reads of an admission. */
 export interface SettledPart extends Pick<Admission, 'accountId' | 'trace'> {
-  plan: NamedRequest
+  plan: NamedRequest & Pick<Plan, 'apiKey'>
 }
 
 /** That part alone, for a request that stays open for long: a plan holds every account of its pool. */

@@ -2,7 +2,9 @@
 
 import { z } from 'zod'
 import { type Affinity, affinities } from '../../domain/affinity.ts'
+import type { Bill } from '../../domain/bill.ts'
 import { type End, ends, type PassedOver, type RequestTrace } from '../../domain/request-trace.ts'
+import { storedBill } from './stored-bill.ts'
 
 /** The trace of a request that has not ended. */
 export interface Trace extends Omit<RequestTrace, 'end' | 'tookMs'> {
@@ -60,6 +62,8 @@ export function endTrace(trace: Trace, end: End, nowMonotonicMs: number): Reques
 interface Asker extends Pick<RequestTrace, 'requestId' | 'receivedAtMs'> {
   keyId: string
   platform: string
+  /** How its cost was found, where it has one. */
+  bill?: Bill
   /** What its caller was told, where no account was asked. */
   refusal?: { code: string; message: string }
 }
@@ -108,6 +112,7 @@ const Kept = z.object({
   queuedMs: count,
   affinity: z.preprocess(renamed(oldAffinities), z.enum(affinities)).nullable().catch(null),
   end: z.preprocess(renamed(oldEnds), z.enum(ends)).nullable().catch(null),
+  bill: storedBill,
   refusal: z.object({ code: z.string(), message: z.string() }).nullable().catch(null),
   passedOver: listOf(z.object({ accountId: z.string(), why: z.string(), untilMs: count })),
   attempts: listOf(

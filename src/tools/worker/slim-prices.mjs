@@ -6,9 +6,9 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The providers of `PriceProvider` in `ledger/price.ts`. */
+/** The providers of `PriceProvider` in `ledger/price-card.ts`. */
 const usedProviders = ['anthropic', 'openai']
-/** The counts that `ledger/price.ts` prices. */
+/** The counts that `ledger/kept-list.ts` prices. */
 const usedCounts = [
   'input_tokens',
   'cache_read_tokens',

@@ -148,7 +148,7 @@ describe('the runs of other models', () => {
       },
     ])
     const expected = alone('claude-sonnet-4-6') + 2 * alone('claude-opus-5')
-    expect(costOf(found, 'claude-sonnet-4-6')).toEqual({
+    expect(costOf(found, 'claude-sonnet-4-6')).toMatchObject({
       costNanoUsd: expected,
       isPriced: true,
       unpriced: [],
@@ -164,7 +164,7 @@ describe('the runs of other models', () => {
 
   it('of a model without a price are named, and cost nothing', () => {
     const found = total(counts, [{ ...advisor, model: 'claude-nobody' }])
-    expect(costOf(found, 'claude-sonnet-4-6')).toEqual({
+    expect(costOf(found, 'claude-sonnet-4-6')).toMatchObject({
       costNanoUsd: alone('claude-sonnet-4-6'),
       isPriced: true,
       unpriced: ['claude-nobody'],

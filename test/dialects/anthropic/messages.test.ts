@@ -29,6 +29,11 @@ describe('the usage of an Anthropic stream', () => {
         cacheReadTokens: 1000,
         webSearchRequests: 0,
       },
+      factors: {
+        servedModel: 'claude-sonnet-4-5-20250929',
+        serviceTier: 'standard',
+        inferenceGeo: 'not_available',
+      },
     })
   })
 
