@@ -171,7 +171,7 @@ const errorsAs =
 const adminError: ErrorEnvelope = (c, error) => {
   const { code, message, issues, retryAfterSeconds, status } = error
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
-  // RFC 9110 §11.6.1 wants the challenge with every 401.
+  // RFC 9110 §11.6.1 requires the challenge with every 401.
   if (status === 401) c.header('www-authenticate', 'Bearer')
   const headers = { ...Object.fromEntries(c.res.headers), 'x-request-id': c.get('requestId') }
   return Response.json({ error: { code, message, ...(issues && { issues }) } }, { status, headers })

@@ -45,7 +45,7 @@ export function createByteBudget(bounds: Bounds, clock: Clock): ByteBudget {
   const waiting = new Set<symbol>()
   /** In the order in which they began. */
   const shares = new Set<Share>()
-  /** What those want in all that wait to grow. */
+  /** For those that wait to grow: how much they need in all. */
   const growing = new Map<Share, number>()
   let keptBytes = 0
 

@@ -3,7 +3,11 @@
 /** All parts as one; a single one is not copied. */
 export function joined(pieces: Uint8Array[]): Uint8Array {
   const [first] = pieces
-  if (pieces.length === 1 && first) return first
+  return pieces.length === 1 && first ? first : copied(pieces)
+}
+
+/** All parts as one, in memory of its own. */
+export function copied(pieces: Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
   let at = 0
   for (const piece of pieces) {

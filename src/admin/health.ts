@@ -28,7 +28,7 @@ export const Health = z
   })
 export type Health = z.infer<typeof Health>
 
-/** For so long an answer is given again: anybody may ask, and each check writes to the store. */
+/** For so long an answer is given again: no credential is needed to ask, and each check writes to the store. */
 const keptMs = 200
 /** Of a platform with more accounts these are looked at. */
 const maxAccounts = 200

@@ -92,7 +92,7 @@ export interface Dialect {
   socketError?(error: GatewayError, nowMs: number): Record<string, unknown>
   /** What is left of the limits of the key, as headers of a successful answer. */
   limitHeaders?(uses: readonly LimitUse[], nowMs: number): HeaderLine[]
-  /** Makes a fold for a client that wants JSON; without it, such a client never gets a stream. */
+  /** Makes a fold for a client that asked for JSON; without it, such a client never gets a stream. */
   createFold?(): AnswerFold
   /** A JSON answer as the events of a stream; undefined when it has no such form. */
   unfold?(body: Uint8Array): string | undefined

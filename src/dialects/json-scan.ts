@@ -55,7 +55,7 @@ export const maxDepth = 512
 export const maxMembers = 1_000
 
 /** The longest name that is decoded, in bytes of the body. */
-export const maxKeyBytes = 1_024
+const maxKeyBytes = 1_024
 
 /** Runs a scan without a pause; for a body that is known to be small. */
 export function runAtOnce<Result>(scan: Scan<Result>): Result {

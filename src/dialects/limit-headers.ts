@@ -28,7 +28,7 @@ export function anthropicLimits(uses: readonly LimitUse[]): HeaderLine[] {
 }
 
 /** The limit of a cost that is used most; undefined without one. */
-export function mostUsed(uses: readonly LimitUse[]): LimitUse | undefined {
+function mostUsed(uses: readonly LimitUse[]): LimitUse | undefined {
   const budgets = uses.filter(({ unit }) => unit === 'usd')
   return budgets.toSorted((a, b) => b.used / b.limit - a.used / a.limit)[0]
 }

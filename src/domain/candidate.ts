@@ -20,7 +20,7 @@ export interface Candidate {
 }
 
 /** Why a candidate cannot serve now: a limit, a probe that another request makes, or its cooldown. */
-export const skipReasons = [
+const skipReasons = [
   'at_capacity',
   'over_quota',
   'quota_reserved',

@@ -13,13 +13,13 @@ export interface Principal {
 }
 
 /** The gateway keys a request carries, in either header; clients may send both. */
-export function credentialsOf(headers: HeaderReader): string[] {
+function credentialsOf(headers: HeaderReader): string[] {
   const credentials = [headers.get('x-api-key')?.trim() ?? '', bearerToken(headers) ?? '']
   return [...new Set(credentials)].filter((credential) => credential !== '')
 }
 
 /** The token of `Authorization: Bearer` (RFC 6750 §2.1); undefined without one. */
-export function bearerToken(headers: HeaderReader): string | undefined {
+function bearerToken(headers: HeaderReader): string | undefined {
   const value = headers.get('authorization') ?? ''
   if (!/^bearer /i.test(value)) return undefined
   const token = value.slice('bearer '.length).trim()

@@ -48,7 +48,7 @@ export function prologue(declared: Declared, schemaVersion: number): string {
   ].join('\n')
 }
 
-/** A store without a version of its pool is new: it has the format of whoever writes to it first. */
+/** A store without a version of its pool is new: it has the format of the gateway that writes to it first. */
 function refuseOtherFormat(format: string | undefined, schemaVersion: number): string {
   const isOther = (known: string) =>
     `if ${known} ~= '${format ?? schemaVersion}' then return { 'incompatible', stored[1] or '1' } end`

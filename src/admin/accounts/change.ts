@@ -17,18 +17,18 @@ export function changeAccount(
     action: string
     decide: (stored: Stored<Account>) => Partial<Account>
     /** The change may have removed the cause of the account's cooldowns: they end with it. */
-    isMended?: boolean
+    mayRecover?: boolean
   },
 ): Promise<Stored<Account>> {
-  const { actor, action, accountId, decide, isMended = false } = change
+  const { actor, action, accountId, decide, mayRecover = false } = change
   return retryConflicts(async () => {
     const stored = await findAccount(gateway, change)
     const next = { ...stored.record, ...decide(stored) }
     const facts = differences(stored.record, next)
     if (!facts) return stored
     const record = { ...next, updatedAt: nextUpdatedAt(stored.record, gateway.runtime.now()) }
-    const mendedIn = isMended ? gateway.platforms.platformOf(record).poolId : undefined
-    const written = { actor, action, accountId, record, facts, mendedIn }
+    const recoveredIn = mayRecover ? gateway.platforms.platformOf(record).poolId : undefined
+    const written = { actor, action, accountId, record, facts, recoveredIn }
     if ((await writeAccount(gateway, stored.revision, written)) === 'conflict') return undefined
     return { record, revision: stored.revision + 1 }
   })

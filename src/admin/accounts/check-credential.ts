@@ -2,7 +2,7 @@
 import { GatewayError } from '../../errors.ts'
 import { subscriptionFault } from '../../platforms/registry.ts'
 
-/** @throws GatewayError `invalid_request` for a token of somebody's subscription. */
+/** @throws GatewayError `invalid_request` for a token of a personal subscription. */
 export function checkCredential(apiKey: string): void {
   const message = subscriptionFault(apiKey)
   if (message === undefined) return

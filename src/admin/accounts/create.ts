@@ -17,7 +17,7 @@ import { writeAccount } from './write-account.ts'
 /**
  * Creates an account and seals its credentials.
  * @throws GatewayError `not_permitted`, `invalid_request` when the gateway may not call this address
- * or this proxy, or for a token of somebody's subscription, `misconfigured` when this gateway seals with another key than the store's.
+ * or this proxy, or for a token of a personal subscription, `misconfigured` when this gateway seals with another key than the store's.
  */
 export async function createAccount(
   gateway: Gateway,

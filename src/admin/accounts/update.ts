@@ -37,7 +37,7 @@ export async function updateAccount(
     platform,
     accountId,
     action: 'account.updated',
-    isMended: recoveryFields.some((field) => field in patch),
+    mayRecover: recoveryFields.some((field) => field in patch),
     decide: (current) => {
       checkPrecondition(current, precondition)
       refuseNewReader(current.record, patch)

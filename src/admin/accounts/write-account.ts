@@ -19,7 +19,7 @@ export async function writeAccount(
     record: Account | undefined
     facts: { before: Partial<Account> | null; after: Partial<Account> | null }
     /** The pool in which its cooldowns end with this write; undefined where they go on. */
-    mendedIn?: PoolId | undefined
+    recoveredIn?: PoolId | undefined
   },
 ): Promise<'ok' | 'conflict'> {
   const { runtime, keyspace } = gateway
@@ -30,13 +30,13 @@ export async function writeAccount(
   const after = shownFacts(facts.after)
   if (before && after) Object.assign(after, replacements(facts.before, facts.after))
   const entry = packAuditEntry(gateway, { actor, action, targetId: accountId, before, after })
-  const { mendedIn } = change
+  const { recoveredIn } = change
   const families = change.record ? familiesOf(change.record) : []
-  const input = { accountId, expectedRevision, record, mendedIn, families, entry }
+  const input = { accountId, expectedRevision, record, recoveredIn, families, entry }
   const reply = await writeAccountScript(runtime.redis, keyspace, input)
   if (reply.kind === 'ok') {
     runtime.observe({ type: 'record_changed', action, targetId: accountId, by: actor })
-    if (mendedIn) tellHealthChanges(runtime, mendedIn, reply.healthChanges)
+    if (recoveredIn) tellHealthChanges(runtime, recoveredIn, reply.healthChanges)
   }
   return reply.kind
 }

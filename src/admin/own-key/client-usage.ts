@@ -29,7 +29,7 @@ export function mountClientUsage<Env extends { Variables: Variables }>(
 const groups: Record<string, string> = { day: 'daily', week: 'weekly', window: 'window' }
 
 /** As the vendor's own gateway answers it (protocol facts §2.8): cents, and percent of the budget used most. */
-export function claudeUsage({ limits }: Pick<OwnKey, 'limits'>) {
+function claudeUsage({ limits }: Pick<OwnKey, 'limits'>) {
   const budgets = limits
     .filter(({ unit }) => unit === 'usd')
     .map(({ name, limit, used, resetAt }) => {

@@ -27,7 +27,7 @@ interface Limit {
  * The end of the limit that an answer ran into, in epoch ms, at most `longestResetMs` ahead; 0 when
  * it names none that lies ahead.
  *
- * 1. `retry-after-ms`, then `retry-after`: what the vendor wants of this very request.
+ * 1. `retry-after-ms`, then `retry-after`: what the vendor says of this very request.
  * 2. The latest end among the error itself and the limits that say they are used up: all of them
  *    must have passed.
  * 3. The soonest end of a limit that counts what remains, since that was not enough. A window that

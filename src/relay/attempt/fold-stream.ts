@@ -1,4 +1,4 @@
-/** Reads a whole stream for a client that wants JSON. */
+/** Reads a whole stream for a client that asked for JSON. */
 import { createParser } from 'eventsource-parser'
 import type { AnswerFold, UsageReader } from '../../dialects/dialect.ts'
 import type { BegunStream } from '../stream/gate.ts'

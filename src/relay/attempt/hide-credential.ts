@@ -1,4 +1,5 @@
 /** Keeps the credential of an account out of what its upstream says of a request: some quote it. */
+import { copied } from '../../bytes.ts'
 import type { Account } from '../../catalog/account.ts'
 import type { AccountSecrets } from '../../catalog/account-secrets.ts'
 import type { Outcome, Refusal } from './outcome.ts'
@@ -30,7 +31,7 @@ function hideCredential(outcome: Outcome, credential: string): Outcome {
     // Two parts may share it between them.
     return {
       ...outcome,
-      stream: { ...stream, held: [hideInBytes(joined(stream.held), formsOf(credential))] },
+      stream: { ...stream, held: [hideInBytes(copied(stream.held), formsOf(credential))] },
     }
   }
   return outcome
@@ -63,14 +64,4 @@ function hideInBytes(bytes: Uint8Array<ArrayBuffer>, forms: string[]): Uint8Arra
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
   const shown = hide(text, forms)
   return shown === text ? bytes : new TextEncoder().encode(shown)
-}
-
-function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += part.length
-  }
-  return bytes
 }

@@ -116,7 +116,7 @@ async function readStream(reading: Reading, body: BegunStream): Promise<Outcome>
   return { kind: 'failure', failure, status, said: error?.message ?? undefined }
 }
 
-/** A client that wants JSON gets the message that the stream tells. */
+/** A client that asked for JSON gets the message that the stream tells. */
 async function readFolded(reading: Reading, body: BegunStream): Promise<Outcome> {
   const { dialect, response, headers, usage, classify, onBytes } = reading
   const { status } = response

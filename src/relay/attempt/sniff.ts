@@ -1,5 +1,6 @@
 /** Tells what a body is by its beginning: labels are often wrong. */
 
+import { copied, joined } from '../../bytes.ts'
 import type { ByteReader, ByteStream } from '../../http-message.ts'
 
 /** `unknown`: neither a JSON object nor server-sent events. */
@@ -58,7 +59,7 @@ export async function sniff(body: ByteStream, onBytes: () => void): Promise<Snif
     onBytes()
     held.push(value)
     heldBytes += value.length
-    beginning = beginning.length === 0 ? value : joined(beginning, value)
+    beginning = beginning.length === 0 ? value : joined([beginning, value])
     const form = formOf(beginning)
     if (form) return { form, held, rest }
     if (heldBytes > maxSniffedBytes) return { form: 'unknown', held, rest }
@@ -90,18 +91,5 @@ export async function readRest(
     }
     chunks.push(value)
   }
-  const whole = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, offset)
-    offset += chunk.length
-  }
-  return whole
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length)
-  both.set(first)
-  both.set(second, first.length)
-  return both
+  return copied(chunks)
 }

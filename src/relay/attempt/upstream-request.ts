@@ -1,4 +1,4 @@
-/** The client's request as one account wants it. */
+/** The client's request in the form that one account takes. */
 
 import { splice } from '../../bytes.ts'
 import type { Adaptation } from '../../dialects/dialect.ts'

@@ -1,4 +1,5 @@
 /** Reads a whole body, up to a limit. */
+import { copied } from '../../bytes.ts'
 import type { ByteReader, ByteStream, HeaderReader } from '../../http-message.ts'
 
 /**
@@ -98,15 +99,5 @@ async function readAll(
     await makeRoom?.(length)
     chunks.push(value)
   }
-  return joined(chunks, length)
-}
-
-function joined(chunks: Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks.splice(0)) {
-    whole.set(chunk, offset)
-    offset += chunk.length
-  }
-  return whole
+  return copied(chunks)
 }

@@ -98,7 +98,7 @@ const keyPart = (value: string) =>
   /^[\w.:-]{1,128}$/.test(value) ? value : createHash('sha256').update(value).digest('hex')
 
 /** The response header by which Codex keeps the requests of one turn together, and its request form. */
-export const turnStateHeader = 'x-codex-turn-state'
+const turnStateHeader = 'x-codex-turn-state'
 
 /** The id in the request that says most exactly which account can serve it. */
 function boundId(

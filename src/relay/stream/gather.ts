@@ -1,4 +1,5 @@
 /** Gathers the parts of a fast stream, so that the client gets many of them in one write. */
+import { joined } from '../../bytes.ts'
 
 /** A stream that brings this many parts within one window is fast. */
 const fastParts = 4
@@ -58,7 +59,7 @@ export function createGatherer(windowMs: number, joinsParts: boolean): Gatherer 
       bytes += part.length
     },
     take(nowMs) {
-      const whole = joinBytes(parts)
+      const whole = joined(parts)
       if (parts.length > 0) judge(nowMs)
       parts = []
       bytes = 0
@@ -74,17 +75,4 @@ export function createGatherer(windowMs: number, joinsParts: boolean): Gatherer 
     },
     mayPause: () => isPausing,
   }
-}
-
-/** The parts as one; a single part is not copied. */
-export function joinBytes(parts: Uint8Array[]): Uint8Array {
-  const [first] = parts
-  if (first && parts.length === 1) return first
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let offset = 0
-  for (const part of parts) {
-    whole.set(part, offset)
-    offset += part.length
-  }
-  return whole
 }

@@ -1,10 +1,11 @@
 /** Meter: forwards a stream byte for byte, reads it afterwards, and tells once how it ended. */
+import { joined } from '../../bytes.ts'
 import { type Clock, every, type Timer } from '../../clock.ts'
 import type { UsageReader } from '../../dialects/dialect.ts'
 import type { Watchdog } from '../attempt/watchdog.ts'
 import { createEventTail } from './event-tail.ts'
 import type { OpenStream } from './gate.ts'
-import { createGatherer, joinBytes } from './gather.ts'
+import { createGatherer } from './gather.ts'
 
 /** `upstream_truncated`: the upstream broke off, failed or fell silent; `client_aborted`: the client went away or stalled. */
 export type StreamEnd = 'complete' | 'upstream_truncated' | 'client_aborted'
@@ -108,7 +109,7 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
     if (gatherer.isEmpty()) return
     const bytes = gatherer.take(clock.monotonicMs())
     const released = tail.push(bytes)
-    if (released.length > 0) supply(joinBytes(released))
+    if (released.length > 0) supply(joined(released))
     stream.feed(bytes)
     const wasLastSaid = isLastSaid
     isLastSaid = usage.state() !== 'open'
@@ -182,8 +183,8 @@ export function meter(options: MeterOptions): ReadableStream<Uint8Array> {
       clientSignal.addEventListener('abort', onClientGone, { once: true })
       if (clientSignal.aborted) onClientGone()
       if (!ended) reminder = every(clock, remind, options.keepAliveMs / 2)
-      const released = tail.push(joinBytes(stream.held))
-      if (released.length > 0) write(joinBytes(released))
+      const released = tail.push(joined(stream.held))
+      if (released.length > 0) write(joined(released))
     },
     pull() {
       return new Promise((resolve) => {

@@ -20,6 +20,10 @@ export const failureArgs = (failure: AccountFailure | undefined): AccountFailure
 const noFailure = { reason: '', scope: 'none', untilMs: 0, cooldownMs: 0, maxCooldownMs: 0 }
 type NoFailure = typeof noFailure
 
+/** The whole account, and each family of its models, as rows for `endHealth`. */
+export const healthRows = (families: readonly string[]) =>
+  ['', ...families].map((family) => ({ family }))
+
 /** A record that a script made or removed: an account, or a family of its models, changes its state. */
 export const healthChangeFields = {
   change: oneOf(['cooling', 'recovered']),

@@ -2,7 +2,7 @@
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { audit } from '../lua/audit.ts'
-import { health, healthChangeFields } from '../lua/health.ts'
+import { health, healthChangeFields, healthRows } from '../lua/health.ts'
 import { time } from '../lua/time.ts'
 import { runScript } from '../run-script.ts'
 import { schemaVersion } from '../schema.ts'
@@ -49,7 +49,7 @@ const writeAccount = defineScript({
     entry: 'text',
     accountId: 'text',
   },
-  argRows: { mended: { family: 'text' } },
+  argRows: { recovered: { family: 'text' } },
   replies: { ok: { healthChanges: [healthChangeFields] }, conflict: {} },
   libraries: [time, health, bump, audit],
   lua: `
@@ -59,21 +59,7 @@ if revision ~= args.expectedRevision then return reply.conflict({}) end
 if args.record == '' then redis.call('HDEL', keys.pool, args.field)
 else redis.call('HSET', keys.pool, args.field, int(revision + 1) .. ' ' .. args.record) end
 bump(keys)
-endHealth(keys, args.accountId, args.mended)
-audit(keys, args.entry)
-return reply.ok({ healthChanges = healthChanges })
-`,
-})
-
-const resetHealth = defineScript({
-  keys: ['health', 'audit'],
-  args: { accountId: 'text', entry: 'text' },
-  argRows: { families: { family: 'text' } },
-  replies: { ok: { healthChanges: [healthChangeFields] }, healthy: {} },
-  libraries: [time, health, audit],
-  lua: `
-endHealth(keys, args.accountId, args.families)
-if #healthChanges == 0 then return reply.healthy({}) end
+endHealth(keys, args.accountId, args.recovered)
 audit(keys, args.entry)
 return reply.ok({ healthChanges = healthChanges })
 `,
@@ -143,7 +129,7 @@ return reply.ok({})
 /**
  * Creates (`expectedRevision` 0), replaces or, with `record` undefined, removes an account.
  * @param input.record JSON of the account.
- * @param input.mendedIn the pool in which the write ends every cooldown of the account, because its
+ * @param input.recoveredIn the pool in which the write ends every cooldown of the account, because its
  * cause may be gone; undefined where it ends none.
  * @param input.families of the models that the account may be asked for.
  * @param input.entry packed audit entry; without one nothing is recorded.
@@ -155,38 +141,19 @@ export function writeAccountScript(
     accountId: string
     expectedRevision: number
     record: string | undefined
-    mendedIn?: string | undefined
+    recoveredIn?: string | undefined
     families?: readonly string[]
     entry?: string
   },
 ): Promise<ReplyOf<(typeof writeAccount)['replies']>> {
-  const { accountId, expectedRevision, record = '', mendedIn, families = [], entry = '' } = input
-  const mended = mendedIn === undefined ? [] : healthRows(families)
+  const { accountId, expectedRevision, record = '', recoveredIn, families = [], entry = '' } = input
+  const recovered = recoveredIn === undefined ? [] : healthRows(families)
   const field = `account:${accountId}`
   return runScript(redis, keyspace, writeAccount, {
-    keys: { health: keyspace.health(mendedIn ?? ''), audit: keyspace.audit },
-    args: { field, expectedRevision, record, entry, accountId, mended },
+    keys: { health: keyspace.health(recoveredIn ?? ''), audit: keyspace.audit },
+    args: { field, expectedRevision, record, entry, accountId, recovered },
   })
 }
-
-/**
- * Ends the cooldowns of an account; `healthy`: there was none to end, nor to record.
- * @param input.families of the models that the account may be asked for.
- */
-export function resetHealthScript(
-  redis: Redis,
-  keyspace: Keyspace,
-  input: { poolId: string; accountId: string; families: readonly string[]; entry: string },
-): Promise<ReplyOf<(typeof resetHealth)['replies']>> {
-  const { poolId, accountId, families, entry } = input
-  return runScript(redis, keyspace, resetHealth, {
-    keys: { health: keyspace.health(poolId), audit: keyspace.audit },
-    args: { accountId, entry, families: healthRows(families) },
-  })
-}
-
-/** The whole account, and each family of its models. */
-const healthRows = (families: readonly string[]) => ['', ...families].map((family) => ({ family }))
 
 /** An API key as it is first written. */
 export interface NewApiKey {

@@ -12,7 +12,7 @@ const freeFailures = 5
 const freeSiteFailures = 20
 const firstWaitMs = 1_000
 /** Must be shorter than a counter lives. */
-export const longestWaitMs = 15 * 60 * 1_000
+const longestWaitMs = 15 * 60 * 1_000
 
 const begin = defineScript({
   keys: [],

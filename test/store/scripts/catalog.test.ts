@@ -2,11 +2,11 @@
 import { expect, it } from 'vitest'
 import {
   createApiKeysScript,
-  resetHealthScript,
   rotateApiKeyScript,
   updateApiKeyScript,
   writeAccountScript,
 } from '../../../src/store/scripts/catalog.ts'
+import { resetHealthScript } from '../../../src/store/scripts/reset-health.ts'
 import { describeOnStores, failed, poolId, row } from './setup.ts'
 
 describeOnStores('writing an account', (bench) => {
@@ -171,12 +171,12 @@ describeOnStores('a catalog write', (bench) => {
 
   it('of a mended credential ends the cooldowns with it, and an attempt with the old one starts none', async () => {
     const { redis, keyspace, admit, settle, health, advance } = bench()
-    const write = (expectedRevision: number, mendedIn?: string) =>
+    const write = (expectedRevision: number, recoveredIn?: string) =>
       writeAccountScript(redis, keyspace, {
         accountId: 'a',
         expectedRevision,
         record: '{}',
-        mendedIn,
+        recoveredIn,
       })
     await write(0)
     const refused = failed({ reason: 'account_refused' })

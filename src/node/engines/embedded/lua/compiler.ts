@@ -40,7 +40,7 @@ function compileDeep(text: string, runtime: Runtime): Compiled {
 }
 
 /** The JavaScript of a Lua text: a function that takes the runtime and gives the main function. */
-export function translate(text: string): { code: string; lines: number[] } {
+function translate(text: string): { code: string; lines: number[] } {
   const chunk = parse(text)
   const scopes = resolve(chunk)
   const used = new Set<string>()

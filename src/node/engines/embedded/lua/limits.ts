@@ -1,9 +1,9 @@
 /** What stops a script that never ends, never stops allocating, or calls itself too deeply. */
 
 /** Steps that one script may take: iterations, calls and, by their weights, allocations. */
-export const STEP_LIMIT = 20_000_000
+const STEP_LIMIT = 20_000_000
 /** Bytes of the longest string. */
-export const LONGEST_STRING = 64 * 1024 * 1024
+const LONGEST_STRING = 64 * 1024 * 1024
 /** Calls inside each other of functions that may come back to themselves. */
 export const DEEPEST_CALL = 200
 
