@@ -10,6 +10,8 @@ export type Permission =
   | 'accounts:write'
   /** Sends a real request upstream, which the vendor may charge. */
   | 'accounts:test'
+  | 'prices:read'
+  | 'prices:write'
   | 'requests:read'
   | 'audit:read'
   | 'admins:write'
@@ -27,6 +29,8 @@ const rolePermissions: Record<AdminRole, ReadonlySet<Permission>> = {
     'accounts:read',
     'accounts:write',
     'accounts:test',
+    'prices:read',
+    'prices:write',
     'requests:read',
     'audit:read',
     'admins:write',

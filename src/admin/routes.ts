@@ -10,6 +10,7 @@ import { keyLifecycleRoutes } from './keys/lifecycle-routes.ts'
 import { keyReadRoutes } from './keys/read-routes.ts'
 import { keyWriteRoutes } from './keys/write-routes.ts'
 import { ownKeyRoutes } from './own-key/routes.ts'
+import { priceRoutes } from './prices/routes.ts'
 import { requestRoutes } from './requests/routes.ts'
 import { sessionRoutes } from './session/routes.ts'
 
@@ -22,6 +23,7 @@ export const routeGroups: readonly ((app: AdminApp, gateway: Gateway) => void)[]
   accountReadRoutes,
   accountWriteRoutes,
   accountOperationRoutes,
+  priceRoutes,
   requestRoutes,
   auditRoutes,
   ownKeyRoutes,

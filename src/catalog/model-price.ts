@@ -41,6 +41,7 @@ export type ModelPriceInput = z.infer<typeof ModelPriceInput>
 
 /** What the store holds. */
 export interface ModelPrice extends ModelPriceInput {
+  id: string
   updatedAt: string
 }
 
@@ -54,7 +55,7 @@ export const modelPriceName = (model: string, accountId: string | null): string 
 /** The fields of the pool's hash that hold prices begin so. */
 export const priceField = 'price:'
 
-const Stored = ModelPriceInput.loose().extend({ updatedAt: z.string() })
+const Stored = ModelPriceInput.loose().extend({ id: z.string(), updatedAt: z.string() })
 
 /** Reads a stored price; undefined for a damaged one. */
 export function readModelPrice(value: unknown): ModelPrice | undefined {

@@ -39,7 +39,7 @@ export function createKeyspace(prefix: string) {
     return name
   }
   return {
-    /** Hash: version, schema, roster, and one `account:<id>` field per upstream account. */
+    /** Hash: version, schema, roster, one `account:<id>` field per upstream account and one `price:<account>|<model>` per price. */
     pool: key('pool'),
     /** Hash: revision, record. */
     apiKey: (digest: string) => key('apikey', digest),

@@ -123,7 +123,11 @@ async function prepare(target: Operation): Promise<Call> {
   if (target.path.includes('/responses/{id}')) return { token: key, id: await stored(key) }
   return {
     token: isAdmin ? await adminToken(test.runtime, 'admin') : key,
-    id: target.path.includes('/requests/') ? await relayed(key) : recordId,
+    id: target.path.includes('/prices/')
+      ? (await admin.call('PUT', '/prices', { model: 'my-model', input: 1, output: 2 })).json.id
+      : target.path.includes('/requests/')
+        ? await relayed(key)
+        : recordId,
   }
 }
 

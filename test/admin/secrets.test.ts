@@ -131,6 +131,7 @@ describe('the document of the routes', () => {
     expect(routes.toSorted()).toEqual([
       'delete /accounts/{platform}/{id} 200,400,401,403,404,409,503',
       'delete /keys/{id} 200,401,403,404,409,503',
+      'delete /prices/{id} 200,401,403,404,409,503',
       'get /accounts/{platform} 200,400,401,403,404,503',
       'get /accounts/{platform}/{id} 200,401,403,404,503',
       'get /accounts/{platform}/{id}/availability 200,401,403,404,503',
@@ -140,6 +141,8 @@ describe('the document of the routes', () => {
       'get /keys/{id} 200,401,403,404,503',
       'get /keys/{id}/stats 200,401,403,404,503',
       'get /me 200,401,403,503',
+      'get /prices 200,400,401,403,503',
+      'get /prices/export 200,401,403,503',
       'get /requests/{id} 200,400,401,403,404,503',
       'post /accounts/{platform} 201,400,401,403,404,503',
       'post /accounts/{platform}/{id}/reset-rate-limit 200,401,403,404,503',
@@ -151,8 +154,10 @@ describe('the document of the routes', () => {
       'post /keys 201,400,401,403,503',
       'post /keys/{id}/restore 200,401,403,404,409,503',
       'post /keys/{id}/rotate 200,401,403,404,409,503',
+      'post /prices/import 200,400,401,403,409,503',
       'put /accounts/{platform}/{id} 200,400,401,403,404,409,503',
       'put /keys/{id} 200,400,401,403,404,409,503',
+      'put /prices 200,400,401,403,409,503',
     ])
   })
 

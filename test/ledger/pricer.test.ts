@@ -60,7 +60,11 @@ describe('the order of authority', () => {
   const usage = { ...noUsage, inputTokens: 1_000 }
   const updatedAt = '2026-11-22T00:00:00.000Z'
   const priceOf = (fields: { model: string; accountId?: string | null; input: number }) => {
-    const price = { ...ModelPriceInput.parse({ output: 1, ...fields }), updatedAt }
+    const price = {
+      ...ModelPriceInput.parse({ output: 1, ...fields }),
+      id: fields.model,
+      updatedAt,
+    }
     return [modelPriceName(price.model, price.accountId), price] as const
   }
   const modelPrices = () =>

@@ -5,6 +5,7 @@ import type { Gateway } from '../../gateway.ts'
 import { keysBoundTo } from '../keys/bound.ts'
 import { retryConflicts } from '../patch.ts'
 import { requirePermission } from '../permissions.ts'
+import { removePricesOf } from '../prices/write.ts'
 import { type AccountRequest, findAccount } from './find.ts'
 import { writeAccount } from './write-account.ts'
 
@@ -25,12 +26,14 @@ export async function removeAccount(
   requirePermission(actor, 'accounts:write')
   await findAccount(gateway, request)
   if (!force) await refuseBound(gateway, accountId)
-  return retryConflicts(async () => {
+  const removed = await retryConflicts(async () => {
     const { record, revision } = await findAccount(gateway, request)
     const facts = { before: record, after: null }
     const change = { actor, action: 'account.deleted', accountId, record: undefined, facts }
     return (await writeAccount(gateway, revision, change)) === 'conflict' ? undefined : record
   })
+  await removePricesOf(gateway, { actor, accountId })
+  return removed
 }
 
 async function refuseBound(gateway: Gateway, accountId: string): Promise<void> {

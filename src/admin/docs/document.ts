@@ -18,6 +18,7 @@ const tags = [
   { name: 'Session', description: 'Logging in and out, and the password' },
   { name: 'Keys', description: 'Gateway keys, their limits and what they consumed' },
   { name: 'Accounts', description: 'Upstream accounts, their health, never their credentials' },
+  { name: 'Prices', description: 'Prices of models that precede the public ones' },
   { name: 'Requests', description: 'Where a request went, why, and what it cost' },
   { name: 'Own key', description: 'What the holder of a gateway key may know about it' },
   { name: 'Audit', description: 'Who changed what' },

@@ -2,10 +2,10 @@
 import type { Redis } from '@upstash/redis'
 import type { Keyspace } from '../keyspace.ts'
 import { audit } from '../lua/audit.ts'
+import { bump } from '../lua/bump.ts'
 import { health, healthChangeFields, healthRows } from '../lua/health.ts'
 import { time } from '../lua/time.ts'
 import { runScript } from '../run-script.ts'
-import { schemaVersion } from '../schema.ts'
 import { defineScript } from '../script.ts'
 import type { ReplyOf } from '../script-declaration.ts'
 
@@ -13,17 +13,6 @@ import type { ReplyOf } from '../script-declaration.ts'
 export type WriteReply = 'ok' | 'conflict'
 
 const written = { ok: {}, conflict: {} } as const
-
-/**
- * `bump(keys)`: the pool's version is the store's clock in microseconds, so that a wiped store never
- * repeats one. The format of the store is written beside it.
- */
-const bump = `
-local function bump(keys)
-  local version = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-  redis.call('HSET', keys.pool, 'version', int(math.max(version, (integer(stored[2]) or 0) + 1)), 'schema', '${schemaVersion}')
-end
-`
 
 /**
  * `noteChange(keys, keyId)`: dates the change of a key, later than every change before it, so that lists
