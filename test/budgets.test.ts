@@ -9,11 +9,13 @@ import { createTestAdmin, createTestGateway, type TestGateway } from './support/
 import { anthropicJson, json, sse, startUpstream } from './support/upstream.ts'
 
 let store: Engine
+const nowMs = Date.UTC(2026, 10, 20, 12)
 /** The requests to the store, as they were sent. */
 let sent: string[]
 
 beforeEach(() => {
-  const engine = createEmbeddedEngine({ path: ':memory:' })
+  // A window of a limit that began between two requests would count as commands.
+  const engine = createEmbeddedEngine({ path: ':memory:', now: () => nowMs })
   sent = []
   store = {
     ...engine,
@@ -42,8 +44,8 @@ describe('the budget of round trips to the store', () => {
   it('is kept by a cold request, a warm one, after an edit and through a failover', async () => {
     const upstream = await startUpstream()
     upstream.respond(anthropicJson())
-    const here = createTestGateway({ engine: store })
-    const there = createTestGateway({ engine: store })
+    const here = createTestGateway({ engine: store, now: () => nowMs })
+    const there = createTestGateway({ engine: store, now: () => nowMs })
     const admin = createTestAdmin(there)
     const { fetch } = here.runtime
     /** How many requests had gone to the store when each attempt left. */
@@ -98,7 +100,7 @@ describe('the budgets of the scripts', () => {
   /** The scripts of requests of one session whose account can serve, or has just failed. */
   async function measure(count: number) {
     const { admit, reassign, settle } = createBench(
-      { engine: store, nowMs: Date.now, advance: () => {} },
+      { engine: store, nowMs: () => nowMs, advance: () => {} },
       `budget-${count}:`,
     )
     const candidates = accounts(...Array.from({ length: count }, (_, i) => id(i)))
@@ -153,7 +155,7 @@ describe('the budget of reading a stream', () => {
 
   it('is kept for each delta, however long the stream', async () => {
     const upstream = await startUpstream()
-    const gateway = createTestGateway({ engine: store })
+    const gateway = createTestGateway({ engine: store, now: () => nowMs })
     const admin = createTestAdmin(gateway)
     await admin.createAccount({ apiUrl: upstream.url })
     const { key } = await admin.createKey()
