@@ -219,7 +219,7 @@ describe('a price that an administrator has set', () => {
     answer('my-model')
     await admin.createAccount({ apiUrl: upstream.url })
     const { key } = await admin.createKey({ dailyCostLimit: 1 })
-    expect((await ask(test, key, 'my-model')).status).toBe(400)
+    expect((await ask(test, key, 'my-model')).status).toBe(403)
     await put({ ...price, model: 'my-model' })
     const { status, id } = await ask(test, key, 'my-model')
     expect(status).toBe(200)

@@ -130,8 +130,8 @@ describe('a model without a price', () => {
     await addAccount()
     const { key } = await admin.createKey(budget)
     const { status, body, headers } = await send(key, 'model-without-a-price')
-    expect(status).toBe(400)
-    expect(body.error.type).toBe('invalid_request_error')
+    expect(status).toBe(403)
+    expect(body.error.type).toBe('permission_error')
     expect(body.error.message).toMatch(/"model-without-a-price".*UNPRICED_MODELS/)
     expect(headers.get('x-should-retry')).toBe('false')
     expect(upstream.requests).toHaveLength(0)
@@ -152,7 +152,7 @@ describe('a model without a price', () => {
     const dear = { 'my-model': 'model-without-a-price' }
     await addAccount({ name: 'unpriced', apiKey: 'sk-ant-unpriced', supportedModels: dear })
     const { key } = await admin.createKey(budget)
-    expect((await send(key, 'my-model')).status).toBe(400)
+    expect((await send(key, 'my-model')).status).toBe(403)
     const known = { 'my-model': 'claude-opus-5' }
     await addAccount({ name: 'priced', apiKey: 'sk-ant-priced', supportedModels: known })
     const { status, id } = await send(key, 'my-model')

@@ -16,6 +16,7 @@ const errorTypes: Partial<Record<ErrorCode, string>> = {
   key_expired: 'authentication_error',
   not_permitted: 'permission_error',
   model_not_permitted: 'permission_error',
+  model_unpriced: 'permission_error',
   not_found: 'not_found_error',
   body_too_large: 'request_too_large',
   concurrency_limit: 'rate_limit_error',
@@ -29,9 +30,12 @@ const errorTypes: Partial<Record<ErrorCode, string>> = {
 
 /**
  * Where clients of this dialect need another status. After a 400, Claude Code leaves out one part of its
- * request after another, and asks six times for a model that its key may not use; after a 403 once.
+ * request after another, and asks six times for a model that its key may not use; after a 403 it stops.
  */
-const statuses: Partial<Record<ErrorCode, number>> = { model_not_permitted: 403 }
+const statuses: Partial<Record<ErrorCode, number>> = {
+  model_not_permitted: 403,
+  model_unpriced: 403,
+}
 
 /** Errors that a repeat would meet again; without `x-should-retry` Claude Code asks eleven times over minutes. */
 const final = new Set<ErrorCode>([
