@@ -4,7 +4,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { eventually, logIn } from '../hosts/client.ts'
 import type { GatewayHost } from '../hosts/host.ts'
 import { startNodeHost } from '../hosts/node.ts'
-import { type SocketUpstream, startSocketUpstream } from '../support/socket-upstream.ts'
+import {
+  openSocketClient,
+  type SocketUpstream,
+  startSocketUpstream,
+} from '../support/socket-upstream.ts'
 
 let host: GatewayHost
 let upstream: SocketUpstream
@@ -17,7 +21,11 @@ beforeAll(async () => {
 afterAll(() => upstream.close())
 beforeEach(async () => {
   upstream.sockets.length = 0
-  host = await startNodeHost({ DRAIN_TIMEOUT_SECONDS: '0' })
+  host = await startNodeHost({
+    DRAIN_TIMEOUT_SECONDS: '0',
+    BODY_LIMIT_BYTES: '65536',
+    UPSTREAM_JSON_TIMEOUT_SECONDS: '60',
+  })
   const admin = await logIn(host)
   await admin.createAccount({ apiUrl: upstream.url, apiKey: 'sk-upgrade' }, 'codex')
   ;({ key } = await admin.createKey())
@@ -66,6 +74,19 @@ describe('an upgrade', () => {
     const fields = [`authorization: Bearer ${key}`, 'content-length: 0', ...handshake]
     expect(await upgrade('POST /openai/v1/responses', fields)).toContain('"code":"invalid_json"')
     expect(upstream.sockets).toEqual([])
+    await host.close()
+  })
+
+  it('is closed when messages wait that are longer together than one may be', async () => {
+    upstream.behave(() => {})
+    const client = await openSocketClient(`${host.url}/openai/v1/responses`, key)
+    const create = { type: 'response.create', model: 'gpt-5', input: 'x'.repeat(30_000) }
+    client.send(create)
+    client.send(create)
+    await eventually(async () => expect(upstream.sockets[0]?.texts).toHaveLength(1))
+    client.send(create)
+    client.send(create)
+    expect(await client.closed).toBe(1008)
     await host.close()
   })
 

@@ -24,7 +24,7 @@ const terminals = new Set(['response.completed', 'response.incomplete', 'respons
 /** Of one answer, so many are remembered. */
 const maxIssuedIds = 8
 /** The JSON answers that are metered: of the endpoint itself, and of its compaction. */
-const answers = new Set(['response', 'response.compaction'])
+const answers = new Set<unknown>(['response', 'response.compaction'])
 
 /**
  * @param requestBytes size of the request, from which unreported input is estimated.
@@ -82,7 +82,7 @@ export function createUsageReader(requestBytes: number, outputLimit?: number): U
       return 'content'
     },
     answer(body: unknown): boolean {
-      if (!isObject(body) || !answers.has(String(body.object))) return false
+      if (!isObject(body) || !answers.has(body.object)) return false
       // An answer that failed before it cost anything is an error with a status of success.
       const counted = tokenCounts(body.usage)
       if (body.status === 'failed' && (!counted || isEmpty(counted))) return false

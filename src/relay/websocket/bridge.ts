@@ -47,6 +47,7 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
   const lanes = new Map<string, Lane>()
   const queues = new Map<string, Promise<void>>()
   let waiting = 0
+  let waitingCharacters = 0
   let responses = 0
   let isOver = false
 
@@ -133,12 +134,18 @@ export function bridge(gateway: Gateway, options: BridgeOptions): () => void {
   client.listen({
     message(text) {
       if (isOver) return
-      if (waiting >= maxWaiting) return close('client_aborted', 1008, 'Too many messages wait')
+      // They are in memory already, so all that wait may take together what one may.
+      const isTooMuch = waitingCharacters + text.length > config.BODY_LIMIT_BYTES
+      if (waiting >= maxWaiting || (waiting > 0 && isTooMuch)) {
+        return close('client_aborted', 1008, 'Too many messages wait')
+      }
       waiting++
+      waitingCharacters += text.length
       reading = reading.then(async () => {
         const kept = await gateway.bodyMemory.keep(text.length, gone.signal)
         const done = () => {
           waiting--
+          waitingCharacters -= text.length
           kept?.release()
         }
         try {

@@ -124,6 +124,8 @@ describe('a whole answer of Responses', () => {
     expect(reader().answer({ object: 'response', status: 'completed', usage })).toBe(true)
     expect(reader().answer({ object: 'response.compaction', output: [], usage })).toBe(true)
     expect(reader().answer({ object: 'list' })).toBe(false)
+    // A text of it cannot be made.
+    expect(reader().answer({ object: { toString: 1, valueOf: 1 } })).toBe(false)
     expect(reader().answer({ error: { message: 'no' } })).toBe(false)
   })
 
